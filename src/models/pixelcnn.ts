@@ -1,0 +1,168 @@
+/**
+ * The Gated PixelCNN (van den Oord et al. 2016, arXiv 1606.05328, section 2), in the paper's order and with the paper's names.
+ * docs/model.md gives every shape. Axes: B images, P = H W positions, C channels, K levels, F features, S skip, R head, D condition.
+ */
+
+import { fail } from "../errors.ts";
+import { categorical } from "../heads/categorical.ts";
+import type { Head } from "../heads/head.ts";
+import { causalProduct, horizontalTaps, seenBy, verticalTaps } from "../nn/causal.ts";
+import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { convolve, gate } from "../onnx/composites.ts";
+import type { Value } from "../onnx/graph.ts";
+import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
+import { layersOf, type PixelcnnConfig } from "./config.ts";
+
+export function headOf(_config: PixelcnnConfig): Head {
+  return categorical;
+}
+
+/** Every parameter of the model: names as in the paper, W and V for f(ilter) and g(ate). */
+export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
+  const { channels: C, levels, features: F, skip: S, head, condition } = config;
+  const layers = layersOf(config);
+  const specs: ParameterSpec[] = [];
+  const perGroup = (name: (c: number) => string, inputs: number, outputs: number, mask: "A" | "B", fanIn = inputs, gain = 1): void => {
+    for (let c = 0; c < C; c++) {
+      const seen = seenBy(c, inputs, C, mask);
+      if (seen > 0) specs.push(matrix(name(c), [seen, outputs / C], fanIn, gain));
+    }
+  };
+  layers.forEach(({ kernel }, i) => {
+    const l = i + 1;
+    const inputs = l === 1 ? C : F;
+    const up = (kernel + 1) / 2;
+    const left = (kernel - 1) / 2;
+    const horizontalFan = (left + 1) * inputs + F;
+    for (const half of ["f", "g"]) {
+      specs.push(matrix(`layer${l}.vertical.W_${half}`, [up, kernel, inputs, F], up * kernel * inputs));
+      specs.push(bias(`layer${l}.vertical.b_${half}`, [F]));
+      specs.push(matrix(`layer${l}.horizontal.W_${half}`, [left, inputs, F], horizontalFan));
+      specs.push(matrix(`layer${l}.link.W_${half}`, [2 * F, F], 2 * F, 0.7));
+      perGroup((c) => `layer${l}.centre${c}.W_${half}`, inputs, F, l === 1 ? "A" : "B", horizontalFan);
+      specs.push(bias(`layer${l}.horizontal.b_${half}`, [F]));
+      if (condition) {
+        specs.push(matrix(`layer${l}.vertical.V_${half}`, [condition.size, F], condition.size));
+        specs.push(matrix(`layer${l}.horizontal.V_${half}`, [condition.size, F], condition.size));
+      }
+    }
+    if (l < layers.length || S === 0) {
+      perGroup((c) => `layer${l}.residual${c}.W`, F, F, "B");
+      specs.push(bias(`layer${l}.residual.b`, [F]));
+    }
+    if (S > 0) perGroup((c) => `layer${l}.skip${c}.W`, F, S, "B");
+  });
+  if (S > 0) specs.push(bias("skip.b", [S]));
+  perGroup((c) => `head.hidden${c}.W`, S || F, head.features, "B");
+  specs.push(bias("head.hidden.b", [head.features]));
+  // Zero, so that a fresh model gives every level the same probability.
+  perGroup((c) => `head.logits${c}.W`, head.features, C * headOf(config).outputsOf(levels), "B", head.features, 0);
+  specs.push(bias("head.logits.b", [C, headOf(config).outputsOf(levels)]));
+  return specs;
+}
+
+/** Pixel levels [B, H, W, C] uint8 as floats -1 .. 1 in the graph's working type, [B, P, C]. */
+function scaled(pixels: Value, { channels, levels }: PixelcnnConfig, dtype: "float32" | "float64"): Value {
+  const [batch, height, width] = pixels.shape as [number, number, number];
+  const scale = dtype === "float32" ? Math.fround(2 / (levels - 1)) : 2 / (levels - 1);
+  return reshape(sub(mul(cast(pixels, dtype), scale), 1), [batch, height * width, channels]);
+}
+
+const halves = (lookup: Lookup, name: string): [Value, Value] => [lookup(`${name}_f`), lookup(`${name}_g`)];
+
+/** Weights [..., in, out] of f and g side by side: [taps in, 2 out]. */
+function gateWeights(lookup: Lookup, name: string): Value {
+  return concat(
+    halves(lookup, name).map((w) => reshape(w, [w.shape.slice(0, -1).reduce((a, b) => a * b, 1), w.shape.at(-1)!])),
+    1,
+  );
+}
+
+/**
+ * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D]) -> the head's outputs [B P C, M].
+ * Outputs of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels.
+ */
+export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+  const { channels: C, levels, features: F, skip: S, head } = config;
+  const { graph } = pixels;
+  const [B, height, width] = pixels.shape as [number, number, number];
+  if (pixels.dtype !== "uint8" || pixels.shape.length !== 4 || pixels.shape[3] !== C) {
+    fail("internal", `expected uint8 pixels [B, H, W, ${C}] but received ${pixels.dtype}[${pixels.shape}]`);
+  }
+  if ((config.condition === null) !== (h === null)) {
+    fail("usage", config.condition ? `expected a condition of ${config.condition.size} numbers an image but received none` : "expected no condition for an unconditional model but received one");
+  }
+  const P = height * width;
+  const rows = (x: Value): Value => reshape(x, [B * P, x.shape.at(-1)!]);
+  const images = (x: Value): Value => reshape(x, [B, P, x.shape.at(-1)!]);
+  const layers = layersOf(config);
+  const dtype = lookup("head.hidden.b").dtype as "float32" | "float64";
+
+  let vertical = scaled(pixels, config, dtype);
+  let horizontal = vertical;
+  let skips: Value | null = null;
+
+  layers.forEach(({ kernel, dilation }, i) => {
+    const l = i + 1;
+    const [first, last] = [l === 1, l === layers.length];
+    graph.scope(`layer${l}`, () => {
+      // Biases, and V h where there is a condition, for f and g: [2F] or [B, 2F].
+      const biases = (stack: string): { bias: Value; perImage: Value | null } => {
+        const b = concat(halves(lookup, `layer${l}.${stack}.b`), 0);
+        return { bias: b, perImage: h ? gemm(h, concat(halves(lookup, `layer${l}.${stack}.V`), 1)) : null };
+      };
+      const withCondition = (p: Value, perImage: Value | null): Value => (perImage ? rows(add(images(p), reshape(perImage, [B, 1, 2 * F]))) : p);
+
+      // Vertical stack: p [B P, 2F]. Its one shift down by a row is in layer 1's taps.
+      const p = graph.scope("vertical", () => {
+        const taps = verticalTaps({ height, width }, kernel, dilation, first);
+        const { bias, perImage } = biases("vertical");
+        return withCondition(convolve(vertical, gateWeights(lookup, `layer${l}.vertical.W`), { taps, bias }), perImage);
+      });
+
+      // Horizontal stack: link from p (before its gate), left taps, centre: q [B P, 2F].
+      const q = graph.scope("horizontal", () => {
+        const { bias, perImage } = biases("horizontal");
+        const link = withCondition(gemm(p, gateWeights(lookup, `layer${l}.link.W`), { c: bias }), perImage);
+        const left = gateWeights(lookup, `layer${l}.horizontal.W`);
+        if (C === 1 && !first) {
+          // One group: the centre is just one more tap.
+          const centre = gateWeights(lookup, `layer${l}.centre0.W`);
+          return convolve(horizontal, concat([left, centre], 0), { taps: horizontalTaps({ height, width }, kernel, dilation, true), bias: link });
+        }
+        const q = convolve(horizontal, left, { taps: horizontalTaps({ height, width }, kernel, dilation, false), bias: link });
+        return C === 1 ? q : add(q, causalProduct(rows(horizontal), lookup, `layer${l}.centre`, ["W_f", "W_g"], C, first ? "A" : "B", F));
+      });
+      const y = graph.scope("gate", () => gate(q));
+
+      if (S > 0) {
+        const skip = graph.scope("skip", () => causalProduct(y, lookup, `layer${l}.skip`, ["W"], C, "B", S));
+        skips = skips ? add(skips, skip) : skip;
+      }
+      if (!last || S === 0) {
+        const r = graph.scope("residual", () => add(causalProduct(y, lookup, `layer${l}.residual`, ["W"], C, "B", F), lookup(`layer${l}.residual.b`)));
+        horizontal = images(first ? r : add(r, rows(horizontal)));
+      }
+      if (!last) vertical = images(graph.scope("vertical", () => gate(p)));
+    });
+  });
+
+  return graph.scope("head", () => {
+    const s = skips ? add(skips, lookup("skip.b")) : rows(horizontal);
+    const hidden = relu(add(causalProduct(relu(s), lookup, "head.hidden", ["W"], C, "B", head.features), lookup("head.hidden.b")));
+    const M = headOf(config).outputsOf(levels);
+    const blocks = Array.from({ length: C }, (_, c) => gemm(slice(hidden, 1, 0, seenBy(c, head.features, C, "B")), lookup(`head.logits${c}.W`)));
+    return reshape(add(concat(blocks, 1), reshape(lookup("head.logits.b"), [C * M])), [B * P * C, M]);
+  });
+}
+
+/** log p(image), [B], in nats: the sum over sub-pixels of the log-probability of the level that is there. */
+export function pixelcnnLogProbability(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+  const [B, H, W, C] = pixels.shape as [number, number, number, number];
+  const outputs = pixelcnnOutputs(config, lookup, pixels, h);
+  return pixels.graph.scope("loss", () => {
+    const targets = reshape(cast(pixels, "int32"), [B * H * W * C, 1]);
+    const each = headOf(config).logProbability(outputs, targets, config.levels);
+    return reduceSum(reshape(each, [B, H * W * C]), { axes: [1] });
+  });
+}

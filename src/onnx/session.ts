@@ -1,0 +1,138 @@
+/**
+ * Runs a graph on ONNX Runtime: onnxruntime-node in Node, onnxruntime-web in a browser. The only importer of either.
+ * Sessions copy nothing on the way in (CPU) and are silent; a device that is not there is an error that lists what is.
+ */
+
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { fail, show } from "../errors.ts";
+import { type DType, type DTypes, type Shape, sameShape, type Tensor, tensor } from "../tensor.ts";
+import type { Graph } from "./graph.ts";
+import { toOnnx } from "./proto.ts";
+
+export const DEVICES = ["cpu", "webgpu", "cuda"] as const;
+export type Device = (typeof DEVICES)[number];
+
+export interface SessionOptions {
+  /** Default `cpu`. */
+  device?: Device;
+  /** Threads inside one operator; default: the runtime's choice, one a core. Not used by GPUs. */
+  threads?: number;
+  /** Writes a Chrome trace of every operator to `<prefix>_<time>.json` (Node only). */
+  profile?: string;
+}
+
+export interface Signature {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** A graph made ready to send anywhere: its file and what goes in and out. */
+export interface Program {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly Signature[];
+  readonly outputs: readonly Signature[];
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface Session {
+  readonly device: Device;
+  /** How many calls of `run` can go on at once to some use. */
+  readonly lanes: number;
+  /** Feeds every input by name; returns every output by name. Shapes and types are checked. */
+  run(inputs: Tensors): Promise<Record<string, Tensor>>;
+  close(): Promise<void>;
+}
+
+interface Runtime {
+  readonly InferenceSession: typeof InferenceSession;
+  readonly Tensor: typeof OrtTensor;
+  listSupportedBackends?(): readonly { name: string; bundled: boolean }[];
+}
+
+export const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+
+async function loadRuntime(device: Device): Promise<Runtime> {
+  if (inNode) return (await import("onnxruntime-node")) as unknown as Runtime;
+  if (device === "webgpu") return (await import("onnxruntime-web/webgpu")) as unknown as Runtime;
+  return (await import("onnxruntime-web")) as unknown as Runtime;
+}
+
+function presentDevices(runtime: Runtime): string[] {
+  if (runtime.listSupportedBackends) {
+    return runtime
+      .listSupportedBackends()
+      .filter((b) => b.bundled)
+      .map((b) => b.name);
+  }
+  return typeof navigator !== "undefined" && "gpu" in navigator ? ["cpu", "webgpu"] : ["cpu"];
+}
+
+export function checkDevice(device: string): Device {
+  const known = DEVICES.find((d) => d === device);
+  return known ?? fail("usage", `expected one of ${DEVICES.join(", ")} for the device but received ${show(device)}`);
+}
+
+/** Serialises a graph with its signature. */
+export function compile(graph: Graph): Program {
+  return {
+    name: graph.name,
+    bytes: toOnnx(graph),
+    inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+    outputs: graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype, shape: value.shape })),
+  };
+}
+
+/** Opens a program on a device. */
+export async function openSession(program: Program, options: SessionOptions = {}): Promise<Session> {
+  const { threads, profile } = options;
+  const device = checkDevice(options.device ?? "cpu");
+  const runtime = await loadRuntime(device);
+  const provider = device === "cpu" && !inNode ? "wasm" : device;
+  let session: InferenceSession;
+  try {
+    session = await runtime.InferenceSession.create(program.bytes, {
+      executionProviders: [provider],
+      graphOptimizationLevel: "all",
+      logSeverityLevel: 3,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    if (device === "cpu") return fail("internal", `expected the runtime to accept graph ${program.name} but it said: ${reason}`, cause);
+    const present = presentDevices(runtime).join(", ");
+    return fail("device", `expected a working ${device} device but the runtime could not start it (${reason}); built in here: ${present}`, cause);
+  }
+
+  return {
+    device,
+    lanes: 1,
+    async run(values) {
+      const feeds: Record<string, OrtTensor> = {};
+      for (const { name, dtype, shape } of program.inputs) {
+        const given = values[name] ?? fail("internal", `expected a tensor for input ${name} of graph ${program.name} but received none`);
+        if (given.dtype !== dtype || !sameShape(given.shape, shape)) {
+          fail("internal", `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ${given.dtype}[${given.shape}]`);
+        }
+        feeds[name] = new runtime.Tensor(dtype as "float32", given.data as Float32Array, shape as number[]) as OrtTensor;
+      }
+      let results: Awaited<ReturnType<InferenceSession["run"]>>;
+      try {
+        results = await session.run(feeds);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        return fail("device", `expected graph ${program.name} to run on ${device} but the runtime said: ${reason}`, cause);
+      }
+      const named: Record<string, Tensor> = {};
+      for (const { name, dtype, shape } of program.outputs) named[name] = tensor(dtype, shape, results[name]!.data as DTypes[DType]);
+      return named;
+    },
+    async close() {
+      if (profile !== undefined) session.endProfiling();
+      await session.release();
+    },
+  };
+}

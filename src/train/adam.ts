@@ -1,0 +1,53 @@
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), global-norm clipping and a moving average of the weights, as
+ * nodes over flat vectors. The numbers that change from step to step come in as a vector, so that the graph never does.
+ */
+
+import type { Value } from "../onnx/graph.ts";
+import { add, div, max, mul, reduceSum, reshape, slice, sqrt, sub } from "../onnx/ops.ts";
+
+export interface AdamSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Fraction of a weight lost a step, times the rate. Biases do not decay. */
+  readonly weightDecay: number;
+  /** Largest global norm of the gradient; a larger gradient is scaled down to it. 0 for no clipping. */
+  readonly clip: number;
+}
+
+/** What changes from step to step; see {@link scheduleVector}. */
+export const SCHEDULE_SIZE = 4;
+
+/** The schedule input of step t (from 1): rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t), decay of the moving average. */
+export function scheduleVector(t: number, rate: number, { beta1, beta2 }: AdamSettings, averageDecay: number): Float32Array {
+  return Float32Array.of(rate, 1 / (1 - beta1 ** t), 1 / (1 - beta2 ** t), averageDecay);
+}
+
+export interface AdamState {
+  readonly weights: Value;
+  readonly first: Value;
+  readonly second: Value;
+  readonly average: Value;
+}
+
+/**
+ * One step. `gradient` and the state are vectors of n; the first `decaying` weights decay.
+ * Returns the new state and the gradient's norm before clipping.
+ */
+export function adamStep(gradient: Value, state: AdamState, schedule: Value, decaying: number, s: AdamSettings): AdamState & { norm: Value } {
+  const at = (i: number): Value => reshape(slice(schedule, 0, i, i + 1), []);
+  const [rate, correct1, correct2, averageDecay] = [at(0), at(1), at(2), at(3)];
+  const norm = sqrt(reduceSum(mul(gradient, gradient)));
+  const g = s.clip > 0 ? mul(gradient, div(s.clip, max(norm, s.clip))) : gradient;
+  const first = add(mul(state.first, s.beta1), mul(g, 1 - s.beta1));
+  const second = add(mul(state.second, s.beta2), mul(mul(g, g), 1 - s.beta2));
+  const change = mul(div(mul(first, correct1), add(sqrt(mul(second, correct2)), s.epsilon)), rate);
+  const kept = sub(1, mul(rate, s.weightDecay));
+  const n = gradient.shape[0]!;
+  const mask = gradient.graph.constant("float32", [n], new Float32Array(n).fill(1, 0, decaying));
+  const shrunk = s.weightDecay > 0 ? mul(state.weights, sub(1, mul(mask, sub(1, kept)))) : state.weights;
+  const weights = sub(shrunk, change);
+  const average = add(mul(state.average, averageDecay), mul(weights, sub(1, averageDecay)));
+  return { weights, first, second, average, norm };
+}

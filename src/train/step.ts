@@ -1,0 +1,93 @@
+/**
+ * The training step: forward, backward, clipping, Adam, moving average.
+ * `stepGraph` is the whole of it as one graph, one session call a step: what GPUs run. On the CPU the same nodes are cut in two at the
+ * gradient, so that shards of the batch go side by side on one thread each (1.4x to 1.7x the images a second; ARCHITECTURE.md):
+ * `gradientGraph` a shard, `updateGraph` a step. Shards are summed in order, so the result does not depend on the number of threads.
+ */
+
+import { grad } from "../autodiff/grad.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import { pixelcnnLogProbability, pixelcnnParameters } from "../models/pixelcnn.ts";
+import { countOf, joinFlat, lookupFlat, lookupIn, type ParameterSpec } from "../nn/params.ts";
+import { Graph, type Value } from "../onnx/graph.ts";
+import { add, mul, neg, reduceSum } from "../onnx/ops.ts";
+import { sizeOf } from "../tensor.ts";
+import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
+
+const STATE = ["weights", "first", "second", "average"] as const;
+
+/** Loss (sum of nats over the images) and its gradient with respect to the flat weights. */
+function lossAndGradient(model: PixelcnnConfig, specs: readonly ParameterSpec[], weights: Value, pixels: Value, h: Value | null): { loss: Value; gradient: Value } {
+  const lookup = lookupFlat(specs, weights);
+  const loss = neg(reduceSum(pixelcnnLogProbability(model, lookup, pixels, h)));
+  const gradients = grad(
+    loss,
+    specs.map((s) => lookup(s.name)),
+  );
+  return { loss, gradient: joinFlat(specs, lookupIn(new Map(specs.map((s, i) => [s.name, gradients[i]!])))) };
+}
+
+function imageInputs(graph: Graph, model: PixelcnnConfig, batch: number): { pixels: Value; h: Value | null } {
+  return {
+    pixels: graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]),
+    h: model.condition ? graph.input("condition", "float32", [batch, model.condition.size]) : null,
+  };
+}
+
+function update(graph: Graph, specs: readonly ParameterSpec[], gradient: Value, weights: Value, adam: AdamSettings): void {
+  const n = countOf(specs);
+  const [first, second, average] = [graph.input("first", "float32", [n]), graph.input("second", "float32", [n]), graph.input("average", "float32", [n])];
+  const schedule = graph.input("schedule", "float32", [SCHEDULE_SIZE]);
+  const decaying = countOf(specs.filter((s) => s.decays));
+  const next = graph.scope("adam", () => adamStep(gradient, { weights, first, second, average }, schedule, decaying, adam));
+  graph.output("norm", next.norm);
+  for (const name of STATE) graph.output(`next_${name}`, next[name]);
+}
+
+/**
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D] where the model has one; `weights`, `first`, `second`, `average`
+ * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (sum of nats over the batch), `norm` (of the mean gradient, before clipping), and
+ * the four vectors anew as `next_...`.
+ */
+export function stepGraph(model: PixelcnnConfig, batch: number, adam: AdamSettings): Graph {
+  const graph = new Graph("train-step");
+  const specs = pixelcnnParameters(model);
+  const { pixels, h } = imageInputs(graph, model, batch);
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h);
+  graph.output("loss", loss);
+  update(graph, specs, mul(gradient, 1 / batch), weights, adam);
+  return graph;
+}
+
+/** One shard's part of a step: `pixels` (and `condition`) of `shard` images and `weights` -> `loss` and `gradient`, both summed over the shard. */
+export function gradientGraph(model: PixelcnnConfig, shard: number): Graph {
+  const graph = new Graph("gradient");
+  const specs = pixelcnnParameters(model);
+  const { pixels, h } = imageInputs(graph, model, shard);
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h);
+  graph.output("loss", loss);
+  graph.output("gradient", gradient);
+  return graph;
+}
+
+/** The rest of a step: `gradient0` .. of all shards, the state and the schedule -> `norm` and `next_...`. */
+export function updateGraph(model: PixelcnnConfig, shards: number, batch: number, adam: AdamSettings): Graph {
+  const graph = new Graph("update");
+  const specs = pixelcnnParameters(model);
+  const n = countOf(specs);
+  const gradients = Array.from({ length: shards }, (_, i) => graph.input(`gradient${i}`, "float32", [n]));
+  const weights = graph.input("weights", "float32", [n]);
+  const sum = gradients.reduce((a, b) => add(a, b));
+  update(graph, specs, mul(sum, 1 / batch), weights, adam);
+  return graph;
+}
+
+/** Images a shard: few enough that a layer's activations stay in a core's cache, and a divisor of the batch. */
+export function shardSize(model: PixelcnnConfig, batch: number): number {
+  const perImage = sizeOf([model.height, model.width, model.features]);
+  let best = 1;
+  for (let n = 1; n <= batch; n++) if (batch % n === 0 && n * perImage <= 60_000) best = n;
+  return best;
+}
