@@ -14,7 +14,7 @@ import time
 
 import torch
 
-from gated_pixelcnn import add_model_arguments, model_from_arguments
+from gated_pixelcnn import add_model_arguments, model_from_arguments, use_blas
 
 RATE, BETAS, EPSILON, DECAY, AVERAGE, CLIP = 1e-3, (0.9, 0.99), 1e-8, 0.01, 0.999, 1.0
 
@@ -119,6 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("--flush-denormal", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--profile", action="store_true", help="print the operators of one step instead")
     args = parser.parse_args()
+    blas = use_blas(args.blas)
 
     if args.allocator == "keep":
         keep_memory()
@@ -150,6 +151,6 @@ if __name__ == "__main__":
         "features": config["features"], "depth": config["depth"], "batch": args.batch, "threads": torch.get_num_threads(),
         "levels": config["levels"], "height": config["height"], "width": config["width"], "channels": config["channels"],
         "parameters": sum(p.numel() for p in model.parameters()), "variant": args.variant, "channelsLast": args.channels_last,
-        "gate": args.gate, "optimizer": args.optimizer, "allocator": args.allocator,
+        "gate": args.gate, "optimizer": args.optimizer, "allocator": args.allocator, "blas": blas,
         "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }))
