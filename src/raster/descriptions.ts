@@ -76,19 +76,22 @@ export const product = {
   list: 10,
 };
 
-export function productWords(segments: number): number {
-  return product.list + 3 * segments;
-}
-
-/** Writes a product's description; `at` is its address. */
-export function describeProduct(words: Uint32Array, at: number, d: ProductDescription): void {
+export function productWords(d: ProductDescription): number[] {
   if (d.outputs % PANEL !== 0) fail("internal", `expected a multiple of ${PANEL} outputs of a product but received ${d.outputs}`);
   const panelStride = d.weightInputs * PANEL * 4;
-  words.set(
-    [d.out, d.outStride, d.start, d.startStride, d.bias, d.weights, panelStride, d.outputs, d.relu ? 1 : 0, d.segments.length],
-    at >> 2,
-  );
-  for (const [i, s] of d.segments.entries()) words.set([s.from, s.stride, s.inputs], (at >> 2) + product.list + 3 * i);
+  const head = [
+    d.out,
+    d.outStride,
+    d.start,
+    d.startStride,
+    d.bias,
+    d.weights,
+    panelStride,
+    d.outputs,
+    d.relu ? 1 : 0,
+    d.segments.length,
+  ];
+  return [...head, ...d.segments.flatMap((s) => [s.from, s.stride, s.inputs])];
 }
 
 export interface GateDescription {
@@ -102,10 +105,8 @@ export interface GateDescription {
   readonly width: number;
 }
 
-export const GATE_WORDS = 6;
-
-export function describeGate(words: Uint32Array, at: number, d: GateDescription): void {
-  words.set([d.out, d.outStride, d.f, d.g, d.stride, d.width], at >> 2);
+export function gateWords(d: GateDescription): number[] {
+  return [d.out, d.outStride, d.f, d.g, d.stride, d.width];
 }
 
 export interface FrequencyDescription {
@@ -119,9 +120,7 @@ export interface FrequencyDescription {
   readonly out: number;
 }
 
-export const FREQUENCY_WORDS = 5;
-
-export function describeFrequencies(words: Uint32Array, at: number, d: FrequencyDescription): void {
-  words.set([d.logits, d.stride, d.levels, 0, d.out], at >> 2);
-  new Float32Array(words.buffer)[(at >> 2) + 3] = d.scale;
+export function frequencyWords(d: FrequencyDescription): number[] {
+  const scale = new Uint32Array(Float32Array.of(d.scale).buffer)[0]!;
+  return [d.logits, d.stride, d.levels, scale, d.out];
 }

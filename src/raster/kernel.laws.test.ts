@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { describeFrequencies, describeGate, describeProduct, FIRST_ADDRESS, type Kernel, PANEL } from "./descriptions.ts";
+import { FIRST_ADDRESS, frequencyWords, gateWords, type Kernel, PANEL, productWords } from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { cumulativeFrequencies } from "./reference.ts";
 
@@ -94,14 +94,17 @@ test("a gate of any floats has the reference's bits, at any width and rows", () 
         expectSame(
           (floats, words) => {
             floats.set(values, IN >> 2);
-            describeGate(words, FIRST_ADDRESS, {
-              out: OUT,
-              outStride: 4 * width,
-              f: IN,
-              g: IN + 4 * width,
-              stride: 8 * width,
-              width,
-            });
+            words.set(
+              gateWords({
+                out: OUT,
+                outStride: 4 * width,
+                f: IN,
+                g: IN + 4 * width,
+                stride: 8 * width,
+                width,
+              }),
+              FIRST_ADDRESS >> 2,
+            );
           },
           (kernel) => kernel.gate(FIRST_ADDRESS, first, rows),
           OUT,
@@ -146,18 +149,21 @@ test("a product of any floats has the reference's bits, whatever its rows, outpu
       expectSame(
         (floats, words) => {
           for (const [at, values] of parts) floats.set(values, at >> 2);
-          describeProduct(words, FIRST_ADDRESS, {
-            out: OUT,
-            outStride: 4 * outputs,
-            start: start === "none" ? 0 : start === "out" ? OUT : START,
-            startStride: 4 * outputs,
-            bias: bias ? BIAS : 0,
-            weights: WEIGHTS,
-            weightInputs,
-            outputs,
-            relu,
-            segments,
-          });
+          words.set(
+            productWords({
+              out: OUT,
+              outStride: 4 * outputs,
+              start: start === "none" ? 0 : start === "out" ? OUT : START,
+              startStride: 4 * outputs,
+              bias: bias ? BIAS : 0,
+              weights: WEIGHTS,
+              weightInputs,
+              outputs,
+              relu,
+              segments,
+            }),
+            FIRST_ADDRESS >> 2,
+          );
         },
         (kernel) => kernel.product(FIRST_ADDRESS, first, rows),
         OUT,
@@ -183,20 +189,23 @@ test("a row of a product does not depend on the rows computed with it", () => {
         for (let i = 0; i < outputs * inputs; i++) floats[((320 << 10) >> 2) + i] = stream.next().value;
         const segments = [{ from: IN, stride: 4 * inputs, inputs }];
         const run = (steps: readonly number[]): Uint32Array => {
-          describeProduct(new Uint32Array(kernel.memory), FIRST_ADDRESS, {
-            ...{
-              out: OUT,
-              outStride: 4 * outputs,
-              start: 0,
-              startStride: 0,
-              bias: 0,
-              weights: 320 << 10,
-              weightInputs: inputs,
-              outputs,
-              relu: false,
-              segments,
-            },
-          });
+          new Uint32Array(kernel.memory).set(
+            productWords({
+              ...{
+                out: OUT,
+                outStride: 4 * outputs,
+                start: 0,
+                startStride: 0,
+                bias: 0,
+                weights: 320 << 10,
+                weightInputs: inputs,
+                outputs,
+                relu: false,
+                segments,
+              },
+            }),
+            FIRST_ADDRESS >> 2,
+          );
           for (let at = 0, i = 0; at < rows; i++) {
             const n = Math.min(steps[i]!, rows - at);
             kernel.product(FIRST_ADDRESS, at, n);
@@ -225,7 +234,7 @@ test("frequencies of any logits have the reference's integers, or are refused by
         expectSame(
           (floats, words) => {
             for (const row of [0, 1, 2]) floats.set(values, (IN + row * stride) >> 2);
-            describeFrequencies(words, FIRST_ADDRESS, { logits: IN, stride, levels: values.length, scale, out: OUT });
+            words.set(frequencyWords({ logits: IN, stride, levels: values.length, scale, out: OUT }), FIRST_ADDRESS >> 2);
           },
           (kernel) => {
             const floats = new Float32Array(kernel.memory);

@@ -1,0 +1,224 @@
+/**
+ * n images of width W on their way through the network in lock step, row by row. The order of the calls is the order of the sums
+ * of docs/determinism.md; nothing here depends on n, on W, or on how many lines are computed at once.
+ */
+
+import { fail, PixelcnnError } from "../errors.ts";
+import { type Calls, describeCalls } from "./calls.ts";
+import { type Kernel, type KernelName, PANEL, product as word } from "./descriptions.ts";
+import { createKernel } from "./kernel.ts";
+import { type Layout, layOut, type Rows } from "./layout.ts";
+import type { Plan } from "./plan.ts";
+
+/** Lines that go through the layers together: few enough for the caches, enough for the product's tiles. */
+const CHUNK = 256;
+
+export interface CanvasOptions {
+  /** [count, D]; absent to leave the condition out. */
+  readonly conditions?: Float32Array | undefined;
+  /** Divides the logits; default 1. */
+  readonly temperature?: number | undefined;
+}
+
+export class Canvas {
+  readonly plan: Plan;
+  readonly count: number;
+  readonly width: number;
+  /** Lines of a row. */
+  readonly lines: number;
+  readonly #kernel: Kernel;
+  readonly #layout: Layout;
+  readonly #calls: Calls;
+  readonly #floats: Float32Array;
+  readonly #words: Uint32Array;
+  /** Input value of each level. */
+  readonly #inputs: Float32Array;
+  readonly #cumulative: Uint32Array;
+  #conditioned = false;
+  /** Line 0 of the current row of the input, as an index of a float32. */
+  #current = 0;
+  #row = -1;
+
+  constructor(plan: Plan, kernel: KernelName, count: number, width: number) {
+    const { levels } = plan.config;
+    this.plan = plan;
+    this.count = count;
+    this.width = width;
+    this.lines = width * count;
+    this.#layout = layOut(plan, count, width);
+    this.#calls = describeCalls(plan, this.#layout, count);
+    const { end, weights, cumulative } = this.#layout;
+    this.#kernel = createKernel(kernel, end + 4 * this.#calls.words.length);
+    this.#floats = new Float32Array(this.#kernel.memory);
+    this.#words = new Uint32Array(this.#kernel.memory);
+    this.#floats.set(plan.data, weights >> 2);
+    this.#words.set(this.#calls.words, end >> 2);
+    this.#cumulative = this.#words.subarray(cumulative >> 2, (cumulative >> 2) + count * (levels + 1));
+    const step = Math.fround(2 / (levels - 1));
+    this.#inputs = Float32Array.from({ length: levels }, (_, level) => Math.fround(Math.fround(level * step) - 1));
+  }
+
+  /** Begins new images: row -1. What earlier images left behind is never read. */
+  begin({ conditions, temperature = 1 }: CanvasOptions = {}): void {
+    this.#row = -1;
+    const scale = Math.fround(1 / temperature);
+    if (!(scale > 0 && scale < Infinity)) fail("usage", `expected a positive temperature but received ${temperature}`);
+    for (const d of this.#calls.frequencies) this.#floats[(d >> 2) + 3] = scale;
+
+    const { condition, layers, p } = this.#layout;
+    this.#conditioned = conditions !== undefined;
+    if (conditions !== undefined) {
+      if (condition === null) throw new PixelcnnError("usage", "expected no condition: the model has none");
+      if (conditions.length * 4 !== this.count * condition.stride) {
+        fail(
+          "usage",
+          `expected ${this.count} conditions of ${condition.stride / 4} numbers but received ${conditions.length} numbers`,
+        );
+      }
+      this.#floats.set(conditions, condition.base >> 2);
+    }
+    for (const [i, { verticalCondition, horizontalCondition, vertical, link }] of this.#calls.layers.entries()) {
+      if (this.#conditioned) {
+        this.#kernel.product(verticalCondition, 0, this.count);
+        this.#kernel.product(horizontalCondition, 0, this.count);
+      }
+      // With a condition the sums start from what each image's bias was copied into; without, from the bias itself.
+      this.#setStart(vertical, p, this.plan.layers[i]!.vertical.bias);
+      this.#setStart(link, layers[i]!.q, this.plan.layers[i]!.link.bias);
+    }
+  }
+
+  #setStart(description: number, rows: Rows, bias: number): void {
+    const at = description >> 2;
+    this.#words[at + word.start] = this.#conditioned ? rows.base : 0;
+    this.#words[at + word.startStride] = rows.stride;
+    this.#words[at + word.bias] = this.#conditioned ? 0 : this.#layout.weights + 4 * bias;
+  }
+
+  /** Goes to the next row: computes its vertical stack, which looks at rows above only, and the links into the horizontal one. */
+  nextRow(): void {
+    const row = ++this.#row;
+    const { x, p, layers } = this.#layout;
+    this.#current = (x.base + (row % x.slots) * x.row) >> 2;
+    for (const [i] of this.plan.layers.entries()) {
+      const calls = this.#calls.layers[i]!;
+      const { q, v, verticalBias, horizontalBias } = layers[i]!;
+      if (i === 0) this.#aimSide();
+      this.#aimVertical(i);
+      if (v !== null) this.#words[calls.verticalGate >> 2] = v.base + (row % v.slots) * v.row;
+      if (this.#conditioned) {
+        this.#repeat(verticalBias!, p);
+        this.#repeat(horizontalBias!, q);
+      }
+      for (let line = 0; line < this.lines; line += CHUNK) {
+        const lines = Math.min(CHUNK, this.lines - line);
+        this.#kernel.product(calls.vertical, line, lines);
+        if (i + 1 < this.plan.layers.length) this.#kernel.gate(calls.verticalGate, line, lines);
+        this.#kernel.product(calls.link, line, lines);
+      }
+    }
+  }
+
+  /** Points the vertical taps of a layer at the rows that they read now; rows above the image are left out. */
+  #aimVertical(index: number): void {
+    const { up, kernel, radius, dilation, inputs, vertical } = this.plan.layers[index]!;
+    const rows = index === 0 ? this.#layout.x : this.#layout.layers[index - 1]!.v!;
+    const shift = index === 0 ? 1 : 0; // layer 1 looks strictly above: the one shift down by a row
+    const distance = this.count * rows.stride;
+    const at = this.#calls.layers[index]!.vertical >> 2;
+    const skipped = Math.max(0, up - 1 - Math.floor((this.#row - shift) / dilation));
+    let entry = at + word.list;
+    for (let k = Math.min(skipped, up); k < up; k++) {
+      const from = rows.base + ((this.#row - shift - (up - 1 - k) * dilation) % rows.slots) * rows.row;
+      for (let m = 0; m < kernel; m++, entry += 3) {
+        this.#words[entry] = from + (m - radius) * dilation * distance;
+        this.#words[entry + 1] = rows.stride;
+        this.#words[entry + 2] = inputs;
+      }
+    }
+    this.#words[at + word.segments] = (entry - at - word.list) / 3;
+    this.#words[at + word.weights] =
+      this.#layout.weights + 4 * (vertical.weights + Math.min(skipped, up) * kernel * inputs * PANEL);
+  }
+
+  /** Points layer 1's horizontal taps at the current row of the input. */
+  #aimSide(): void {
+    const { radius } = this.plan.layers[0]!;
+    const { stride } = this.#layout.x;
+    for (const [c, description] of this.#calls.layers[0]!.side.entries()) {
+      for (let m = 0; m <= (c > 0 ? radius : radius - 1); m++) {
+        const entry = (description >> 2) + word.list + 3 * m;
+        this.#words[entry] = 4 * this.#current - (radius - m) * this.count * stride;
+        this.#words[entry + 1] = stride;
+        this.#words[entry + 2] = m < radius ? this.plan.config.channels : c; // mask A: the centre's earlier channels
+      }
+    }
+  }
+
+  /** Copies one line an image into every column of a row. */
+  #repeat(from: Rows, to: Rows): void {
+    const block = (this.count * to.stride) >> 2;
+    const start = to.base >> 2;
+    this.#floats.copyWithin(start, from.base >> 2, (from.base >> 2) + block);
+    for (let done = 1; done < this.width; ) {
+      const more = Math.min(done, this.width - done);
+      this.#floats.copyWithin(start + done * block, start, start + more * block);
+      done += more;
+    }
+  }
+
+  /**
+   * The horizontal stack and the head of one channel group, for one column of the current row. Needs all earlier columns, and this
+   * column's earlier channels: their groups computed, their levels set.
+   */
+  predict(channel: number, column: number): void {
+    const first = column * this.count;
+    for (let i = 0; i < this.#calls.layers.length; i++) this.#horizontal(i, channel, first, this.count);
+    this.#head(channel, first, this.count);
+  }
+
+  /** The same for all groups of a whole row, whose levels are all set. A layer looks left at every group of the layer before. */
+  predictRow(): void {
+    const { channels } = this.plan.config;
+    for (let line = 0; line < this.lines; line += CHUNK) {
+      const lines = Math.min(CHUNK, this.lines - line);
+      for (let i = 0; i < this.#calls.layers.length; i++) {
+        for (let channel = 0; channel < channels; channel++) this.#horizontal(i, channel, line, lines);
+      }
+      for (let channel = 0; channel < channels; channel++) this.#head(channel, line, lines);
+    }
+  }
+
+  #horizontal(index: number, channel: number, first: number, lines: number): void {
+    const layer = this.#calls.layers[index]!;
+    this.#kernel.product(layer.side[channel]!, first, lines);
+    this.#kernel.gate(layer.gate[channel]!, first, lines);
+    this.#kernel.product(layer.out[channel]!, first, lines);
+  }
+
+  #head(channel: number, first: number, lines: number): void {
+    this.#kernel.product(this.#calls.hidden[channel]!, first, lines);
+    this.#kernel.product(this.#calls.logits[channel]!, first, lines);
+  }
+
+  /** The n tables of K + 1 cumulative frequencies of one column, after {@link predict} or {@link predictRow}. Overwritten by the next call. */
+  frequencies(channel: number, column: number): Uint32Array {
+    const first = column * this.count;
+    const bad = this.#kernel.frequencies(this.#calls.frequencies[channel]!, first, this.count);
+    if (bad >= 0) {
+      const where = `row ${this.#row}, column ${column}, channel ${channel}`;
+      fail(
+        "model",
+        `expected finite logits but image ${bad - first} has NaN or infinite ones at ${where}: the model's weights overflow`,
+      );
+    }
+    return this.#cumulative;
+  }
+
+  /** Sets one sub-pixel of each image of the current row. */
+  setLevels(column: number, channel: number, levels: Uint8Array): void {
+    const { channels } = this.plan.config;
+    let at = this.#current + column * this.count * channels + channel;
+    for (let image = 0; image < this.count; image++, at += channels) this.#floats[at] = this.#inputs[levels[image]!]!;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * For tests: random models, and the network of docs/model.md computed naively, the whole image at every layer, no buffers, no tiles.
+ * With float64 arithmetic it is the obviously right value; with float32 arithmetic in the order of docs/determinism.md it must
+ * equal the engine to the bit.
+ */
+
+import { randomFrom } from "../random.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { layerSizes, parameterShapes, type RasterConfig, type RasterModel } from "./parameters.ts";
+import { gate as gate32 } from "./reference.ts";
+
+export function configOf(changes: Partial<RasterConfig> = {}): RasterConfig {
+  const base = { channels: 1, levels: 4, features: 6, depth: 3, firstKernel: 5, kernels: [3], dilations: [1], skip: 6 };
+  return { ...base, head: { kind: "categorical", features: 6 }, condition: null, ...changes };
+}
+
+/** Untrained weights, every bias and condition non-zero, of a size that keeps features lively and probabilities uneven. */
+export function randomModel(config: RasterConfig, seed = 1): RasterModel & { parameters: Map<string, Tensor> } {
+  const random = randomFrom(seed);
+  const parameters = new Map<string, Tensor>();
+  for (const [name, shape] of parameterShapes(config)) {
+    const inputs = sizeOf(shape.slice(0, -1));
+    const most = /\.(b|b_f|b_g)$/.test(name) ? 0.5 : /logits/.test(name) ? 4 / Math.sqrt(inputs) : 2 / Math.sqrt(inputs);
+    parameters.set(
+      name,
+      tensor(
+        "float32",
+        shape,
+        Float32Array.from({ length: sizeOf(shape) }, () => (2 * random.uniform() - 1) * most),
+      ),
+    );
+  }
+  return { config, parameters };
+}
+
+/** `count` images of random levels, [count, H, W, C]. */
+export function randomPixels(config: RasterConfig, count: number, height: number, width: number, seed = 7): Uint8Array {
+  const random = randomFrom(seed);
+  return Uint8Array.from({ length: count * height * width * config.channels }, () => random.below(config.levels));
+}
+
+export interface Arithmetic {
+  readonly round: (x: number) => number;
+  readonly gate: (f: number, g: number) => number;
+}
+
+export const float64: Arithmetic = { round: (x) => x, gate: (f, g) => Math.tanh(f) / (1 + Math.exp(-g)) };
+export const float32: Arithmetic = { round: Math.fround, gate: gate32 };
+
+type FeatureMap = number[][][];
+
+/** Logits of every sub-pixel of one image [H, W, C]: K numbers for each, in raster order. */
+export function naiveLogits(
+  { config, parameters }: { config: RasterConfig; parameters: Map<string, Tensor> },
+  pixels: Uint8Array,
+  height: number,
+  condition: ArrayLike<number> | null,
+  { round, gate }: Arithmetic,
+): number[][] {
+  const { channels: C, levels: K, features: F, skip: S, depth: L } = config;
+  const R = config.head.features;
+  const width = pixels.length / height / C;
+  const get = (name: string): Float32Array => parameters.get(name)!.data as Float32Array;
+  const zeros = new Array<number>(Math.max(F, C)).fill(0);
+  const pixelAt = (map: FeatureMap, i: number, j: number): number[] => map[i]?.[j] ?? zeros;
+  /** sum + inputs[0] * W[from, o] + inputs[1] * W[from + 1, o] + ..., W having `outputs` columns. */
+  const addProduct = (
+    sum: number,
+    inputs: readonly number[],
+    weights: Float32Array,
+    from: number,
+    outputs: number,
+    o: number,
+  ): number => {
+    for (const [i, x] of inputs.entries()) sum = round(sum + round(x * weights[(from + i) * outputs + o]!));
+    return sum;
+  };
+  const mapOf = (pixel: (i: number, j: number) => number[]): FeatureMap =>
+    Array.from({ length: height }, (_, i) => Array.from({ length: width }, (_, j) => pixel(i, j)));
+  const list = (n: number, value: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => value(i));
+  const relu = (x: number): number => Math.max(x, 0);
+
+  const scale = Math.fround(2 / (K - 1));
+  const x = mapOf((i, j) => list(C, (c) => Math.fround(Math.fround(pixels[(i * width + j) * C + c]! * scale) - 1)));
+  let v = x;
+  let h = x;
+  let s = mapOf(() => (S > 0 ? [...get("skip.b")] : []));
+
+  for (const [index, { kernel, dilation, radius, up, inputs }] of layerSizes(config).entries()) {
+    const layer = `layer${index + 1}`;
+    const begin = (stack: string, half: string, f: number): number => {
+      const bias = get(`${layer}.${stack}.b_${half}`)[f]!;
+      return condition === null
+        ? bias
+        : addProduct(bias, [...Array.from(condition)], get(`${layer}.${stack}.V_${half}`), 0, F, f);
+    };
+    const verticalSum = (half: string, i: number, j: number, f: number): number => {
+      let sum = begin("vertical", half, f);
+      for (let k = 0; k < up; k++) {
+        const row = index === 0 ? i - up + k : i - (up - 1 - k) * dilation;
+        for (let m = 0; m < kernel; m++) {
+          const tap = pixelAt(v, row, j + (m - radius) * dilation).slice(0, inputs);
+          sum = addProduct(sum, tap, get(`${layer}.vertical.W_${half}`), (k * kernel + m) * inputs, F, f);
+        }
+      }
+      return sum;
+    };
+    const pf = mapOf((i, j) => list(F, (f) => verticalSum("f", i, j, f)));
+    const pg = mapOf((i, j) => list(F, (f) => verticalSum("g", i, j, f)));
+
+    const horizontalSum = (half: string, i: number, j: number, f: number): number => {
+      let sum = begin("horizontal", half, f);
+      sum = addProduct(sum, [...pf[i]![j]!, ...pg[i]![j]!], get(`${layer}.link.W_${half}`), 0, F, f);
+      for (let m = 0; m < radius; m++) {
+        const tap = pixelAt(h, i, j - (radius - m) * dilation).slice(0, inputs);
+        sum = addProduct(sum, tap, get(`${layer}.horizontal.W_${half}`), m * inputs, F, f);
+      }
+      const group = Math.floor(f / (F / C));
+      const seen = index === 0 ? group : ((group + 1) * F) / C;
+      if (seen === 0) return sum;
+      return addProduct(sum, h[i]![j]!.slice(0, seen), get(`${layer}.centre${group}.W_${half}`), 0, F / C, f % (F / C));
+    };
+    const y = mapOf((i, j) => list(F, (f) => gate(horizontalSum("f", i, j, f), horizontalSum("g", i, j, f))));
+    /** A grouped 1x1 of `outputs` maps in all: group c sees groups <= c of `from`. */
+    const grouped = (start: number, from: readonly number[], name: string, outputs: number, o: number): number => {
+      const group = Math.floor(o / (outputs / C));
+      return addProduct(
+        start,
+        from.slice(0, ((group + 1) * from.length) / C),
+        get(`${name}${group}.W`),
+        0,
+        outputs / C,
+        o % (outputs / C),
+      );
+    };
+    const before = h;
+    if (S > 0) s = mapOf((i, j) => list(S, (o) => grouped(s[i]![j]![o]!, y[i]![j]!, `${layer}.skip`, S, o)));
+    if (index + 1 < L || S === 0) {
+      const bias = get(`${layer}.residual.b`);
+      h = mapOf((i, j) =>
+        list(F, (f) =>
+          grouped(index === 0 ? bias[f]! : round(before[i]![j]![f]! + bias[f]!), y[i]![j]!, `${layer}.residual`, F, f),
+        ),
+      );
+    }
+    v = mapOf((i, j) => list(F, (f) => gate(pf[i]![j]![f]!, pg[i]![j]![f]!)));
+  }
+
+  const out: number[][] = [];
+  for (const row of S > 0 ? s : h) {
+    for (const pixel of row) {
+      const a = pixel.map(relu);
+      const b = list(R, (o) => {
+        const group = Math.floor(o / (R / C));
+        const start = get("head.hidden.b")[o]!;
+        const seen = a.slice(0, ((group + 1) * a.length) / C);
+        return relu(addProduct(start, seen, get(`head.hidden${group}.W`), 0, R / C, o % (R / C)));
+      });
+      for (let c = 0; c < C; c++) {
+        const seen = b.slice(0, ((c + 1) * R) / C);
+        out.push(list(K, (k) => addProduct(get("head.logits.b")[c * K + k]!, seen, get(`head.logits${c}.W`), 0, K, k)));
+      }
+    }
+  }
+  return out;
+}
+
+/** log softmax, in float64. */
+export function logSoftmax(logits: readonly number[]): number[] {
+  const max = Math.max(...logits);
+  const sum = Math.log(logits.reduce((total, l) => total + Math.exp(l - max), 0));
+  return logits.map((l) => l - max - sum);
+}
