@@ -1,0 +1,97 @@
+/** Exact likelihood of a whole data set on the throughput engine: float32 network, float64 sums, every image counted once. */
+
+import type { Dataset } from "./data/dataset.ts";
+import { fail } from "./errors.ts";
+import type { PixelcnnConfig } from "./models/config.ts";
+import { pixelcnnLogProbability, pixelcnnParameters } from "./models/pixelcnn.ts";
+import { countOf, flatten, lookupFlat, type Parameters } from "./nn/params.ts";
+import { Graph } from "./onnx/graph.ts";
+import { openPool } from "./onnx/pool.ts";
+import { compile, type Device } from "./onnx/session.ts";
+import { sizeOf, tensor } from "./tensor.ts";
+
+export interface Likelihood {
+  readonly images: number;
+  /** Mean -log p an image. */
+  readonly nats: number;
+  /** nats / (H W C ln 2). */
+  readonly bitsPerDim: number;
+  /** -log p of each image, in the data set's order. */
+  readonly each: Float64Array;
+  /** Standard error of the mean nats, as if the images were a random sample. */
+  readonly standardError: number;
+}
+
+export interface LikelihoodOptions {
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Images a call; the result does not depend on it beyond rounding. */
+  readonly batch?: number | undefined;
+  /** Only the first so many images. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+}
+
+/** log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbability` [B], nats. */
+export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
+  const graph = new Graph("likelihood");
+  const specs = pixelcnnParameters(model);
+  const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
+  const h = model.condition ? graph.input("condition", "float32", [batch, model.condition.size]) : null;
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  graph.output("logProbability", pixelcnnLogProbability(model, lookupFlat(specs, weights), pixels, h));
+  return graph;
+}
+
+export async function likelihood(model: PixelcnnConfig, parameters: Parameters, data: Dataset, options: LikelihoodOptions = {}): Promise<Likelihood> {
+  const { height, width, channels } = model;
+  for (const axis of ["height", "width", "channels", "levels"] as const) {
+    if (data[axis] !== model[axis]) fail("usage", `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`);
+  }
+  const count = Math.min(data.length, options.limit ?? data.length);
+  if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
+  const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, model.features]))));
+  const flat = flatten(pixelcnnParameters(model), parameters);
+  const weights = new Float32Array(typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength));
+  weights.set(flat);
+  const session = await openPool(compile(likelihoodGraph(model, batch)), {
+    ...(options.device ? { device: options.device } : {}),
+    ...(options.threads ? { threads: options.threads } : {}),
+  });
+  const each = new Float64Array(count);
+  try {
+    let next = 0;
+    let done = 0;
+    const lane = async (): Promise<void> => {
+      while (next < count) {
+        options.signal?.throwIfAborted();
+        const from = next;
+        const size = Math.min(batch, count - from);
+        next += size;
+        // The last batch is filled up with its own last image, whose results are not read.
+        const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
+        const { pixels } = await data.batch(indices, { epoch: 0 });
+        const { logProbability } = await session.run({ pixels: tensor("uint8", [batch, height, width, channels], pixels), weights: tensor("float32", [flat.length], weights) });
+        for (let i = 0; i < size; i++) each[from + i] = -Number(logProbability!.data[i]);
+        done += size;
+        options.onProgress?.(done, count);
+      }
+    };
+    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
+  } finally {
+    await session.close();
+  }
+  let sum = 0;
+  for (const nats of each) sum += nats;
+  const nats = sum / count;
+  let squares = 0;
+  for (const x of each) squares += (x - nats) ** 2;
+  return {
+    images: count,
+    nats,
+    bitsPerDim: nats / (height * width * channels) / Math.LN2,
+    each,
+    standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * The training loop: an async generator of events. It prints nothing; the command line prints, the server streams, the tests collect.
+ * All that a step draws (initial weights, order of the images, binarisation) is named by the seed and the step's number, so a run that stops and
+ * resumes is, to the bit, the run that did not (with a budget of steps or epochs; a budget of minutes sets the rate by the clock).
+ */
+
+import type { Dataset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
+import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { countOf, flatten, initialise, type Parameters, unflatten } from "../nn/params.ts";
+import type { Device } from "../onnx/session.ts";
+import { randomFrom } from "../random.ts";
+import { scheduleVector } from "./adam.ts";
+import type { RunState } from "./checkpoint.ts";
+import type { RunConfig, TrainConfig } from "./config.ts";
+import { openStepper } from "./stepper.ts";
+
+export type TrainEvent =
+  | { readonly type: "start"; readonly step: number; readonly parameters: number; readonly images: number; readonly device: Device; readonly threads: number }
+  | StepEvent
+  /** A good moment to save, test and sample; the clock stands still while the consumer does so. `last` marks the end of the budget. */
+  | { readonly type: "checkpoint"; readonly state: RunState; readonly parameters: Parameters; readonly last: boolean };
+
+export interface StepEvent {
+  readonly type: "step";
+  /** From 1. */
+  readonly step: number;
+  /** Passes over the data so far, with a fraction. */
+  readonly epoch: number;
+  /** Mean nats an image of this step's batch. */
+  readonly nats: number;
+  readonly bitsPerDim: number;
+  readonly norm: number;
+  readonly rate: number;
+  /** Seconds of training so far, over all resumes. */
+  readonly seconds: number;
+  /** Part of the budget used, 0 .. 1. */
+  readonly progress: number;
+  /** Over the last steps. */
+  readonly imagesPerSecond: number;
+}
+
+export interface TrainOptions {
+  readonly config: RunConfig;
+  readonly data: Dataset;
+  /** Resume from here. */
+  readonly from?: RunState | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Stops after the step in progress, with a last checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Part of the budget that is used up, 0 .. 1. */
+export function progressOf(budget: TrainConfig["budget"], step: number, seconds: number, stepsPerEpoch: number): number {
+  if ("steps" in budget) return budget.steps === 0 ? 1 : Math.min(1, step / budget.steps);
+  if ("epochs" in budget) return Math.min(1, step / Math.max(1, Math.round(budget.epochs * stepsPerEpoch)));
+  return Math.min(1, seconds / 60 / budget.minutes);
+}
+
+/** Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then cosine to finalRate, or constant. */
+export function rateAt(train: TrainConfig, t: number, progress: number): number {
+  const rise = train.warmup === 0 ? 1 : Math.min(1, t / train.warmup);
+  const fall = train.decay === "constant" ? 1 : train.finalRate + (1 - train.finalRate) * 0.5 * (1 + Math.cos(Math.PI * progress));
+  return train.rate * rise * fall;
+}
+
+/** Decay of the moving average at step t: young averages forget faster, so that the first weights do not linger. */
+export function averageDecayAt(train: TrainConfig, t: number): number {
+  return Math.min(train.average, t / (t + 10));
+}
+
+/** A fresh run's state. */
+export function initialState(config: RunConfig): RunState {
+  const specs = pixelcnnParameters(config.model);
+  const weights = flatten(specs, initialise(specs, randomFrom(config.train.seed, 0)));
+  const zero = (): Float32Array => new Float32Array(weights.length);
+  return { step: 0, seconds: 0, weights, first: zero(), second: zero(), average: weights.slice() };
+}
+
+/** Image indices of the step after `step`: epochs are permutations, and a batch may reach over the end of one into the next. */
+export function batchOrder(seed: number, images: number, batch: number): (step: number) => { indices: Uint32Array; epochs: Uint32Array } {
+  const orders = new Map<number, Uint32Array>();
+  const orderOf = (epoch: number): Uint32Array => {
+    let order = orders.get(epoch);
+    if (!order) {
+      order = randomFrom(seed, 1, epoch).permutation(images);
+      orders.delete(epoch - 2);
+      orders.set(epoch, order);
+    }
+    return order;
+  };
+  return (step) => {
+    const indices = new Uint32Array(batch);
+    const epochs = new Uint32Array(batch);
+    for (let i = 0; i < batch; i++) {
+      const at = step * batch + i;
+      epochs[i] = Math.floor(at / images);
+      indices[i] = orderOf(epochs[i]!)[at % images]!;
+    }
+    return { indices, epochs };
+  };
+}
+
+async function readBatch(data: Dataset, indices: Uint32Array, epochs: Uint32Array): Promise<Uint8Array> {
+  const split = epochs.findIndex((e) => e !== epochs[0]);
+  if (split < 0) return (await data.batch(indices, { epoch: epochs[0]! })).pixels;
+  const [before, after] = [await readBatch(data, indices.slice(0, split), epochs.slice(0, split)), await readBatch(data, indices.slice(split), epochs.slice(split))];
+  const pixels = new Uint8Array(before.length + after.length);
+  pixels.set(before);
+  pixels.set(after, before.length);
+  return pixels;
+}
+
+/** Throws when the loss says that the run is lost; `limit` is several times the nats of a uniform guess. */
+function checkLoss(loss: number, norm: number, step: number, limit: number): void {
+  if (Number.isFinite(loss) && Number.isFinite(norm) && loss <= limit) return;
+  const what = Number.isFinite(loss) && Number.isFinite(norm) ? `${loss.toFixed(1)} nats an image, far above a uniform guess` : "not a number";
+  fail(
+    "diverged",
+    `training diverged at step ${step}: the loss is ${what}. The last checkpoint is whole. ` +
+      "Try a lower rate (--set train.rate=...), a longer warm-up (train.warmup) or a smaller clip (train.clip)",
+  );
+}
+
+export async function* train({ config, data, from, device, threads, signal }: TrainOptions): AsyncGenerator<TrainEvent, void> {
+  const { model, train: settings } = config;
+  for (const axis of ["height", "width", "channels", "levels"] as const) {
+    if (data[axis] !== model[axis]) fail("usage", `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`);
+  }
+  if (data.length === 0) fail("data", `expected at least one image to train on but ${data.name} has none`);
+  const state = from ?? initialState(config);
+  const specs = pixelcnnParameters(model);
+  const dims = model.height * model.width * model.channels;
+  const uniform = dims * Math.log(model.levels);
+  const stepper = await openStepper({
+    model,
+    batch: settings.batch,
+    adam: settings,
+    start: state,
+    ...(device ? { device } : {}),
+    ...(threads ? { threads } : {}),
+  });
+  try {
+    yield { type: "start", step: state.step, parameters: countOf(specs), images: data.length, device: stepper.device, threads: stepper.threads };
+    const order = batchOrder(settings.seed, data.length, settings.batch);
+    const read = async (step: number): Promise<Uint8Array> => {
+      const { indices, epochs } = order(step);
+      return readBatch(data, indices, epochs);
+    };
+    const snapshot = (): RunState => ({ step, seconds, ...stepper.state() });
+    const stepsPerEpoch = data.length / settings.batch;
+    let { step, seconds } = state;
+    let saved = step;
+    let lastSave = seconds;
+    const recent: { seconds: number }[] = [{ seconds }];
+    let pending: Promise<Uint8Array> | null = null;
+    let clock = performance.now();
+
+    for (;;) {
+      const progress = progressOf(settings.budget, step, seconds, stepsPerEpoch);
+      const over = progress >= 1 || signal?.aborted === true;
+      if (over || seconds - lastSave >= settings.checkpointMinutes * 60) {
+        if (step > saved || over) yield { type: "checkpoint", state: snapshot(), parameters: unflatten(specs, stepper.state().average), last: progress >= 1 };
+        saved = step;
+        lastSave = seconds;
+        clock = performance.now();
+      }
+      if (over) break;
+
+      const pixels = await (pending ?? read(step));
+      // The next batch is read while this one is computed. A read that fails is reported when its turn comes.
+      pending = read(step + 1);
+      pending.catch(() => undefined);
+      const t = step + 1;
+      const rate = rateAt(settings, t, progress);
+      const { loss, norm } = await stepper.step({ pixels, schedule: scheduleVector(t, rate, settings, averageDecayAt(settings, t)) });
+      checkLoss(loss, norm, t, 4 * uniform);
+      step = t;
+      const now = performance.now();
+      seconds += (now - clock) / 1000;
+      clock = now;
+      recent.push({ seconds });
+      if (recent.length > 20) recent.shift();
+      const took = seconds - recent[0]!.seconds;
+      const imagesPerSecond = took > 0 ? ((recent.length - 1) * settings.batch) / took : 0;
+      yield {
+        type: "step",
+        step,
+        epoch: (step * settings.batch) / data.length,
+        nats: loss,
+        bitsPerDim: loss / dims / Math.LN2,
+        norm,
+        rate,
+        seconds,
+        progress: progressOf(settings.budget, step, seconds, stepsPerEpoch),
+        imagesPerSecond,
+      };
+      clock = performance.now();
+    }
+  } finally {
+    await stepper.close();
+  }
+}
+
