@@ -3,4 +3,4 @@
 
 export { product } from "./product";
 export { exp, gate, logistic, tanh } from "./functions";
-export { frequencies } from "./frequencies";
+export { frequencies, intervals } from "./frequencies";

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { Canvas } from "./canvas.ts";
 import { FREQUENCY_SPILL } from "./descriptions.ts";
-import { forced, stepwise } from "./loop.ts";
+import { forced, type Step, stepwise } from "./loop.ts";
 import type { RasterConfig } from "./parameters.ts";
 import { createPlan } from "./plan.ts";
 import { cumulativeFrequencies } from "./reference.ts";
@@ -67,18 +67,37 @@ function tablesOf(
   canvas.begin({ conditions });
   const tables: number[][] = Array.from({ length: count }, () => []);
   const perImage = pixels.length / count;
-  let at = 0;
-  const record = (_: unknown, cumulative: Uint32Array, levels: Uint8Array): void => {
-    const size = cumulative.length / count;
+  const { channels, levels: K } = model.config;
+  const record = ({ row, column, channel }: Step, cumulative: Uint32Array, levels: Uint8Array): void => {
     for (const [image, table] of tables.entries()) {
-      table.push(...cumulative.subarray(image * size, (image + 1) * size));
-      levels[image] = pixels[image * perImage + at]!;
+      table.push(...cumulative.subarray(image * (K + 1), (image + 1) * (K + 1)));
+      levels[image] = pixels[image * perImage + (row * width + column) * channels + channel]!;
     }
-    at++;
   };
-  const rows =
-    walk === "forced" ? forced(canvas, height, pixels, record) : stepwise(canvas, height, record, new Uint8Array(pixels.length));
-  expect([...rows]).toEqual(Array.from({ length: height }, (_, i) => i));
+  if (walk === "stepwise") {
+    expect([...stepwise(canvas, height, record, new Uint8Array(pixels.length))]).toEqual(
+      Array.from({ length: height }, (_, i) => i),
+    );
+  } else {
+    const starts = new Uint32Array(width * channels * count);
+    const frequencies = new Uint32Array(starts.length);
+    for (const row of forced(canvas, height, pixels)) {
+      canvas.intervals(starts, frequencies);
+      for (let column = 0, at = 0; column < width; column++) {
+        for (let channel = 0; channel < channels; channel++) {
+          const cumulative = canvas.frequencies(channel, column);
+          const levels = new Uint8Array(count);
+          record({ row, column, channel }, cumulative, levels);
+          for (const [image, level] of levels.entries()) {
+            const own = image * (K + 1) + level;
+            if (starts[at] !== cumulative[own] || frequencies[at] !== cumulative[own + 1]! - cumulative[own]!)
+              expect.fail("an interval is not its table's");
+            at++;
+          }
+        }
+      }
+    }
+  }
   return tables.map((table) => Uint32Array.from(table));
 }
 

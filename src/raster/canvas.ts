@@ -31,6 +31,7 @@ export class Canvas {
   readonly #calls: Calls;
   readonly #floats: Float32Array;
   readonly #words: Uint32Array;
+  readonly #bytes: Uint8Array;
   /** Input value of each level. */
   readonly #inputs: Float32Array;
   readonly #cumulative: Uint32Array;
@@ -51,6 +52,7 @@ export class Canvas {
     this.#kernel = createKernel(kernel, end + 4 * this.#calls.words.length);
     this.#floats = new Float32Array(this.#kernel.memory);
     this.#words = new Uint32Array(this.#kernel.memory);
+    this.#bytes = new Uint8Array(this.#kernel.memory);
     this.#floats.set(plan.data, weights >> 2);
     this.#words.set(this.#calls.words, end >> 2);
     this.#cumulative = this.#words.subarray(cumulative >> 2, (cumulative >> 2) + count * (levels + 1));
@@ -204,21 +206,49 @@ export class Canvas {
   /** The n tables of K + 1 cumulative frequencies of one column, after {@link predict} or {@link predictRow}. Overwritten by the next call. */
   frequencies(channel: number, column: number): Uint32Array {
     const first = column * this.count;
-    const bad = this.#kernel.frequencies(this.#calls.frequencies[channel]!, first, this.count);
-    if (bad >= 0) {
-      const where = `row ${this.#row}, column ${column}, channel ${channel}`;
-      fail(
-        "model",
-        `expected finite logits but image ${bad - first} has NaN or infinite ones at ${where}: the model's weights overflow`,
-      );
-    }
+    this.#expectFinite(this.#kernel.frequencies(this.#calls.frequencies[channel]!, first, this.count), channel);
     return this.#cumulative;
+  }
+
+  /**
+   * Where the interval of each set level starts and how wide it is, out of 2^24, for the whole row, after {@link predictRow}:
+   * [W, C, n] into both arrays. What an encoder or a scorer needs, for less work than whole tables.
+   */
+  intervals(starts: Uint32Array, frequencies: Uint32Array): void {
+    const { channels } = this.plan.config;
+    const { levels, intervals } = this.#layout;
+    for (let channel = 0; channel < channels; channel++) {
+      const description = this.#calls.frequencies[channel]!;
+      this.#expectFinite(this.#kernel.intervals(description, 0, this.lines, levels[channel]!, intervals), channel);
+      for (let column = 0, from = intervals >> 2; column < this.width; column++) {
+        let to = (column * channels + channel) * this.count;
+        for (const end = to + this.count; to < end; to++, from += 2) {
+          starts[to] = this.#words[from]!;
+          frequencies[to] = this.#words[from + 1]!;
+        }
+      }
+    }
+  }
+
+  /** `line` is the first line with logits that are no numbers, or -1. */
+  #expectFinite(line: number, channel: number): void {
+    if (line < 0) return;
+    const where = `row ${this.#row}, column ${Math.floor(line / this.count)}, channel ${channel}`;
+    fail(
+      "model",
+      `expected finite logits but image ${line % this.count} has NaN or infinite ones at ${where}: the model's weights overflow`,
+    );
   }
 
   /** Sets one sub-pixel of each image of the current row. */
   setLevels(column: number, channel: number, levels: Uint8Array): void {
     const { channels } = this.plan.config;
+    const known = this.#layout.levels[channel]! + column * this.count;
     let at = this.#current + column * this.count * channels + channel;
-    for (let image = 0; image < this.count; image++, at += channels) this.#floats[at] = this.#inputs[levels[image]!]!;
+    for (let image = 0; image < this.count; image++, at += channels) {
+      const level = levels[image]!;
+      this.#floats[at] = this.#inputs[level]!;
+      this.#bytes[known + image] = level;
+    }
   }
 }

@@ -21,6 +21,11 @@ export interface Kernel {
   gate(description: number, first: number, rows: number): void;
   /** Logits to cumulative frequencies (../shared/codec.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
   frequencies(description: number, first: number, rows: number): number;
+  /**
+   * The same for one known level of each row (one byte a row at `levels`): two integers a row at `out`, where the level's interval
+   * starts and how wide it is. The description's own `out` is scratch.
+   */
+  intervals(description: number, first: number, rows: number, levels: number, out: number): number;
   /** Elementwise over `count` float32 numbers, a multiple of 4. exp is of x held to -87 .. 87. */
   exp(input: number, output: number, count: number): void;
   tanh(input: number, output: number, count: number): void;

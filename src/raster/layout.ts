@@ -50,6 +50,10 @@ export interface Layout {
   readonly logits: readonly Rows[];
   /** n tables of K + 1 integers. */
   readonly cumulative: number;
+  /** Known levels of the current row, one byte a line, for each channel. */
+  readonly levels: readonly number[];
+  /** Two integers a line: see Kernel.intervals. */
+  readonly intervals: number;
   /** Condition vectors, one line an image. */
   readonly condition: Rows | null;
   /** First free address. */
@@ -102,6 +106,8 @@ export function layOut(plan: Plan, count: number, width: number): Layout {
     hidden: rows(C * plan.width.hidden),
     logits: Array.from({ length: C }, () => rows(plan.width.levels)),
     cumulative: allocate(count * (config.levels + 1) * 4 + FREQUENCY_SPILL),
+    levels: Array.from({ length: C }, () => allocate(width * count)),
+    intervals: allocate(width * count * 8),
     condition: perImage(config.condition?.size ?? 0),
     end,
   };

@@ -16,8 +16,8 @@ export interface Step {
 }
 
 /**
- * Called once a sub-pixel, in order. `cumulative` holds one table of K + 1 integers, from 0 to 2^24, for each image: level k owns
- * the numbers from C[k] up to C[k + 1]. `levels` has one entry an image: to be filled in stepwise, already given when forced.
+ * Called once a sub-pixel, in order, to fill in `levels`, one an image. `cumulative` holds one table of K + 1 integers, from 0 to 2^24, for each image: level k owns
+ * the numbers from C[k] up to C[k + 1].
  * Both arrays are used again for the next sub-pixel.
  */
 export type SymbolSource = (step: Step, cumulative: Uint32Array, levels: Uint8Array) => void;
@@ -47,31 +47,24 @@ export function* stepwise(canvas: Canvas, height: number, source: SymbolSource, 
   }
 }
 
-/** Shows `visit` the frequencies of every sub-pixel of `pixels` [n, H, W, C], computed a row at a time. Yields each finished row. */
-export function* forced(canvas: Canvas, height: number, pixels: Uint8Array, visit: SymbolSource): Generator<number, void> {
+/**
+ * Computes row after row of `pixels` [n, H, W, C], all known, as matrix products. Yields each row when the canvas can be asked for
+ * its `intervals` or `frequencies`.
+ */
+export function* forced(canvas: Canvas, height: number, pixels: Uint8Array): Generator<number, void> {
   const { count, width } = canvas;
   const { channels } = canvas.plan.config;
   const perImage = height * width * channels;
   const levels = new Uint8Array(count);
-  const read = (row: number, column: number, channel: number): void => {
-    const at = (row * width + column) * channels + channel;
-    for (let image = 0; image < count; image++) levels[image] = pixels[at + image * perImage]!;
-  };
-  for (let row = 0; row < height; row++) {
+  for (let row = 0, at = 0; row < height; row++) {
     canvas.nextRow();
     for (let column = 0; column < width; column++) {
-      for (let channel = 0; channel < channels; channel++) {
-        read(row, column, channel);
+      for (let channel = 0; channel < channels; channel++, at++) {
+        for (let image = 0; image < count; image++) levels[image] = pixels[at + image * perImage]!;
         canvas.setLevels(column, channel, levels);
       }
     }
     canvas.predictRow();
-    for (let column = 0; column < width; column++) {
-      for (let channel = 0; channel < channels; channel++) {
-        read(row, column, channel);
-        visit({ row, column, channel }, canvas.frequencies(channel, column), levels);
-      }
-    }
     yield row;
   }
 }

@@ -85,6 +85,7 @@ export function createReferenceKernel(bytes: number): Kernel {
   const memory = new ArrayBuffer(bytes);
   const floats = new Float32Array(memory);
   const words = new Uint32Array(memory);
+  const octets = new Uint8Array(memory);
 
   const each =
     (apply: (x: number) => number) =>
@@ -133,12 +134,23 @@ export function createReferenceKernel(bytes: number): Kernel {
     return -1;
   }
 
+  function intervals(description: number, first: number, rows: number, levels: number, out: number): number {
+    const table = words[(description >> 2) + 4]! >> 2;
+    for (let row = first; row < first + rows; row++) {
+      if (frequencies(description, row, 1) >= 0) return row;
+      const level = table + octets[levels + row - first]!;
+      words.set([words[level]!, words[level + 1]! - words[level]!], (out >> 2) + 2 * (row - first));
+    }
+    return -1;
+  }
+
   return {
     name: "reference",
     memory,
     product,
     gate: gateRows,
     frequencies,
+    intervals,
     exp: each(exp),
     tanh: each(tanh),
     logistic: each(logistic),
