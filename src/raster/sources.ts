@@ -35,22 +35,20 @@ function draw(random: Random, cumulative: Uint32Array, at: number, levels: numbe
 }
 
 /**
- * Keeps the given pixels and draws the others. `pixels` is [n, H, W, C]; `known(step)` says whether a pixel is given. A number is
- * drawn for given pixels too: completing an image from a part of itself, with the seed it was sampled with, gives it back.
+ * Keeps the given pixels, [n, H, W, C], where `mask` [H, W] is not 0, and draws the others. A number is drawn for given pixels too:
+ * completing an image from a part of itself, with the seed it was sampled with, gives it back.
  */
 export function completeSource(
   drawn: SymbolSource,
-  pixels: Uint8Array,
-  known: (row: number, column: number) => boolean,
-  size: { width: number; channels: number; count: number },
+  { pixels, mask }: { readonly pixels: Uint8Array; readonly mask: Uint8Array },
+  { count, width, channels }: { readonly count: number; readonly width: number; readonly channels: number },
 ): SymbolSource {
-  const { width, channels, count } = size;
   const perImage = pixels.length / count;
   return (step, cumulative, levels) => {
     drawn(step, cumulative, levels);
-    if (!known(step.row, step.column)) return;
-    const at = (step.row * width + step.column) * channels + step.channel;
-    for (let image = 0; image < count; image++) levels[image] = pixels[at + image * perImage]!;
+    const pixel = step.row * width + step.column;
+    if (mask[pixel] === 0) return;
+    for (let image = 0; image < count; image++) levels[image] = pixels[image * perImage + pixel * channels + step.channel]!;
   };
 }
 

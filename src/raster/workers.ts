@@ -1,0 +1,197 @@
+/**
+ * Threads of the exact engine: worker_threads in Node, web workers in browsers. Each runs whole tasks on its own kernel and memory,
+ * so the number of threads cannot change a bit. The protocol: "plan" once, then "task" (or "stop") in; "row" for each finished
+ * row, then "result" or "error" out.
+ */
+
+import { type ErrorKind, PixelcnnError } from "../errors.ts";
+import type { KernelName } from "./descriptions.ts";
+import type { Plan } from "./plan.ts";
+import { type DriveOptions, interrupted, type Task, type TaskResult, type TaskRow } from "./tasks.ts";
+
+export type ToWorker =
+  | { readonly type: "plan"; readonly plan: Plan; readonly kernel: KernelName }
+  | { readonly type: "task"; readonly task: Task }
+  | { readonly type: "stop" };
+
+export type FromWorker =
+  | { readonly type: "row"; readonly row: TaskRow }
+  | { readonly type: "result"; readonly result: TaskResult }
+  | { readonly type: "error"; readonly kind: ErrorKind; readonly message: string };
+
+/** The little that both kinds of worker have in common. */
+export interface Thread {
+  send(message: ToWorker): void;
+  /** Called with every message, and with an error when the thread itself breaks. */
+  listen(onMessage: (message: FromWorker) => void, onBroken: (error: unknown) => void): void;
+  /** Whether the process should stay alive for this thread. */
+  hold(busy: boolean): void;
+  end(): Promise<void>;
+}
+
+/** Node's worker_threads; undefined in browsers. Not an import, so that bundlers for browsers see nothing of Node. */
+export function nodeThreads(): typeof import("node:worker_threads") | undefined {
+  const { process } = globalThis as { process?: NodeJS.Process };
+  return process?.versions?.node === undefined ? undefined : process.getBuiltinModule("node:worker_threads");
+}
+
+/** Starts worker.ts (or, in a compiled package, worker.js). */
+export function startThread(): Thread {
+  const fromSource = import.meta.url.endsWith(".ts");
+  const threads = nodeThreads();
+  if (threads !== undefined) {
+    const worker = new threads.Worker(new URL(fromSource ? "./worker.ts" : "./worker.js", import.meta.url));
+    return {
+      send: (message) => worker.postMessage(message),
+      listen(onMessage, onBroken) {
+        worker.on("message", onMessage);
+        worker.on("error", onBroken);
+      },
+      hold: (busy) => (busy ? worker.ref() : worker.unref()),
+      end: async () => void (await worker.terminate()),
+    };
+  }
+  return webThread(
+    fromSource
+      ? new Worker(new URL(/* @vite-ignore */ `./worker${".ts"}`, import.meta.url), { type: "module" })
+      : // Bundlers look for exactly this expression.
+        new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
+  );
+}
+
+/** A thread from a web worker that runs worker.ts: for bundlers that need to see the worker's own expression. */
+export function webThread(worker: Worker): Thread {
+  return {
+    send: (message) => worker.postMessage(message),
+    listen(onMessage, onBroken) {
+      worker.onmessage = (event) => onMessage(event.data as FromWorker);
+      worker.onerror = (event) => onBroken(event.message);
+    },
+    hold: () => undefined,
+    end: async () => worker.terminate(),
+  };
+}
+
+interface Job {
+  readonly task: Task;
+  readonly options: DriveOptions;
+  readonly resolve: (result: TaskResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A thread and what it works on. */
+interface Seat {
+  readonly thread: Thread;
+  job: Job | undefined;
+  /** What the job's own listener threw: the job ends with it. */
+  failure: { readonly error: unknown } | undefined;
+  readonly stop: () => void;
+}
+
+/** Some threads that run tasks in the order in which they are asked for. Threads start with their first task. */
+export class ThreadPool {
+  readonly #plan: Plan;
+  readonly #kernel: KernelName;
+  readonly #size: number;
+  readonly #start: () => Thread;
+  readonly #waiting: Job[] = [];
+  readonly #seats = new Set<Seat>();
+
+  constructor(plan: Plan, kernel: KernelName, size: number, start: () => Thread = startThread) {
+    this.#plan = plan;
+    this.#kernel = kernel;
+    this.#size = size;
+    this.#start = start;
+  }
+
+  run(task: Task, options: DriveOptions = {}): Promise<TaskResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ task, options, resolve, reject });
+      this.#assign();
+    });
+  }
+
+  /** Ends all threads; what was asked for and has not come ends as interrupted. A later {@link run} starts threads again. */
+  async close(): Promise<void> {
+    const seats = [...this.#seats];
+    this.#seats.clear();
+    const jobs = [...seats.flatMap(({ job }) => job ?? []), ...this.#waiting.splice(0)];
+    for (const job of jobs) job.reject(new PixelcnnError("interrupted", "stopped: the engine was closed"));
+    await Promise.all(seats.map(({ thread }) => thread.end()));
+  }
+
+  /** Gives waiting jobs to free threads. */
+  #assign(): void {
+    while (this.#waiting.length > 0) {
+      const free =
+        [...this.#seats].find((seat) => seat.job === undefined) ?? (this.#seats.size < this.#size ? this.#open() : undefined);
+      if (free === undefined) return;
+      const job = this.#waiting.shift()!;
+      const { signal } = job.options;
+      if (signal?.aborted) {
+        job.reject(interrupted(signal));
+        continue;
+      }
+      free.job = job;
+      free.failure = undefined;
+      signal?.addEventListener("abort", free.stop, { once: true });
+      free.thread.hold(true);
+      free.thread.send({ type: "task", task: compact(job.task) });
+    }
+  }
+
+  #open(): Seat {
+    const thread = this.#start();
+    const seat: Seat = { thread, job: undefined, failure: undefined, stop: () => thread.send({ type: "stop" }) };
+    thread.listen(
+      (message) => this.#receive(seat, message),
+      (error) => {
+        this.#seats.delete(seat); // a broken thread takes no more jobs
+        const text = `expected a thread of the exact engine to run but it broke: ${error instanceof Error ? error.message : error}`;
+        this.#leave(seat)?.reject(new PixelcnnError("internal", text, { cause: error }));
+      },
+    );
+    thread.send({ type: "plan", plan: this.#plan, kernel: this.#kernel });
+    this.#seats.add(seat);
+    return seat;
+  }
+
+  #receive(seat: Seat, message: FromWorker): void {
+    if (message.type !== "row") {
+      const { failure } = seat;
+      const job = this.#leave(seat);
+      if (job === undefined) return;
+      const { signal } = job.options;
+      if (failure !== undefined) job.reject(failure.error);
+      else if (message.type === "result") job.resolve(message.result);
+      else job.reject(signal?.aborted ? interrupted(signal) : new PixelcnnError(message.kind, message.message));
+      return;
+    }
+    if (seat.failure !== undefined) return;
+    try {
+      seat.job?.options.onRow?.(message.row);
+    } catch (error) {
+      seat.failure = { error };
+      seat.stop();
+    }
+  }
+
+  /** Frees a thread of its job, which is returned, and gives it another. */
+  #leave(seat: Seat): Job | undefined {
+    const { job } = seat;
+    seat.job = undefined;
+    seat.thread.hold(false);
+    job?.options.signal?.removeEventListener("abort", seat.stop);
+    this.#assign();
+    return job;
+  }
+}
+
+/** A message takes along the whole buffer behind a view: so only views of their own. */
+function compact(task: Task): Task {
+  const own = <T extends Uint8Array | Float32Array>(view: T): T =>
+    view.byteLength === view.buffer.byteLength ? view : (view.slice() as T);
+  const conditions = task.conditions && own(task.conditions);
+  if (task.kind !== "draw") return { ...task, conditions, pixels: own(task.pixels) };
+  return { ...task, conditions, given: task.given && { pixels: own(task.given.pixels), mask: own(task.given.mask) } };
+}
