@@ -1,0 +1,62 @@
+/** For tests: hashes of samples and of whole tables of frequencies of two fixed random models, for any way of running the engine. */
+
+import { createHash } from "node:crypto";
+import { createEngine, type EngineOptions } from "./engine.ts";
+import { configOf, randomModel, randomPixels } from "./testing.ts";
+
+const models = {
+  grey: randomModel(
+    configOf({
+      levels: 2,
+      features: 16,
+      skip: 16,
+      depth: 4,
+      firstKernel: 7,
+      dilations: [1, 2, 4],
+      head: { kind: "categorical", features: 24 },
+    }),
+    1,
+  ),
+  colour: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 3 } }), 2),
+};
+
+export async function hashes(options: EngineOptions = {}): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [name, model] of Object.entries(models)) {
+    const engine = createEngine(model, options);
+    const conditions = model.config.condition === null ? undefined : Array.from({ length: 64 }, (_, i) => i % 3);
+    const { pixels } = await engine.sample({ count: 64, height: 7, width: 9, seed: 1, conditions });
+    found[`${name}: 64 samples of seed 1`] = sha256(pixels);
+
+    // All tables of 8 images, whatever the lock step: in the order image, row, column, channel.
+    const count = 8;
+    const known = randomPixels(model.config, count, 7, 9);
+    const perImage = known.length / count;
+    const size = model.config.levels + 1;
+    const tables = new Uint32Array(known.length * size);
+    const together = Math.min(options.batch ?? 64, count);
+    for (let first = 0; first < count; first += together) {
+      const n = Math.min(together, count - first);
+      const each = conditions?.slice(first, first + n);
+      await engine.stepwise(
+        { count: n, height: 7, width: 9 },
+        ({ row, column, channel }, cumulative, levels) => {
+          const at = (row * 9 + column) * model.config.channels + channel;
+          for (let image = 0; image < n; image++) {
+            const place = (first + image) * perImage + at;
+            tables.set(cumulative.subarray(image * size, (image + 1) * size), place * size);
+            levels[image] = known[place]!;
+          }
+        },
+        { conditions: each },
+      );
+    }
+    found[`${name}: tables of 8 images`] = sha256(new Uint8Array(tables.buffer));
+    await engine.close();
+  }
+  return found;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
