@@ -2,7 +2,8 @@
 
 The step is ours: forward, mean nats, backward, global-norm clip at 1, AdamW (weights decay, biases do not), moving average of the
 weights. Every choice that might favour PyTorch is a flag, and the defaults are those that won when tried (see --help); a peer that
-is slow by neglect would make our comparison worthless. bench/train-step runs this in turn with our own step.
+is slow by neglect would make our comparison worthless. Run it on idle cores only: with another busy process its OpenMP threads wait for
+each other at every operator, and two threads have been seen to take 10x longer.
 """
 
 import argparse
