@@ -1,6 +1,8 @@
-/** For tests: hashes of samples and of whole tables of frequencies of two fixed random models, for any way of running the engine. */
+/**
+ * For tests: hashes of samples and of whole tables of frequencies of two fixed random models, for any way of running the engine, in
+ * Node and in browsers.
+ */
 
-import { createHash } from "node:crypto";
 import { createEngine, type EngineOptions } from "./engine.ts";
 import { configOf, randomModel, randomPixels } from "./testing.ts";
 
@@ -26,7 +28,7 @@ export async function hashes(options: EngineOptions = {}): Promise<Record<string
     const engine = createEngine(model, options);
     const conditions = model.config.condition === null ? undefined : Array.from({ length: 64 }, (_, i) => i % 3);
     const { pixels } = await engine.sample({ count: 64, height: 7, width: 9, seed: 1, conditions });
-    found[`${name}: 64 samples of seed 1`] = sha256(pixels);
+    found[`${name}: 64 samples of seed 1`] = await sha256(pixels.slice());
 
     // All tables of 8 images, whatever the lock step: in the order image, row, column, channel.
     const count = 8;
@@ -51,12 +53,13 @@ export async function hashes(options: EngineOptions = {}): Promise<Record<string
         { conditions: each },
       );
     }
-    found[`${name}: tables of 8 images`] = sha256(new Uint8Array(tables.buffer));
+    found[`${name}: tables of 8 images`] = await sha256(new Uint8Array(tables.buffer));
     await engine.close();
   }
   return found;
 }
 
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
