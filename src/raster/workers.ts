@@ -37,26 +37,23 @@ export function nodeThreads(): typeof import("node:worker_threads") | undefined 
 
 /** Starts worker.ts (or, in a compiled package, worker.js). */
 export function startThread(): Thread {
-  const fromSource = import.meta.url.endsWith(".ts");
+  // Not `new URL("./worker.ts", import.meta.url)`: bundlers would look for it in the compiled package.
+  const source = import.meta.url.endsWith(".ts") ? import.meta.url.replace(/workers\.ts$/, "worker.ts") : null;
   const threads = nodeThreads();
-  if (threads !== undefined) {
-    const worker = new threads.Worker(new URL(fromSource ? "./worker.ts" : "./worker.js", import.meta.url));
-    return {
-      send: (message) => worker.postMessage(message),
-      listen(onMessage, onBroken) {
-        worker.on("message", onMessage);
-        worker.on("error", onBroken);
-      },
-      hold: (busy) => (busy ? worker.ref() : worker.unref()),
-      end: async () => void (await worker.terminate()),
-    };
+  if (threads === undefined) {
+    if (source !== null) return webThread(new Worker(source, { type: "module" }));
+    return webThread(new Worker(new URL("./worker.js", import.meta.url), { type: "module" })); // bundlers look for exactly this
   }
-  return webThread(
-    fromSource
-      ? new Worker(new URL(/* @vite-ignore */ `./worker${".ts"}`, import.meta.url), { type: "module" })
-      : // Bundlers look for exactly this expression.
-        new Worker(new URL("./worker.js", import.meta.url), { type: "module" }),
-  );
+  const worker = new threads.Worker(source === null ? new URL("./worker.js", import.meta.url) : new URL(source));
+  return {
+    send: (message) => worker.postMessage(message),
+    listen(onMessage, onBroken) {
+      worker.on("message", onMessage);
+      worker.on("error", onBroken);
+    },
+    hold: (busy) => (busy ? worker.ref() : worker.unref()),
+    end: async () => void (await worker.terminate()),
+  };
 }
 
 /** A thread from a web worker that runs worker.ts: for bundlers that need to see the worker's own expression. */
