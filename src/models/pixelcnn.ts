@@ -10,7 +10,7 @@ import { causalProduct, horizontalTaps, seenBy, verticalTaps } from "../nn/causa
 import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
 import { convolve, gate } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
+import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, sub } from "../onnx/ops.ts";
 import { layersOf, type PixelcnnConfig } from "./config.ts";
 
 export function headOf(_config: PixelcnnConfig): Head {
@@ -68,16 +68,6 @@ function scaled(pixels: Value, { channels, levels }: PixelcnnConfig, dtype: "flo
   return reshape(sub(mul(cast(pixels, dtype), scale), 1), [batch, height * width, channels]);
 }
 
-const halves = (lookup: Lookup, name: string): [Value, Value] => [lookup(`${name}_f`), lookup(`${name}_g`)];
-
-/** Weights [..., in, out] of f and g side by side: [taps in, 2 out]. */
-function gateWeights(lookup: Lookup, name: string): Value {
-  return concat(
-    halves(lookup, name).map((w) => reshape(w, [w.shape.slice(0, -1).reduce((a, b) => a * b, 1), w.shape.at(-1)!])),
-    1,
-  );
-}
-
 /**
  * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D]) -> the head's outputs [B P C, M].
  * Outputs of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels.
@@ -108,8 +98,8 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
     graph.scope(`layer${l}`, () => {
       // Biases, and V h where there is a condition, for f and g: [2F] or [B, 2F].
       const biases = (stack: string): { bias: Value; perImage: Value | null } => {
-        const b = concat(halves(lookup, `layer${l}.${stack}.b`), 0);
-        return { bias: b, perImage: h ? gemm(h, concat(halves(lookup, `layer${l}.${stack}.V`), 1)) : null };
+        const bias = reshape(lookup.pair(`layer${l}.${stack}.b`), [2 * F]);
+        return { bias, perImage: h ? gemm(h, lookup.pair(`layer${l}.${stack}.V`)) : null };
       };
       const withCondition = (p: Value, perImage: Value | null): Value => (perImage ? rows(add(images(p), reshape(perImage, [B, 1, 2 * F]))) : p);
 
@@ -117,30 +107,29 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
       const p = graph.scope("vertical", () => {
         const taps = verticalTaps({ height, width }, kernel, dilation, first);
         const { bias, perImage } = biases("vertical");
-        return withCondition(convolve(vertical, gateWeights(lookup, `layer${l}.vertical.W`), { taps, bias }), perImage);
+        return withCondition(convolve(vertical, lookup.pair(`layer${l}.vertical.W`), { taps, bias }), perImage);
       });
 
       // Horizontal stack: link from p (before its gate), left taps, centre: q [B P, 2F].
       const q = graph.scope("horizontal", () => {
         const { bias, perImage } = biases("horizontal");
-        const link = withCondition(gemm(p, gateWeights(lookup, `layer${l}.link.W`), { c: bias }), perImage);
-        const left = gateWeights(lookup, `layer${l}.horizontal.W`);
+        const link = withCondition(gemm(p, lookup.pair(`layer${l}.link.W`), { c: bias }), perImage);
+        const left = lookup.pair(`layer${l}.horizontal.W`);
         if (C === 1 && !first) {
           // One group: the centre is just one more tap.
-          const centre = gateWeights(lookup, `layer${l}.centre0.W`);
-          return convolve(horizontal, concat([left, centre], 0), { taps: horizontalTaps({ height, width }, kernel, dilation, true), bias: link });
+          return convolve(horizontal, concat([left, lookup.pair(`layer${l}.centre0.W`)], 0), { taps: horizontalTaps({ height, width }, kernel, dilation, true), bias: link });
         }
         const q = convolve(horizontal, left, { taps: horizontalTaps({ height, width }, kernel, dilation, false), bias: link });
-        return C === 1 ? q : add(q, causalProduct(rows(horizontal), lookup, `layer${l}.centre`, ["W_f", "W_g"], C, first ? "A" : "B", F));
+        return C === 1 ? q : add(q, causalProduct(rows(horizontal), (c) => lookup.pair(`layer${l}.centre${c}.W`), { outputs: F, groups: C, mask: first ? "A" : "B", halves: 2 }));
       });
       const y = graph.scope("gate", () => gate(q));
 
       if (S > 0) {
-        const skip = graph.scope("skip", () => causalProduct(y, lookup, `layer${l}.skip`, ["W"], C, "B", S));
+        const skip = graph.scope("skip", () => causalProduct(y, (c) => lookup(`layer${l}.skip${c}.W`), { outputs: S, groups: C, mask: "B", ...(first ? { bias: lookup("skip.b") } : {}) }));
         skips = skips ? add(skips, skip) : skip;
       }
       if (!last || S === 0) {
-        const r = graph.scope("residual", () => add(causalProduct(y, lookup, `layer${l}.residual`, ["W"], C, "B", F), lookup(`layer${l}.residual.b`)));
+        const r = graph.scope("residual", () => causalProduct(y, (c) => lookup(`layer${l}.residual${c}.W`), { outputs: F, groups: C, mask: "B", bias: lookup(`layer${l}.residual.b`) }));
         horizontal = images(first ? r : add(r, rows(horizontal)));
       }
       if (!last) vertical = images(graph.scope("vertical", () => gate(p)));
@@ -148,11 +137,12 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
   });
 
   return graph.scope("head", () => {
-    const s = skips ? add(skips, lookup("skip.b")) : rows(horizontal);
-    const hidden = relu(add(causalProduct(relu(s), lookup, "head.hidden", ["W"], C, "B", head.features), lookup("head.hidden.b")));
+    const block = { groups: C, mask: "B" } as const;
+    const a = relu(skips ?? rows(horizontal));
+    const hidden = causalProduct(a, (c) => lookup(`head.hidden${c}.W`), { ...block, outputs: head.features, bias: lookup("head.hidden.b") });
     const M = headOf(config).outputsOf(levels);
-    const blocks = Array.from({ length: C }, (_, c) => gemm(slice(hidden, 1, 0, seenBy(c, head.features, C, "B")), lookup(`head.logits${c}.W`)));
-    return reshape(add(concat(blocks, 1), reshape(lookup("head.logits.b"), [C * M])), [B * P * C, M]);
+    const bias = reshape(lookup("head.logits.b"), [C * M]);
+    return reshape(causalProduct(relu(hidden), (c) => lookup(`head.logits${c}.W`), { ...block, outputs: C * M, bias }), [B * P * C, M]);
   });
 }
 

@@ -3,10 +3,9 @@
  * the left half row, and at the centre a block triangle over colour groups. No multiplication by a zero of a mask.
  */
 
-import { type Taps, tapsAt } from "../onnx/composites.ts";
+import { type Taps, tapsAt, zeros } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { concat, gemm, slice } from "../onnx/ops.ts";
-import type { Lookup } from "./params.ts";
+import { add, concat, gemm, slice } from "../onnx/ops.ts";
 
 export interface Size {
   readonly height: number;
@@ -39,29 +38,32 @@ export function seenBy(group: number, features: number, groups: number, mask: "A
   return ((mask === "A" ? group : group + 1) * features) / groups;
 }
 
+export interface CausalProduct {
+  /** Output features (of each half, for a gate). */
+  readonly outputs: number;
+  readonly groups: number;
+  readonly mask: "A" | "B";
+  /** A gate's two halves: weights come in pairs, and the result is [N, 2 outputs] with all of f before all of g. */
+  readonly halves?: 2;
+  /** [outputs], added. */
+  readonly bias?: Value;
+}
+
 /**
- * A product at the centre position, block-triangular over colour groups: output group c of each named matrix sees the
- * input features that the mask leaves it. x [N, in] -> [N, out per name, joined]. Weights `${prefix}${c}.${name}`: [seen, out / groups].
+ * A product at the centre position, block-triangular over colour groups: output group c sees the input features that the mask leaves it.
+ * x [N, in] -> [N, outputs]. The weights of group c, `weights(c)`, are [seen, outputs / groups] (both halves side by side for a gate).
  */
-export function causalProduct(x: Value, lookup: Lookup, prefix: string, names: readonly string[], groups: number, mask: "A" | "B", outputs: number): Value {
+export function causalProduct(x: Value, weights: (c: number) => Value, { outputs, groups, mask, halves, bias }: CausalProduct): Value {
   const [rows, features] = x.shape as [number, number];
   const each = outputs / groups;
-  const weights = (c: number): Value => concat(names.map((name) => lookup(`${prefix}${c}.${name}`)), 1);
-  if (groups === 1) return gemm(x, weights(0));
+  if (groups === 1) return gemm(x, weights(0), bias ? { c: bias } : {});
   const blocks = Array.from({ length: groups }, (_, c) => {
     const seen = seenBy(c, features, groups, mask);
-    return seen === 0 ? null : gemm(slice(x, 1, 0, seen), weights(c));
+    // Mask A leaves the first group nothing: its part is zero.
+    if (seen === 0) return zeros(x, [rows, each * (halves ?? 1)]);
+    return gemm(slice(x, 1, 0, seen), weights(c));
   });
-  // Blocks come group by group; the result goes name by name, so that gates find all of f before all of g.
-  const parts = names.flatMap((_, i) => blocks.flatMap((block) => (block ? [slice(block, 1, i * each, (i + 1) * each)] : [null])));
-  const blank = (): Value => {
-    const some = blocks.find((block) => block !== null)!;
-    return x.graph.constant(x.dtype as "float32", [rows, each], zerosOf(some, rows * each));
-  };
-  return names.length * groups === 1 ? parts[0]! : concat(parts.map((part) => part ?? blank()), 1);
+  const parts = halves ? [0, 1].flatMap((half) => blocks.map((block) => slice(block, 1, half * each, (half + 1) * each))) : blocks;
+  const joined = concat(parts, 1);
+  return bias ? add(joined, bias) : joined;
 }
-
-function zerosOf(like: Value, size: number): Float32Array {
-  return like.dtype === "float64" ? (new Float64Array(size) as unknown as Float32Array) : new Float32Array(size);
-}
-

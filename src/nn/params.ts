@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
-import type { Value } from "../onnx/graph.ts";
+import type { Graph, Value } from "../onnx/graph.ts";
 import { concat, reshape, slice } from "../onnx/ops.ts";
 import type { Random } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -21,7 +21,11 @@ export interface ParameterSpec {
 export type Parameters = ReadonlyMap<string, Tensor<"float32">>;
 
 /** Gives a layer the value of a parameter by name. */
-export type Lookup = (name: string) => Value;
+export interface Lookup {
+  (name: string): Value;
+  /** `X_f` and `X_g` side by side, as a matrix [all but the last axis, 2 last]: what a gate's one product wants. */
+  pair(name: string): Value;
+}
 
 /** A matrix [..., in, out] whose outputs have about unit variance when all `fanIn` inputs do: variance 1 / fanIn. */
 export function matrix(name: string, shape: Shape, fanIn: number, gain = 1): ParameterSpec {
@@ -48,33 +52,63 @@ export function initialise(specs: readonly ParameterSpec[], random: Random): Par
   );
 }
 
-/** Specs in the order of the flat vector: those that decay first, then the others. */
-export function flatOrder(specs: readonly ParameterSpec[]): ParameterSpec[] {
-  return [...specs.filter((s) => s.decays), ...specs.filter((s) => !s.decays)];
+/**
+ * A run of the flat vector: one parameter, or the two halves of a gate, `X_f` and `X_g`, side by side as {@link Lookup.pair} gives them.
+ * Halves are stored joined so that a step need not join them again for every shard.
+ */
+export interface Block {
+  readonly name: string;
+  /** [rows, columns]; columns of both halves for a pair. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly halves: readonly ParameterSpec[];
+  readonly decays: boolean;
 }
 
-/** Parameters as one vector, in flat order. Names and shapes are checked. */
+/** The blocks of the flat vector: those that decay first, then the others. */
+export function flatBlocks(specs: readonly ParameterSpec[]): Block[] {
+  const byName = new Map(specs.map((s) => [s.name, s]));
+  const blocks = specs.flatMap((spec): Block[] => {
+    const partner = /_[fg]$/.test(spec.name) ? byName.get(spec.name.replace(/_[fg]$/, (end) => (end === "_f" ? "_g" : "_f"))) : undefined;
+    if (partner && spec.name.endsWith("_g")) return [];
+    const halves = partner ? [spec, partner] : [spec];
+    const last = spec.shape.at(-1) ?? 1;
+    const name = partner ? spec.name.slice(0, -2) : spec.name;
+    return [{ name, rows: sizeOf(spec.shape) / last, columns: last * halves.length, halves, decays: spec.decays }];
+  });
+  return [...blocks.filter((b) => b.decays), ...blocks.filter((b) => !b.decays)];
+}
+
+/** Parameters as one vector. Names and shapes are checked. */
 export function flatten(specs: readonly ParameterSpec[], parameters: Parameters): Float32Array {
   checkParameters(specs, parameters);
   const flat = new Float32Array(countOf(specs));
-  let at = 0;
-  for (const { name, shape } of flatOrder(specs)) {
-    flat.set(parameters.get(name)!.data, at);
-    at += sizeOf(shape);
-  }
+  walk(specs, (spec, i, at) => {
+    flat[at] = parameters.get(spec.name)!.data[i]!;
+  });
   return flat;
 }
 
 /** The inverse of {@link flatten}; copies. */
 export function unflatten(specs: readonly ParameterSpec[], flat: Float32Array): Parameters {
   if (flat.length !== countOf(specs)) fail("model", `expected ${countOf(specs)} numbers for the parameters but received ${flat.length}`);
-  const parameters = new Map<string, Tensor<"float32">>();
-  let at = 0;
-  for (const { name, shape } of flatOrder(specs)) {
-    parameters.set(name, tensor("float32", shape, flat.slice(at, at + sizeOf(shape))));
-    at += sizeOf(shape);
-  }
+  const parameters = new Map(specs.map((s) => [s.name, tensor("float32", s.shape, new Float32Array(sizeOf(s.shape)))]));
+  walk(specs, (spec, i, at) => {
+    parameters.get(spec.name)!.data[i] = flat[at]!;
+  });
   return parameters;
+}
+
+/** Visits element i of each parameter with its place in the flat vector. */
+function walk(specs: readonly ParameterSpec[], visit: (spec: ParameterSpec, i: number, at: number) => void): void {
+  let start = 0;
+  for (const { rows, columns, halves } of flatBlocks(specs)) {
+    const width = columns / halves.length;
+    halves.forEach((spec, half) => {
+      for (let i = 0; i < rows * width; i++) visit(spec, i, start + Math.floor(i / width) * columns + half * width + (i % width));
+    });
+    start += rows * columns;
+  }
 }
 
 /** Throws unless the parameters are exactly those of the specs. */
@@ -88,25 +122,37 @@ export function checkParameters(specs: readonly ParameterSpec[], parameters: Par
   for (const name of parameters.keys()) if (!known.has(name)) fail("model", `expected only the model's parameters but the weights also have ${name}`);
 }
 
-/** Slices each parameter out of a flat vector in a graph. */
+/** Slices parameters out of a flat vector in a graph. */
 export function lookupFlat(specs: readonly ParameterSpec[], flat: Value): Lookup {
-  const values = new Map<string, Value>();
+  const single = new Map<string, Value>();
+  const pairs = new Map<string, Value>();
   let at = 0;
-  for (const { name, shape } of flatOrder(specs)) {
-    values.set(name, reshape(slice(flat, 0, at, at + sizeOf(shape)), shape));
-    at += sizeOf(shape);
+  for (const { name, rows, columns, halves } of flatBlocks(specs)) {
+    const part = slice(flat, 0, at, at + rows * columns);
+    at += rows * columns;
+    if (halves.length === 1) single.set(name, reshape(part, halves[0]!.shape));
+    else pairs.set(name, reshape(part, [rows, columns]));
   }
-  return lookupIn(values);
+  const missing = (name: string): never => fail("internal", `expected a parameter ${name} but the model declares none`);
+  return Object.assign((name: string) => single.get(name) ?? missing(name), { pair: (name: string) => pairs.get(name) ?? missing(`${name}_f`) });
 }
 
+/** Parameters that are values already, such as constants. */
 export function lookupIn(values: ReadonlyMap<string, Value>): Lookup {
-  return (name) => values.get(name) ?? fail("internal", `expected a parameter ${name} but the model declares none`);
+  const get = (name: string): Value => values.get(name) ?? fail("internal", `expected a parameter ${name} but the model declares none`);
+  const asMatrix = (w: Value): Value => reshape(w, [sizeOf(w.shape) / w.shape.at(-1)!, w.shape.at(-1)!]);
+  return Object.assign(get, { pair: (name: string) => concat([asMatrix(get(`${name}_f`)), asMatrix(get(`${name}_g`))], 1) });
 }
 
-/** Values in flat order joined into one vector. */
-export function joinFlat(specs: readonly ParameterSpec[], valueOf: Lookup): Value {
+/** The value of each block, in flat order: what the training step differentiates by. */
+export function blockValues(specs: readonly ParameterSpec[], lookup: Lookup): Value[] {
+  return flatBlocks(specs).map(({ name, halves }) => (halves.length === 2 ? lookup.pair(name) : lookup(name)));
+}
+
+/** Values of blocks, in flat order, joined into one vector. */
+export function joinFlat(values: readonly Value[]): Value {
   return concat(
-    flatOrder(specs).map(({ name, shape }) => reshape(valueOf(name), [sizeOf(shape)])),
+    values.map((v) => reshape(v, [sizeOf(v.shape)])),
     0,
   );
 }

@@ -8,7 +8,7 @@
 import { grad } from "../autodiff/grad.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnLogProbability, pixelcnnParameters } from "../models/pixelcnn.ts";
-import { countOf, joinFlat, lookupFlat, lookupIn, type ParameterSpec } from "../nn/params.ts";
+import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { add, mul, neg, reduceSum } from "../onnx/ops.ts";
 import { sizeOf } from "../tensor.ts";
@@ -20,11 +20,7 @@ const STATE = ["weights", "first", "second", "average"] as const;
 function lossAndGradient(model: PixelcnnConfig, specs: readonly ParameterSpec[], weights: Value, pixels: Value, h: Value | null): { loss: Value; gradient: Value } {
   const lookup = lookupFlat(specs, weights);
   const loss = neg(reduceSum(pixelcnnLogProbability(model, lookup, pixels, h)));
-  const gradients = grad(
-    loss,
-    specs.map((s) => lookup(s.name)),
-  );
-  return { loss, gradient: joinFlat(specs, lookupIn(new Map(specs.map((s, i) => [s.name, gradients[i]!])))) };
+  return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup))) };
 }
 
 function imageInputs(graph: Graph, model: PixelcnnConfig, batch: number): { pixels: Value; h: Value | null } {
