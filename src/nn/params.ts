@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
-import type { Graph, Value } from "../onnx/graph.ts";
+import type { Value } from "../onnx/graph.ts";
 import { concat, reshape, slice } from "../onnx/ops.ts";
 import type { Random } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
