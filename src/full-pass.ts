@@ -1,0 +1,182 @@
+/**
+ * Sampling and completion by full passes: one whole forward of the network, on the throughput engine, for every sub-pixel.
+ * Slow but obviously right: what the exact engine is checked against. Not bit-exact across machines, since its logits are not; the draws
+ * from the seed are the same ones as the exact engine's, so that the two give the same image but for ties in the last digits.
+ */
+
+import { checkInteger, fail, show } from "./errors.ts";
+import type { PixelcnnConfig } from "./models/config.ts";
+import { headOf, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
+import { checkParameters, type Lookup, lookupIn, type Parameters } from "./nn/params.ts";
+import { Graph } from "./onnx/graph.ts";
+import { openPool } from "./onnx/pool.ts";
+import { compile, type Device, type Session } from "./onnx/session.ts";
+import { type Random, randomFrom } from "./random.ts";
+import { sizeOf, tensor } from "./tensor.ts";
+
+export interface FullPassOptions {
+  /** Names all draws; default 1. Image i uses the stream randomFrom(seed, first + i), one draw a sub-pixel, also where it is given. */
+  readonly seed?: number | undefined;
+  /** Number of the first image; default 0. */
+  readonly first?: number | undefined;
+  /** Divides the logits: below 1 for likelier images, above 1 for wilder ones, 0 for the likeliest level each time; default 1. */
+  readonly temperature?: number | undefined;
+  /** Images a forward; default so that every thread has work. */
+  readonly batch?: number | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Sub-pixels done, of all of all images. */
+  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+}
+
+/** Images [count, H, W, C]. */
+export function sampleByFullPasses(
+  model: PixelcnnConfig,
+  parameters: Parameters,
+  { count, ...options }: FullPassOptions & { readonly count: number },
+): Promise<Uint8Array> {
+  checkInteger("the number of images", count, 1);
+  const { height, width, channels } = model;
+  const pixels = new Uint8Array(count * height * width * channels);
+  return completeByFullPasses(model, parameters, { ...options, pixels, mask: new Uint8Array(height * width) });
+}
+
+/** Completes images: `pixels` [N, H, W, C] are kept, to the bit, where `mask` [H, W] is not 0; the others, which may hold anything, are drawn. */
+export async function completeByFullPasses(
+  model: PixelcnnConfig,
+  parameters: Parameters,
+  { pixels, mask, ...options }: FullPassOptions & { readonly pixels: Uint8Array; readonly mask: Uint8Array },
+): Promise<Uint8Array> {
+  const { height, width, channels, levels } = model;
+  const { seed = 1, first = 0, temperature = 1, signal, onProgress } = options;
+  const size = height * width * channels;
+  const count = pixels.length / size;
+  if (!Number.isInteger(count) || count === 0)
+    fail("usage", `expected whole images of ${height}x${width}x${channels} but received ${pixels.length} sub-pixels`);
+  if (mask.length !== height * width)
+    fail("usage", `expected a mask of ${height}x${width} = ${height * width} pixels but received ${mask.length}`);
+  if (!(temperature >= 0 && Number.isFinite(temperature)))
+    fail("usage", `expected a temperature of at least 0 but received ${show(temperature)}`);
+  const result = pixels.slice();
+  // What stands where a pixel is to be drawn is not looked at, and must be a level.
+  for (let i = 0; i < result.length; i++) {
+    if (mask[Math.floor((i % size) / channels)] === 0) result[i] = 0;
+    else if (result[i]! >= levels)
+      fail("usage", `expected levels below ${levels} but received ${result[i]} in image ${Math.floor(i / size)}`);
+  }
+  const threads = options.threads ?? (await cores());
+  const batch = Math.min(
+    count,
+    options.batch ??
+      Math.max(
+        1,
+        Math.min(
+          Math.ceil(count / threads),
+          Math.floor(400_000 / (height * width * Math.max(model.features, channels * levels))),
+        ),
+      ),
+  );
+  const session = await openPool(compile(logitsGraph(model, parameters, batch)), {
+    threads: Math.min(threads, Math.ceil(count / batch)),
+    ...(options.device ? { device: options.device } : {}),
+  });
+  let done = 0;
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const from = next;
+      const chunk = Math.min(batch, count - from);
+      next += chunk;
+      const streams = Array.from({ length: chunk }, (_, i) => randomFrom(seed, first + from + i));
+      for (let at = 0; at < size; at++) {
+        signal?.throwIfAborted();
+        await drawOne({
+          session,
+          model,
+          batch,
+          at,
+          images: result.subarray(from * size, (from + chunk) * size),
+          streams,
+          temperature,
+          given: mask[Math.floor(at / channels)] !== 0,
+        });
+        done += chunk;
+        onProgress?.(done, count * size);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: session.lanes }, lane));
+  } finally {
+    await session.close();
+  }
+  return result;
+}
+
+async function cores(): Promise<number> {
+  return typeof process !== "undefined" && process.versions?.node ? (await import("node:os")).availableParallelism() : 1;
+}
+
+interface Draw {
+  readonly session: Session;
+  readonly model: PixelcnnConfig;
+  readonly batch: number;
+  /** The sub-pixel. */
+  readonly at: number;
+  /** [chunk, H, W, C], chunk <= batch; written. */
+  readonly images: Uint8Array;
+  readonly streams: readonly Random[];
+  readonly temperature: number;
+  readonly given: boolean;
+}
+
+/** Draws one sub-pixel of every image of a chunk. */
+async function drawOne({ session, model, batch, at, images, streams, temperature, given }: Draw): Promise<void> {
+  const { height, width, channels, levels } = model;
+  const size = height * width * channels;
+  const uniforms = streams.map((stream) => (stream.bits() + 0.5) / 2 ** 32);
+  if (given) return;
+  // A last, smaller chunk is filled up with blank images.
+  const pixels = new Uint8Array(batch * size);
+  pixels.set(images);
+  const outputs = await session.run({ pixels: tensor("uint8", [batch, height, width, channels], pixels) });
+  const logits = outputs.logits!.data as Float32Array;
+  uniforms.forEach((uniform, i) => {
+    const start = (i * size + at) * levels;
+    images[i * size + at] = drawLevel(logits.subarray(start, start + levels), uniform, temperature);
+  });
+}
+
+/** The level that owns a number of [0, 1) when each level owns as much as its probability, softmax(logits / temperature), in float64. */
+export function drawLevel(logits: ArrayLike<number>, uniform: number, temperature: number): number {
+  let best = 0;
+  for (let k = 1; k < logits.length; k++) if (logits[k]! > logits[best]!) best = k;
+  if (temperature === 0) return best;
+  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]!) / temperature));
+  let left = uniform * weights.reduce((a, b) => a + b, 0);
+  for (let k = 0; k < weights.length; k++) {
+    left -= weights[k]!;
+    if (left < 0) return k;
+  }
+  return best;
+}
+
+/** A model's parameters as constants of a graph, for graphs that only compute with them. */
+export function frozen(graph: Graph, model: PixelcnnConfig, parameters: Parameters): Lookup {
+  const specs = pixelcnnParameters(model);
+  checkParameters(specs, parameters);
+  return lookupIn(new Map(specs.map(({ name, shape }) => [name, graph.constant("float32", shape, parameters.get(name)!.data)])));
+}
+
+/** Pixels [B, H, W, C] -> `logits` [B H W C, K], the weights inside. */
+function logitsGraph(model: PixelcnnConfig, parameters: Parameters, batch: number): Graph {
+  const graph = new Graph("full-pass");
+  const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
+  const outputs = pixelcnnOutputs(model, frozen(graph, model, parameters), pixels);
+  const { height, width, channels, levels } = model;
+  if (outputs.shape[0] !== sizeOf([batch, height, width, channels]))
+    fail("internal", `expected a row a sub-pixel but received [${outputs.shape}]`);
+  graph.output("logits", headOf(model).logits(outputs, levels));
+  return graph;
+}
