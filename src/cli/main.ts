@@ -1,0 +1,14 @@
+/** The command line's door: every command by name, each loaded when it is asked for. */
+
+import { createRequire } from "node:module";
+import { type Program, runProgram } from "./run-command.ts";
+
+const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+
+const commands: Program["commands"] = {
+  train: async () => (await import("./train.ts")).default as never,
+  eval: async () => (await import("./eval.ts")).default as never,
+};
+
+// Not left to the event loop: after an error some worker may still be alive.
+process.exit(await runProgram({ version, commands }, process.argv.slice(2)));

@@ -1,0 +1,178 @@
+/**
+ * A run's config out of a preset or a file, `--set key=value`, the budget's flags, and what the data say.
+ * Every key is checked against the schema before the data are opened; an unknown one names the nearest.
+ */
+
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import type { Dataset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
+import { parseStrict, pixelcnnSchema } from "../models/config.ts";
+import {
+  dataSchema,
+  draftSchema,
+  type RunConfig,
+  type RunDraft,
+  resolveRun,
+  type TrainConfig,
+  trainSchema,
+} from "../train/config.ts";
+import { didYouMean } from "./nearest.ts";
+import { PRESETS, type PresetName, presetNames } from "./presets.ts";
+
+/** Dotted names of every field of a schema, the objects inside it too. */
+function keysOf(schema: unknown, prefix: string): string[] {
+  if (schema instanceof z.ZodObject) {
+    return Object.entries(schema.shape).flatMap(([name, field]) => {
+      const key = prefix ? `${prefix}.${name}` : name;
+      return [key, ...keysOf(field, key)];
+    });
+  }
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option: unknown) => keysOf(option, prefix));
+  if (
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodOptional
+  ) {
+    return keysOf(schema.unwrap(), prefix);
+  }
+  return [];
+}
+
+/** Every key that --set and a config file may hold. */
+export const configKeys: readonly string[] = [
+  ...keysOf(dataSchema, "data"),
+  ...keysOf(pixelcnnSchema, "model"),
+  ...keysOf(trainSchema, "train"),
+];
+
+type Tree = Record<string, unknown>;
+const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function checkKeys(tree: Tree, where: string, prefix = ""): void {
+  for (const [name, value] of Object.entries(tree)) {
+    const key = prefix ? `${prefix}.${name}` : name;
+    if (["format", "data", "model", "train"].includes(key) || configKeys.includes(key)) {
+      if (isTree(value)) checkKeys(value, where, key);
+    } else fail("usage", `expected a key of the run config in ${where} but received ${key}${didYouMean(key, configKeys)}`);
+  }
+}
+
+/** `key=value` as a key and a value: JSON where it is JSON, otherwise the text itself. */
+export function readSetting(setting: string): { key: string; value: unknown } {
+  const at = setting.indexOf("=");
+  if (at <= 0) fail("usage", `expected key=value for --set, such as train.rate=1e-3, but received ${JSON.stringify(setting)}`);
+  const key = setting.slice(0, at).trim();
+  const text = setting.slice(at + 1);
+  if (!configKeys.includes(key))
+    fail("usage", `expected a key of the run config for --set but received ${key}${didYouMean(key, configKeys)}`);
+  if (key === "data.source") fail("usage", "expected the data as the command's argument, not as --set data.source");
+  try {
+    return { key, value: JSON.parse(text) };
+  } catch {
+    return { key, value: text };
+  }
+}
+
+function assign(tree: Tree, key: string, value: unknown): void {
+  const path = key.split(".");
+  const name = path.pop()!;
+  for (const part of path) {
+    if (!isTree(tree[part])) tree[part] = {};
+    tree = tree[part] as Tree;
+  }
+  tree[name] = value;
+}
+
+export function valueAt(tree: unknown, key: string): unknown {
+  return key.split(".").reduce<unknown>((inside, part) => (isTree(inside) ? inside[part] : undefined), tree);
+}
+
+export interface DraftOptions {
+  readonly preset?: string | undefined;
+  readonly file?: string | undefined;
+  readonly settings: readonly string[];
+  readonly budget?: TrainConfig["budget"] | undefined;
+  readonly seed?: number | undefined;
+  readonly fallback: PresetName;
+}
+
+/** The config before the data are known. */
+export async function draftRun({
+  preset,
+  file,
+  settings,
+  budget,
+  seed,
+  fallback,
+}: DraftOptions): Promise<{ draft: RunDraft; origin: string }> {
+  if (preset !== undefined && file !== undefined) fail("usage", "expected --preset or --config but received both");
+  const name = preset ?? fallback;
+  const known = presetNames.find((p) => p === name);
+  if (!known)
+    fail(
+      "usage",
+      `expected a preset (${presetNames.join(", ")}) but received ${JSON.stringify(name)}${didYouMean(name, presetNames)}`,
+    );
+  let draft: RunDraft;
+  if (file !== undefined) draft = await readDraft(file);
+  else {
+    const { data, model, train } = structuredClone(PRESETS[known!]);
+    draft = { format: 1, data, model, train };
+  }
+  for (const setting of settings) {
+    const { key, value } = readSetting(setting);
+    // A budget is one of three; setting one of them replaces another.
+    if (key.startsWith("train.budget.")) draft.train.budget = {};
+    assign(draft, key, value);
+  }
+  if (budget) draft.train.budget = budget;
+  if (seed !== undefined) draft.train.seed = seed;
+  // Its own errors come now, not after the data were read.
+  parseStrict(trainSchema, draft.train, "the train part of the run config");
+  return { draft, origin: file ?? `preset ${name}` };
+}
+
+async function readDraft(file: string): Promise<RunDraft> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) =>
+    fail(
+      "io",
+      error.code === "ENOENT"
+        ? `expected a config file at ${file} but there is none`
+        : `cannot read the config file ${file}: ${error.message}`,
+      error,
+    ),
+  );
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    return fail("usage", `expected JSON in the config file ${file} but ${(error as Error).message}`, error);
+  }
+  if (isTree(json)) checkKeys(json, file);
+  return parseStrict(draftSchema, json, `the config file ${file}`);
+}
+
+/** The whole config, now that the data are open: their size, channels and levels are the model's. */
+export function completeDraft(draft: RunDraft, source: string, dataset: Dataset): RunConfig {
+  const { height, width, channels, levels } = dataset;
+  for (const [axis, found] of Object.entries({ height, width, channels, levels })) {
+    const wanted = draft.model[axis];
+    if (wanted !== undefined && wanted !== found) {
+      const how =
+        axis === "channels" || axis === "height" || axis === "width" || axis === "levels"
+          ? `; --set data.${axis}=... converts images where their format allows it`
+          : "";
+      fail(
+        "usage",
+        `expected images of ${axis} ${JSON.stringify(wanted)}, as model.${axis} says, but ${dataset.name} has ${axis} ${found}${how}`,
+      );
+    }
+  }
+  return resolveRun({
+    ...draft,
+    data: { ...draft.data, source, height, width, ...([1, 3, 4].includes(channels) ? { channels } : {}) },
+    model: { ...draft.model, height, width, channels, levels },
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * What a person sees while a command works: messages and one progress line, all on stderr, so that stdout holds results alone.
+ * On a terminal the progress line is rewritten in place; elsewhere it becomes plain lines, one every few seconds at most.
+ */
+
+export interface Terminal {
+  /** A line that stays. */
+  note(text: string): void;
+  /** A line that stays and starts with "warning:". */
+  warn(text: string): void;
+  /** Replaces the progress line; on no terminal, a line when the last is `lineEvery` old. */
+  progress(text: string): void;
+  /** Takes the progress line away, or, with `keep`, leaves its last text as a line. */
+  endProgress(options?: { keep?: boolean }): void;
+  /** A progress function for a count of things, with rate and time left. */
+  counter(label: string, unit: string): (done: number, all: number) => void;
+}
+
+/** Milliseconds between two rewrites of the progress line, and between two plain lines. */
+const REWRITE_EVERY = 100;
+const LINE_EVERY = 5000;
+
+export interface Screen {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+export function openTerminal(screen: Screen = process.stderr, now: () => number = () => performance.now()): Terminal {
+  const live = screen.isTTY === true;
+  let shown = "";
+  let waiting = "";
+  let last = Number.NEGATIVE_INFINITY;
+  const clear = (): void => {
+    if (shown) screen.write("\r\x1b[K");
+    shown = "";
+  };
+  const draw = (text: string): void => {
+    // A line that wraps could not be taken back.
+    shown = text.slice(0, Math.max(20, (screen.columns ?? 80) - 1));
+    screen.write(`\r\x1b[K${shown}`);
+  };
+  const note = (text: string): void => {
+    const line = shown;
+    clear();
+    screen.write(`${text}\n`);
+    if (line) draw(line);
+  };
+  const progress = (text: string): void => {
+    waiting = text;
+    if (now() - last < (live ? REWRITE_EVERY : LINE_EVERY)) return;
+    last = now();
+    waiting = "";
+    if (live) draw(text);
+    else screen.write(`${text}\n`);
+  };
+  return {
+    note,
+    warn: (text) => note(`warning: ${text}`),
+    progress,
+    endProgress({ keep = false } = {}) {
+      const text = waiting || (live ? shown : "");
+      clear();
+      if (keep && text) screen.write(`${text}\n`);
+      waiting = "";
+      last = Number.NEGATIVE_INFINITY;
+    },
+    counter(label, unit) {
+      const started = now();
+      return (done, all) => {
+        const seconds = (now() - started) / 1000;
+        // What is over in a moment needs no line, and a rate needs a moment.
+        if (seconds < 1) return;
+        const rate = done / seconds;
+        const left = done > 0 ? `  ${duration((all - done) / rate)} left` : "";
+        progress(`${label}  ${done}/${all} ${unit}  ${rounded(rate)} ${unit}/s${left}`);
+      };
+    },
+  };
+}
+
+/** `3:21`, `1:02:03`; a person's clock, not a number's. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (n: number): string => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Three digits that mean something. */
+export function rounded(value: number): string {
+  return value >= 100
+    ? value.toFixed(0)
+    : value
+        .toPrecision(3)
+        .replace(/(\.\d*?)0+$/, "$1")
+        .replace(/\.$/, "");
+}
+
+/** A word for the shell: quoted when it needs to be. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,205 @@
+/** `pixelcnn train`: from data to a run folder, or on from one. The loop's work is in train-run.ts, the config's in run-config.ts. */
+
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import type { ParsedArgs } from "citty";
+import { fail } from "../errors.ts";
+import { checkDevice } from "../onnx/session.ts";
+import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
+import type { RunConfig, TrainConfig } from "../train/config.ts";
+import { drawSamples } from "./draw-samples.ts";
+import { numberOption, seedOption } from "./number-option.ts";
+import { presetFor, presetNames } from "./presets.ts";
+import { type CommandContext, defineCommand } from "./run-command.ts";
+import { completeDraft, draftRun, readSetting, valueAt } from "./run-config.ts";
+import { duration, rounded, shellWord } from "./terminal.ts";
+import { keptSource, openTrainData, type Splits } from "./train-data.ts";
+import { resumeCommand, trainRun } from "./train-run.ts";
+
+const args = {
+  data: {
+    type: "positional",
+    required: false,
+    description: "A named set (mnist, fashion-mnist, cifar10) or a path; left out with --resume",
+  },
+  out: { type: "string", alias: "o", valueHint: "RUN", description: "Folder of the run: config, weights, log, samples" },
+  preset: { type: "string", valueHint: "P", description: `${presetNames.join(", ")}; default: by the data` },
+  config: { type: "string", valueHint: "F", description: "A config file instead of a preset, such as another run's config.json" },
+  set: {
+    type: "string",
+    valueHint: "key=value",
+    description: "Change one field of the config, such as train.rate=1e-3; again for more",
+  },
+  minutes: { type: "string", valueHint: "M", description: "Train for so many minutes" },
+  steps: { type: "string", valueHint: "N", description: "Train for so many steps" },
+  epochs: { type: "string", valueHint: "E", description: "Train for so many passes over the data" },
+  device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
+  threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
+  resume: { type: "boolean", description: "Go on from the run's last checkpoint; a budget given anew replaces the old one" },
+  "eval-limit": { type: "string", valueHint: "N", default: "1000", description: "Test images at a checkpoint; 0 for none" },
+  "final-eval": {
+    type: "boolean",
+    default: true,
+    description: "At the end, test on every image",
+    negativeDescription: "At the end, test like at any checkpoint",
+  },
+} as const;
+
+export default defineCommand({
+  name: "train",
+  summary: "Train a model on images",
+  args,
+  repeated: ["set"],
+  examples: [
+    "train mnist --out runs/digits --minutes 6",
+    "train photos/ --out runs/photos --set data.height=48 --set data.width=48 --epochs 20",
+    "train --resume --out runs/digits --minutes 60",
+  ],
+  async run(args, context) {
+    const { terminal, signal } = context;
+    const folder = args.out ?? fail("usage", "expected --out RUN, the folder to train in, but received none");
+    const device = args.device === undefined ? undefined : checkDevice(args.device);
+    const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
+    const evalLimit = numberOption("eval-limit", args["eval-limit"]) ?? 1000;
+    const { config, splits, from } = await (args.resume ? resumed(folder, args, context) : started(folder, args, context));
+    try {
+      const { train, test } = splits;
+      const options = {
+        folder,
+        config,
+        data: train,
+        test,
+        from,
+        device,
+        threads,
+        evalLimit,
+        finalEval: args["final-eval"],
+        draw: drawSamples,
+      };
+      const result = await trainRun({ ...options, terminal, signal });
+      const { evaluation, seconds, step, images } = result;
+      const tested = evaluation
+        ? `\ntest likelihood ${evaluation.nats.toFixed(2)} nats an image, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${evaluation.images} images`
+        : "";
+      const pace = seconds > 0 ? `, ${rounded(images / seconds)} images/s` : "";
+      return {
+        json: { run: folder, step, images, seconds, evaluation },
+        text: `trained ${step} steps in ${duration(seconds)}${pace}: ${folder}${tested}`,
+      };
+    } finally {
+      await Promise.all([splits.train.close?.(), splits.test.close?.()]);
+    }
+  },
+});
+
+type Args = ParsedArgs<typeof args>;
+interface Ready {
+  readonly config: RunConfig;
+  readonly splits: Splits;
+  readonly from: RunState | undefined;
+}
+
+/** A budget from its three flags; undefined where none is given. */
+function budgetOf(args: Args): TrainConfig["budget"] | undefined {
+  const given = (["minutes", "steps", "epochs"] as const).filter((name) => args[name] !== undefined);
+  if (given.length > 1)
+    fail(
+      "usage",
+      `expected one of --minutes, --steps and --epochs but received ${given.map((name) => `--${name}`).join(" and ")}`,
+    );
+  const steps = numberOption("steps", args.steps);
+  if (steps !== undefined) return { steps };
+  const epochs = numberOption("epochs", args.epochs, { fraction: true, above: true });
+  if (epochs !== undefined) return { epochs };
+  const minutes = numberOption("minutes", args.minutes, { fraction: true, above: true });
+  return minutes === undefined ? undefined : { minutes };
+}
+
+async function started(folder: string, args: Args, { terminal, valuesOf }: CommandContext): Promise<Ready> {
+  const budget = budgetOf(args);
+  const { draft, origin } = await draftRun({
+    preset: args.preset,
+    file: args.config,
+    settings: valuesOf("set"),
+    budget,
+    seed: seedOption(args.seed as string | undefined),
+    fallback: presetFor(args.data ?? ""),
+  });
+  const { source: inFile, ...data } = draft.data;
+  const source =
+    args.data ??
+    (typeof inFile === "string" ? inFile : fail("usage", "expected <data>, a named set or a path, but received none"));
+  for (const file of ["config.json", "state.safetensors", "model.safetensors"]) {
+    if (existsSync(join(folder, file))) {
+      fail(
+        "usage",
+        `expected a new folder for --out but ${folder} already holds a run; go on with it: ${resumeCommand(folder)}, or give another --out`,
+      );
+    }
+  }
+  await makeFolder(folder);
+  const tell = (text: string): void => terminal.warn(text);
+  const splits = await openTrainData(source, data, tell);
+  const config = completeDraft(draft, keptSource(source), splits.train);
+  const { train } = config;
+  const [unit, amount] = Object.entries(train.budget)[0]!;
+  terminal.note(
+    `${source}, ${origin}: ${amount} ${amount === 1 ? unit.slice(0, -1) : unit}, batch ${train.batch}, rate ${train.rate}`,
+  );
+  return { config, splits, from: undefined };
+}
+
+/** Fields that may change when a run goes on: how long, and how often it is saved. */
+const MAY_CHANGE = /^train\.(budget(\..*)?|checkpointMinutes)$/;
+
+async function resumed(folder: string, args: Args, { terminal, valuesOf }: CommandContext): Promise<Ready> {
+  if (!existsSync(join(folder, "config.json"))) {
+    fail("usage", `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`);
+  }
+  const saved = await readRunConfig(folder);
+  const kept = (name: string, has: unknown, given: unknown): never =>
+    fail(
+      "usage",
+      `expected options that fit the run in ${folder}: its config.json has ${name} ${JSON.stringify(has)} but received ${JSON.stringify(given)}; leave it out, or start another run with another --out`,
+    );
+  for (const option of ["preset", "config"] as const) {
+    if (args[option] !== undefined)
+      fail("usage", `expected no --${option} with --resume: the run in ${folder} goes on with its own config.json`);
+  }
+  if (args.data !== undefined && keptSource(args.data) !== saved.data.source) kept("data.source", saved.data.source, args.data);
+  const seed = seedOption(args.seed as string | undefined);
+  if (seed !== undefined && seed !== saved.train.seed) kept("train.seed", saved.train.seed, seed);
+  const changed: { budget?: unknown; checkpointMinutes?: unknown } = {};
+  for (const setting of valuesOf("set")) {
+    const { key, value } = readSetting(setting);
+    if (key.startsWith("train.budget.")) changed.budget = { [key.slice("train.budget.".length)]: value };
+    else if (MAY_CHANGE.test(key)) Object.assign(changed, { [key.slice("train.".length)]: value });
+    else if (JSON.stringify(valueAt(saved, key)) !== JSON.stringify(value)) kept(key, valueAt(saved, key), value);
+  }
+  const budget = budgetOf(args);
+  if (budget) changed.budget = budget;
+  const { source, ...data } = saved.data;
+  const splits = await openTrainData(source, data, (text) => terminal.warn(text));
+  const config = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
+  await tidy(folder);
+  if (JSON.stringify(config) !== JSON.stringify(saved))
+    await writeWhole(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  // Stopped before the first checkpoint: all that it did is named by its seed, so starting over is going on.
+  const hasState = existsSync(join(folder, "state.safetensors"));
+  if (!hasState) terminal.note(`the run in ${shellWord(folder)} has no checkpoint yet: it starts from its first step`);
+  return { config, splits, from: hasState ? await loadState(folder, config) : undefined };
+}
+
+/** Clears away what a killed process leaves: half-written files, half a line at the end of the log. */
+async function tidy(folder: string): Promise<void> {
+  for (const where of [folder, join(folder, "samples")]) {
+    const files = existsSync(where) ? await readdir(where) : [];
+    for (const file of files) if (file.endsWith(".tmp")) await rm(join(where, file), { force: true });
+  }
+  const log = join(folder, "log.jsonl");
+  if (!existsSync(log)) return;
+  const bytes = await readFile(log);
+  const whole = bytes.lastIndexOf(0x0a) + 1;
+  if (whole < bytes.length) await truncate(log, whole);
+}
