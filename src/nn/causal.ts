@@ -3,9 +3,9 @@
  * the left half row, and at the centre a block triangle over colour groups. No multiplication by a zero of a mask.
  */
 
-import { type Taps, tapsAt, zeros } from "../onnx/composites.ts";
+import { type Taps, tapsAt } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, concat, gemm, slice } from "../onnx/ops.ts";
+import { add, concat, gemm, pad, slice } from "../onnx/ops.ts";
 
 export interface Size {
   readonly height: number;
@@ -53,17 +53,23 @@ export interface CausalProduct {
  * A product at the centre position, block-triangular over colour groups: output group c sees the input features that the mask leaves it.
  * x [N, in] -> [N, outputs]. The weights of group c, `weights(c)`, are [seen, outputs / groups] (both halves side by side for a gate).
  */
-export function causalProduct(x: Value, weights: (c: number) => Value, { outputs, groups, mask, halves, bias }: CausalProduct): Value {
-  const [rows, features] = x.shape as [number, number];
+export function causalProduct(
+  x: Value,
+  weights: (c: number) => Value,
+  { outputs, groups, mask, halves, bias }: CausalProduct,
+): Value {
+  const features = x.shape[1]!;
   const each = outputs / groups;
   if (groups === 1) return gemm(x, weights(0), bias ? { c: bias } : {});
   const blocks = Array.from({ length: groups }, (_, c) => {
     const seen = seenBy(c, features, groups, mask);
-    // Mask A leaves the first group nothing: its part is zero.
-    if (seen === 0) return zeros(x, [rows, each * (halves ?? 1)]);
+    // Mask A leaves the first group nothing: its part is zero. Made of x, not a constant, so that it has x's rows in a graph of any batch (export).
+    if (seen === 0) return pad(slice(x, 1, 0, 1), [0, each * (halves ?? 1)], [0, -1]);
     return gemm(slice(x, 1, 0, seen), weights(c));
   });
-  const parts = halves ? [0, 1].flatMap((half) => blocks.map((block) => slice(block, 1, half * each, (half + 1) * each))) : blocks;
+  const parts = halves
+    ? [0, 1].flatMap((half) => blocks.map((block) => slice(block, 1, half * each, (half + 1) * each)))
+    : blocks;
   const joined = concat(parts, 1);
   return bias ? add(joined, bias) : joined;
 }
