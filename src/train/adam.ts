@@ -32,21 +32,22 @@ export interface AdamState {
 }
 
 /**
- * One step. `gradient` and the state are vectors of n; the first `decaying` weights decay.
- * Returns the new state and the gradient's norm before clipping.
+ * One step. `gradient` is a sum over `images`; it and the state are vectors of n; the first `decaying` weights decay.
+ * Returns the new state and the norm of the mean gradient before clipping. Scalars are folded together first: for wide models the update
+ * is bound by passes over memory.
  */
-export function adamStep(gradient: Value, state: AdamState, schedule: Value, decaying: number, s: AdamSettings): AdamState & { norm: Value } {
+export function adamStep(gradient: Value, images: number, state: AdamState, schedule: Value, decaying: number, s: AdamSettings): AdamState & { norm: Value } {
   const at = (i: number): Value => reshape(slice(schedule, 0, i, i + 1), []);
   const [rate, correct1, correct2, averageDecay] = [at(0), at(1), at(2), at(3)];
-  const norm = sqrt(reduceSum(mul(gradient, gradient)));
-  const g = s.clip > 0 ? mul(gradient, div(s.clip, max(norm, s.clip))) : gradient;
+  const norm = mul(sqrt(reduceSum(mul(gradient, gradient))), 1 / images);
+  const scale = s.clip > 0 ? div(s.clip / images, max(norm, s.clip)) : gradient.graph.constant("float32", [], [1 / images]);
+  const g = mul(gradient, scale);
   const first = add(mul(state.first, s.beta1), mul(g, 1 - s.beta1));
   const second = add(mul(state.second, s.beta2), mul(mul(g, g), 1 - s.beta2));
-  const change = mul(div(mul(first, correct1), add(sqrt(mul(second, correct2)), s.epsilon)), rate);
-  const kept = sub(1, mul(rate, s.weightDecay));
+  const change = div(mul(first, mul(rate, correct1)), add(mul(sqrt(second), sqrt(correct2)), s.epsilon));
   const n = gradient.shape[0]!;
-  const mask = gradient.graph.constant("float32", [n], new Float32Array(n).fill(1, 0, decaying));
-  const shrunk = s.weightDecay > 0 ? mul(state.weights, sub(1, mul(mask, sub(1, kept)))) : state.weights;
+  const decays = gradient.graph.constant("float32", [n], new Float32Array(n).fill(1, 0, decaying));
+  const shrunk = s.weightDecay > 0 ? sub(state.weights, mul(state.weights, mul(decays, mul(rate, s.weightDecay)))) : state.weights;
   const weights = sub(shrunk, change);
   const average = add(mul(state.average, averageDecay), mul(weights, sub(1, averageDecay)));
   return { weights, first, second, average, norm };

@@ -10,7 +10,7 @@ import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnLogProbability, pixelcnnParameters } from "../models/pixelcnn.ts";
 import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
-import { add, mul, neg, reduceSum } from "../onnx/ops.ts";
+import { add, neg, reduceSum } from "../onnx/ops.ts";
 import { sizeOf } from "../tensor.ts";
 import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
 
@@ -30,12 +30,12 @@ function imageInputs(graph: Graph, model: PixelcnnConfig, batch: number): { pixe
   };
 }
 
-function update(graph: Graph, specs: readonly ParameterSpec[], gradient: Value, weights: Value, adam: AdamSettings): void {
+function update(graph: Graph, specs: readonly ParameterSpec[], gradient: Value, images: number, weights: Value, adam: AdamSettings): void {
   const n = countOf(specs);
   const [first, second, average] = [graph.input("first", "float32", [n]), graph.input("second", "float32", [n]), graph.input("average", "float32", [n])];
   const schedule = graph.input("schedule", "float32", [SCHEDULE_SIZE]);
   const decaying = countOf(specs.filter((s) => s.decays));
-  const next = graph.scope("adam", () => adamStep(gradient, { weights, first, second, average }, schedule, decaying, adam));
+  const next = graph.scope("adam", () => adamStep(gradient, images, { weights, first, second, average }, schedule, decaying, adam));
   graph.output("norm", next.norm);
   for (const name of STATE) graph.output(`next_${name}`, next[name]);
 }
@@ -52,7 +52,7 @@ export function stepGraph(model: PixelcnnConfig, batch: number, adam: AdamSettin
   const weights = graph.input("weights", "float32", [countOf(specs)]);
   const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h);
   graph.output("loss", loss);
-  update(graph, specs, mul(gradient, 1 / batch), weights, adam);
+  update(graph, specs, gradient, batch, weights, adam);
   return graph;
 }
 
@@ -76,7 +76,7 @@ export function updateGraph(model: PixelcnnConfig, shards: number, batch: number
   const gradients = Array.from({ length: shards }, (_, i) => graph.input(`gradient${i}`, "float32", [n]));
   const weights = graph.input("weights", "float32", [n]);
   const sum = gradients.reduce((a, b) => add(a, b));
-  update(graph, specs, mul(sum, 1 / batch), weights, adam);
+  update(graph, specs, sum, batch, weights, adam);
   return graph;
 }
 
