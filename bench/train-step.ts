@@ -27,15 +27,36 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
-const [batch, threads, seconds, rounds] = [values.batch, values.threads, values.seconds, values.rounds].map(Number) as [number, number, number, number];
+const [batch, threads, seconds, rounds] = [values.batch, values.threads, values.seconds, values.rounds].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
 const adam = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
 
 async function ours(features: number): Promise<number> {
-  const model = resolvePixelcnn({ height: 28, width: 28, channels: 1, levels: 2, features, skip: features, depth: 8, head: { features: 2 * features } });
+  const model = resolvePixelcnn({
+    height: 28,
+    width: 28,
+    channels: 1,
+    levels: 2,
+    features,
+    skip: features,
+    depth: 8,
+    head: { features: 2 * features },
+  });
   const specs = pixelcnnParameters(model);
   const weights = flatten(specs, initialise(specs, randomFrom(1)));
   const start = { weights, first: new Float32Array(weights.length), second: new Float32Array(weights.length), average: weights };
-  const stepper = await openStepper({ model, batch, adam, start, threads, ...(values.shard ? { shard: Number(values.shard) } : {}) });
+  const stepper = await openStepper({
+    model,
+    batch,
+    adam,
+    start,
+    threads,
+    ...(values.shard ? { shard: Number(values.shard) } : {}),
+  });
   const random = randomFrom(2);
   const pixels = Uint8Array.from({ length: batch * 784 }, () => random.below(2));
   const times: number[] = [];
@@ -52,7 +73,22 @@ async function ours(features: number): Promise<number> {
 const peers = join(dirname(fileURLToPath(import.meta.url)), "peers");
 function theirs(features: number, extra: string[], speed: number): number {
   const steps = Math.max(5, Math.round((seconds * speed) / batch));
-  const args = ["train_step.py", "--features", features, "--depth", 8, "--batch", batch, "--threads", threads, "--steps", steps, "--warmup", 3, ...extra].map(String);
+  const args = [
+    "train_step.py",
+    "--features",
+    features,
+    "--depth",
+    8,
+    "--batch",
+    batch,
+    "--threads",
+    threads,
+    "--steps",
+    steps,
+    "--warmup",
+    3,
+    ...extra,
+  ].map(String);
   const { stdout, stderr, status } = spawnSync("/usr/bin/python3", args, { cwd: peers, encoding: "utf8" });
   if (status !== 0) throw new Error(`PyTorch's side failed (apt-get install python3-torch?): ${stderr}`);
   return (JSON.parse(stdout) as { imagesPerSecond: number }).imagesPerSecond;
@@ -72,9 +108,12 @@ for (const features of values.features.split(",").map(Number)) {
   for (let round = 0; round < rounds; round++) {
     mine.push(await ours(features));
     if (values.only === "ours") continue;
-    for (const [name, extra] of Object.entries(variants)) others.set(name, [...(others.get(name) ?? []), theirs(features, extra, mine[0]!)]);
+    for (const [name, extra] of Object.entries(variants))
+      others.set(name, [...(others.get(name) ?? []), theirs(features, extra, mine[0]!)]);
   }
   const own = middle(mine);
   const cells = [...others].map(([name, xs]) => `${name} ${middle(xs).toFixed(1)} (${(own / middle(xs)).toFixed(2)}x)`);
-  console.log(`F = ${String(features).padStart(3)}: ours ${own.toFixed(1)}  ${cells.join("  ")}  ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MB resident`);
+  console.log(
+    `F = ${String(features).padStart(3)}: ours ${own.toFixed(1)}  ${cells.join("  ")}  ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MB resident`,
+  );
 }

@@ -20,7 +20,9 @@ if (!(minutes > 0 && minutes <= 600)) {
 }
 
 function step(title: string, args: string[], capture = false): string {
-  process.stderr.write(`\n${title}\n$ npx pixelcnn ${args.map((a) => relative(process.cwd(), a) && a.startsWith(root) ? relative(process.cwd(), a) : a).join(" ")}\n`);
+  process.stderr.write(
+    `\n${title}\n$ npx pixelcnn ${args.map((a) => (relative(process.cwd(), a) && a.startsWith(root) ? relative(process.cwd(), a) : a)).join(" ")}\n`,
+  );
   const { status, signal, stdout } = spawnSync(process.execPath, [join(root, "src", "cli", "main.ts"), ...args], {
     stdio: ["inherit", capture ? "pipe" : "inherit", "inherit"],
     encoding: "utf8",
@@ -40,11 +42,36 @@ if (existsSync(out)) {
   process.stderr.write(`the last demo's run is now ${relative(process.cwd(), aside)}\n`);
 }
 
-step(`1. Train on stochastically binarised MNIST for ${minutes} minutes`, ["train", "mnist", "--preset", "mnist-binary", "--out", out, "--minutes", String(minutes)]);
-const result = JSON.parse(step("2. The exact likelihood of all 10,000 test images", ["eval", out, "mnist", "--json"], true)) as { nats: number; bitsPerDim: number; images: number };
-process.stderr.write(`   ${result.nats.toFixed(2)} nats an image, ${result.bitsPerDim.toFixed(4)} bits/dim over ${result.images} images\n`);
+step(`1. Train on stochastically binarised MNIST for ${minutes} minutes`, [
+  "train",
+  "mnist",
+  "--preset",
+  "mnist-binary",
+  "--out",
+  out,
+  "--minutes",
+  String(minutes),
+]);
+const result = JSON.parse(step("2. The exact likelihood of all 10,000 test images", ["eval", out, "mnist", "--json"], true)) as {
+  nats: number;
+  bitsPerDim: number;
+  images: number;
+};
+process.stderr.write(
+  `   ${result.nats.toFixed(2)} nats an image, ${result.bitsPerDim.toFixed(4)} bits/dim over ${result.images} images\n`,
+);
 step("3. Samples", ["sample", out, "-n", "64", "-o", join(out, "samples.png")]);
-step("4. Half-digits, completed", ["complete", out, "mnist:test:0-7", "--rows", "14", "-n", "6", "-o", join(out, "completions.png")]);
+step("4. Half-digits, completed", [
+  "complete",
+  out,
+  "mnist:test:0-7",
+  "--rows",
+  "14",
+  "-n",
+  "6",
+  "-o",
+  join(out, "completions.png"),
+]);
 
 const at = (name: string): string => relative(process.cwd(), join(out, name));
 process.stdout.write(

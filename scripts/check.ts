@@ -23,7 +23,9 @@ function check(name: string, command: string, args: string[]): boolean {
   process.stdout.write(`\n== ${name}\n`);
   const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: "inherit" });
   if (error) process.stdout.write(`${error.message}\n`);
-  process.stdout.write(`== ${name}: ${status === 0 ? "ok" : "FAILED"} (${((performance.now() - started) / 1000).toFixed(0)} s)\n`);
+  process.stdout.write(
+    `== ${name}: ${status === 0 ? "ok" : "FAILED"} (${((performance.now() - started) / 1000).toFixed(0)} s)\n`,
+  );
   return status === 0;
 }
 

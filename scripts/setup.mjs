@@ -10,7 +10,8 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const say = (text) => process.stderr.write(`setup: ${text}\n`);
-const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options }).status === 0;
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], ...options }).status === 0;
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -20,7 +21,10 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 const installed = join(root, "node_modules", ".package-lock.json");
 const wanted = ["package-lock.json", "package.json"].map((name) => statSync(join(root, name)).mtimeMs);
-const fresh = existsSync(installed) && existsSync(join(root, "node_modules", ".bin", "node")) && wanted.every((time) => time <= statSync(installed).mtimeMs);
+const fresh =
+  existsSync(installed) &&
+  existsSync(join(root, "node_modules", ".bin", "node")) &&
+  wanted.every((time) => time <= statSync(installed).mtimeMs);
 if (!fresh) {
   say("installing packages (npm ci)");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
@@ -31,14 +35,17 @@ if (!fresh) {
 }
 
 if (process.argv.includes("--browser")) {
-  const found = () => ["chromium", "chromium-browser", "google-chrome"].some((name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0);
+  const found = () =>
+    ["chromium", "chromium-browser", "google-chrome"].some((name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0);
   if (!found()) {
     const isRoot = process.getuid?.() === 0;
     const hasApt = spawnSync("sh", ["-c", "command -v apt-get"]).status === 0;
     if (isRoot && hasApt) {
       say("installing Chromium for the browser tests (apt-get)");
       run("apt-get", ["update", "-qq"]);
-      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
+      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], {
+        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      });
     }
     if (!found()) say("no Chromium here: the browser tests will be skipped. To run them: sudo apt-get install chromium");
   }

@@ -44,16 +44,27 @@ export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   return graph;
 }
 
-export async function likelihood(model: PixelcnnConfig, parameters: Parameters, data: Dataset, options: LikelihoodOptions = {}): Promise<Likelihood> {
+export async function likelihood(
+  model: PixelcnnConfig,
+  parameters: Parameters,
+  data: Dataset,
+  options: LikelihoodOptions = {},
+): Promise<Likelihood> {
   const { height, width, channels } = model;
   for (const axis of ["height", "width", "channels", "levels"] as const) {
-    if (data[axis] !== model[axis]) fail("usage", `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`);
+    if (data[axis] !== model[axis])
+      fail(
+        "usage",
+        `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
+      );
   }
   const count = Math.min(data.length, options.limit ?? data.length);
   if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
   const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, model.features]))));
   const flat = flatten(pixelcnnParameters(model), parameters);
-  const weights = new Float32Array(typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength));
+  const weights = new Float32Array(
+    typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength),
+  );
   weights.set(flat);
   const session = await openPool(compile(likelihoodGraph(model, batch)), {
     ...(options.device ? { device: options.device } : {}),
@@ -72,7 +83,10 @@ export async function likelihood(model: PixelcnnConfig, parameters: Parameters, 
         // The last batch is filled up with its own last image, whose results are not read.
         const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
         const { pixels } = await data.batch(indices, { epoch: 0 });
-        const { logProbability } = await session.run({ pixels: tensor("uint8", [batch, height, width, channels], pixels), weights: tensor("float32", [flat.length], weights) });
+        const { logProbability } = await session.run({
+          pixels: tensor("uint8", [batch, height, width, channels], pixels),
+          weights: tensor("float32", [flat.length], weights),
+        });
         for (let i = 0; i < size; i++) each[from + i] = -Number(logProbability!.data[i]);
         done += size;
         options.onProgress?.(done, count);

@@ -4,7 +4,7 @@
  * epoch 3 does not depend on who was drawn before it. Only integer arithmetic: the same bits on every machine.
  */
 
-import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
+import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
 export interface Random {
   /** 32 random bits as an unsigned integer, 0 .. 2^32 - 1. */

@@ -60,7 +60,10 @@ export function grad(loss: Value, targets: readonly Value[]): Value[] {
           const input = maker.inputs[i]!;
           if (!part || !active.has(input)) return;
           if (!sameShape(part.shape, input.shape)) {
-            fail("internal", `expected a cotangent of [${input.shape}] for input ${i} of ${maker.op} but its rule gave [${part.shape}]`);
+            fail(
+              "internal",
+              `expected a cotangent of [${input.shape}] for input ${i} of ${maker.op} but its rule gave [${part.shape}]`,
+            );
           }
           const before = cotangents.get(input);
           cotangents.set(input, before ? add(before, part) : part);
@@ -70,12 +73,21 @@ export function grad(loss: Value, targets: readonly Value[]): Value[] {
   }
   return targets.map((target) => {
     const result = cotangents.get(target);
-    if (!result) return fail("internal", `expected the loss to depend on ${target.name}:[${target.shape}] but it does not\n${printGraph(graph)}`);
+    if (!result)
+      return fail(
+        "internal",
+        `expected the loss to depend on ${target.name}:[${target.shape}] but it does not\n${printGraph(graph)}`,
+      );
     return reshape(result, target.shape);
   });
 }
 
-function pull(y: Value, dy: Value, maker: NonNullable<ReturnType<typeof makerOf>>, active: ReadonlySet<Value>): readonly (Value | null)[] {
+function pull(
+  y: Value,
+  dy: Value,
+  maker: NonNullable<ReturnType<typeof makerOf>>,
+  active: ReadonlySet<Value>,
+): readonly (Value | null)[] {
   const needed = maker.inputs.map((input) => active.has(input));
   if (maker.composite) {
     const rule = compositeRules[maker.op];
@@ -84,5 +96,8 @@ function pull(y: Value, dy: Value, maker: NonNullable<ReturnType<typeof makerOf>
     const rule = rules[maker.op];
     if (rule) return rule({ y, dy, inputs: maker.inputs, needed, node: maker.node! });
   }
-  return fail("internal", `expected a derivative rule for operator ${maker.op} but the table has none; it makes ${y.name} in:\n${printGraph(y.graph)}`);
+  return fail(
+    "internal",
+    `expected a derivative rule for operator ${maker.op} but the table has none; it makes ${y.name} in:\n${printGraph(y.graph)}`,
+  );
 }

@@ -5,7 +5,26 @@
 
 import { convolve, gateParts, gatherTaps, type Taps, transposeTaps } from "../onnx/composites.ts";
 import type { Node, Value } from "../onnx/graph.ts";
-import { cast, concat, div, expand, gemm, greater, less, matmul, mul, neg, pad, reduceSum, reshape, slice, softmax, sub, transpose, where } from "../onnx/ops.ts";
+import {
+  cast,
+  concat,
+  div,
+  expand,
+  gemm,
+  greater,
+  less,
+  matmul,
+  mul,
+  neg,
+  pad,
+  reduceSum,
+  reshape,
+  slice,
+  softmax,
+  sub,
+  transpose,
+  where,
+} from "../onnx/ops.ts";
 import type { Shape } from "../tensor.ts";
 
 interface Pull {
@@ -29,7 +48,10 @@ function unbroadcast(dy: Value, shape: Shape): Value {
 
 /** A rule for a binary operator from its two partial derivatives. */
 function binary(da: (p: Pull) => Value, db: (p: Pull) => Value): Rule {
-  return (p) => [p.needed[0] ? unbroadcast(da(p), p.inputs[0]!.shape) : null, p.needed[1] ? unbroadcast(db(p), p.inputs[1]!.shape) : null];
+  return (p) => [
+    p.needed[0] ? unbroadcast(da(p), p.inputs[0]!.shape) : null,
+    p.needed[1] ? unbroadcast(db(p), p.inputs[1]!.shape) : null,
+  ];
 }
 
 /** 1 where the condition holds and 0 elsewhere, in the type of `like`. */
@@ -83,8 +105,15 @@ export const rules: Readonly<Record<string, Rule>> = {
     ];
   },
   MatMul: ({ dy, inputs: [a, b], needed }) => {
-    const swap = (x: Value): Value => transpose(x, [...x.shape.keys()].map((i, _, { length }) => (i < length - 2 ? i : i === length - 2 ? length - 1 : length - 2)));
-    return [needed[0] ? unbroadcast(matmul(dy, swap(b!)), a!.shape) : null, needed[1] ? unbroadcast(matmul(swap(a!), dy), b!.shape) : null];
+    const swap = (x: Value): Value =>
+      transpose(
+        x,
+        [...x.shape.keys()].map((i, _, { length }) => (i < length - 2 ? i : i === length - 2 ? length - 1 : length - 2)),
+      );
+    return [
+      needed[0] ? unbroadcast(matmul(dy, swap(b!)), a!.shape) : null,
+      needed[1] ? unbroadcast(matmul(swap(a!), dy), b!.shape) : null,
+    ];
   },
 
   ReduceSum: ({ dy, inputs: [x, axes] }) => {
@@ -99,7 +128,12 @@ export const rules: Readonly<Record<string, Rule>> = {
   Expand: ({ dy, inputs: [x] }) => [unbroadcast(dy, x!.shape), null],
   Transpose: ({ dy, node }) => {
     const order = node.attributes.perm as readonly number[];
-    return [transpose(dy, order.map((_, axis) => order.indexOf(axis)))];
+    return [
+      transpose(
+        dy,
+        order.map((_, axis) => order.indexOf(axis)),
+      ),
+    ];
   },
   Cast: ({ dy, inputs: [x] }) => [x!.dtype === "float32" || x!.dtype === "float64" ? cast(dy, x!.dtype) : null],
   Slice: ({ dy, inputs: [x, start, , axes] }) => {
@@ -139,7 +173,10 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
     const [batch, positions, features] = x!.shape as [number, number, number];
     const outputs = w!.shape[1]!;
     const back = (): Value => {
-      const turned = reshape(transpose(reshape(w!, [taps.count, features, outputs]), [0, 2, 1]), [taps.count * outputs, features]);
+      const turned = reshape(transpose(reshape(w!, [taps.count, features, outputs]), [0, 2, 1]), [
+        taps.count * outputs,
+        features,
+      ]);
       return reshape(convolve(reshape(dy, [batch, positions, outputs]), turned, { taps: transposeTaps(taps) }), x!.shape);
     };
     return [
@@ -152,6 +189,10 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
 
 /** aT dy: the derivative of a weight, whose inner size is the number of pixels of the batch. */
 function tallProduct(a: Value, dy: Value, alreadyTransposed: boolean): Value {
-  return gemm(a, dy, { transA: !alreadyTransposed });
+  const pieces = a.graph.splitInner;
+  const [rows, outputs] = dy.shape as [number, number];
+  if (alreadyTransposed || pieces === 1 || rows % pieces !== 0) return gemm(a, dy, { transA: !alreadyTransposed });
+  const inputs = a.shape[1]!;
+  const cut = transpose(reshape(a, [pieces, rows / pieces, inputs]), [0, 2, 1]);
+  return reduceSum(matmul(cut, reshape(dy, [pieces, rows / pieces, outputs])), { axes: [0] });
 }
-

@@ -1,12 +1,9 @@
 /** `pixelcnn eval`: the exact likelihood of a split under a model, on the throughput engine. */
 
-import type { Dataset } from "../data/dataset.ts";
-import { openData } from "../data/open.ts";
-import { fail } from "../errors.ts";
 import { likelihood } from "../likelihood.ts";
 import { checkDevice } from "../onnx/session.ts";
-import type { RunConfig } from "../train/config.ts";
 import { openModel } from "./model-argument.ts";
+import { openForModel } from "./model-data.ts";
 import { numberOption, seedOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
 
@@ -62,20 +59,3 @@ export default defineCommand({
     };
   },
 });
-
-export interface ForModel {
-  /** Default: the source that the model was trained on. */
-  readonly source?: string | undefined;
-  readonly split: string;
-  /** Names the draw of a stochastic binarisation; default the run's. */
-  readonly seed?: number | undefined;
-  readonly tell: (text: string) => void;
-}
-
-/** Data made as the model's own were: same size, channels, levels and binarisation. */
-export async function openForModel(config: RunConfig, { source, split, seed, tell }: ForModel): Promise<Dataset> {
-  const { source: own, limit: _, ...options } = config.data;
-  if (split !== "train" && split !== "test" && split !== "all")
-    return fail("usage", `expected test, train or all for --split but received ${JSON.stringify(split)}`);
-  return openData(source ?? own, { ...options, split, onWarning: tell, ...(seed === undefined ? {} : { binariseSeed: seed }) });
-}

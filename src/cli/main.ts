@@ -8,6 +8,11 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { ve
 const commands: Program["commands"] = {
   train: async () => (await import("./train.ts")).default as never,
   eval: async () => (await import("./eval.ts")).default as never,
+  sample: async () => (await import("./sample.ts")).default as never,
+  complete: async () => (await import("./complete.ts")).default as never,
+  info: async () => (await import("./info.ts")).default as never,
+  export: async () => (await import("./export.ts")).default as never,
+  models: async () => (await import("./models.ts")).default as never,
 };
 
 // Not left to the event loop: after an error some worker may still be alive.

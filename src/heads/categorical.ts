@@ -10,7 +10,11 @@ export const categorical: Head = {
   outputsOf: (levels) => levels,
   logProbability(outputs, pixels, levels) {
     const graph = outputs.graph;
-    const all = graph.constant("int32", [1, levels], Int32Array.from({ length: levels }, (_, i) => i));
+    const all = graph.constant(
+      "int32",
+      [1, levels],
+      Int32Array.from({ length: levels }, (_, i) => i),
+    );
     return reduceSum(where(equal(pixels, all), logSoftmax(outputs), 0), { axes: [1] });
   },
   logits: (outputs) => outputs,

@@ -4,7 +4,11 @@ import { z } from "zod";
 import { fail } from "../errors.ts";
 
 const count = (min: number, max = 65536) => z.int().min(min).max(max);
-const kernel = z.int().min(3).max(31).refine((n) => n % 2 === 1, "expected an odd kernel size");
+const kernel = z
+  .int()
+  .min(3)
+  .max(31)
+  .refine((n) => n % 2 === 1, "expected an odd kernel size");
 
 export const conditionSchema = z.strictObject({
   kind: z.literal("vector"),
@@ -33,11 +37,17 @@ export const pixelcnnSchema = z
     dilations: z.array(count(1, 64)).min(1).default([1]),
     /** Feature maps of the skip connections into the head; 0 for none. */
     skip: count(0, 4096).default(32),
-    head: z.strictObject({ kind: z.literal("categorical").default("categorical"), features: count(1, 4096).default(64) }).prefault({}),
+    head: z
+      .strictObject({ kind: z.literal("categorical").default("categorical"), features: count(1, 4096).default(64) })
+      .prefault({}),
     condition: conditionSchema.nullable().default(null),
   })
   .superRefine((c, context) => {
-    for (const [name, value] of [["features", c.features], ["skip", c.skip], ["head.features", c.head.features]] as const) {
+    for (const [name, value] of [
+      ["features", c.features],
+      ["skip", c.skip],
+      ["head.features", c.head.features],
+    ] as const) {
       if (value % c.channels !== 0) {
         const message = `expected a multiple of channels (${c.channels}) for ${name} but received ${value}: features come in one group a channel`;
         context.addIssue({ code: "custom", path: name.split("."), message });
@@ -61,7 +71,8 @@ export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => {
     const where = issue.path.length > 0 ? issue.path.join(".") : "the top level";
-    if (issue.code === "unrecognized_keys") return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
+    if (issue.code === "unrecognized_keys")
+      return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
     return `${where}: ${issue.message}${"input" in issue && issue.input !== undefined ? ` (received ${JSON.stringify(issue.input)})` : ""}`;
   });
   return fail("usage", `expected ${what} to fit its schema:\n  ${lines.join("\n  ")}`);
@@ -73,8 +84,15 @@ export interface LayerShape {
 }
 
 /** Kernel and dilation of each layer, first to last. */
-export function layersOf({ depth, firstKernel, kernels, dilations }: Pick<PixelcnnConfig, "depth" | "firstKernel" | "kernels" | "dilations">): LayerShape[] {
+export function layersOf({
+  depth,
+  firstKernel,
+  kernels,
+  dilations,
+}: Pick<PixelcnnConfig, "depth" | "firstKernel" | "kernels" | "dilations">): LayerShape[] {
   return Array.from({ length: depth }, (_, i) =>
-    i === 0 ? { kernel: firstKernel, dilation: 1 } : { kernel: kernels[(i - 1) % kernels.length]!, dilation: dilations[(i - 1) % dilations.length]! },
+    i === 0
+      ? { kernel: firstKernel, dilation: 1 }
+      : { kernel: kernels[(i - 1) % kernels.length]!, dilation: dilations[(i - 1) % dilations.length]! },
   );
 }

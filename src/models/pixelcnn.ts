@@ -22,7 +22,14 @@ export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
   const { channels: C, levels, features: F, skip: S, head, condition } = config;
   const layers = layersOf(config);
   const specs: ParameterSpec[] = [];
-  const perGroup = (name: (c: number) => string, inputs: number, outputs: number, mask: "A" | "B", fanIn = inputs, gain = 1): void => {
+  const perGroup = (
+    name: (c: number) => string,
+    inputs: number,
+    outputs: number,
+    mask: "A" | "B",
+    fanIn = inputs,
+    gain = 1,
+  ): void => {
     for (let c = 0; c < C; c++) {
       const seen = seenBy(c, inputs, C, mask);
       if (seen > 0) specs.push(matrix(name(c), [seen, outputs / C], fanIn, gain));
@@ -80,7 +87,12 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
     fail("internal", `expected uint8 pixels [B, H, W, ${C}] but received ${pixels.dtype}[${pixels.shape}]`);
   }
   if ((config.condition === null) !== (h === null)) {
-    fail("usage", config.condition ? `expected a condition of ${config.condition.size} numbers an image but received none` : "expected no condition for an unconditional model but received one");
+    fail(
+      "usage",
+      config.condition
+        ? `expected a condition of ${config.condition.size} numbers an image but received none`
+        : "expected no condition for an unconditional model but received one",
+    );
   }
   const P = height * width;
   const rows = (x: Value): Value => reshape(x, [B * P, x.shape.at(-1)!]);
@@ -101,7 +113,8 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
         const bias = reshape(lookup.pair(`layer${l}.${stack}.b`), [2 * F]);
         return { bias, perImage: h ? gemm(h, lookup.pair(`layer${l}.${stack}.V`)) : null };
       };
-      const withCondition = (p: Value, perImage: Value | null): Value => (perImage ? rows(add(images(p), reshape(perImage, [B, 1, 2 * F]))) : p);
+      const withCondition = (p: Value, perImage: Value | null): Value =>
+        perImage ? rows(add(images(p), reshape(perImage, [B, 1, 2 * F]))) : p;
 
       // Vertical stack: p [B P, 2F]. Its one shift down by a row is in layer 1's taps.
       const p = graph.scope("vertical", () => {
@@ -117,19 +130,46 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
         const left = lookup.pair(`layer${l}.horizontal.W`);
         if (C === 1 && !first) {
           // One group: the centre is just one more tap.
-          return convolve(horizontal, concat([left, lookup.pair(`layer${l}.centre0.W`)], 0), { taps: horizontalTaps({ height, width }, kernel, dilation, true), bias: link });
+          return convolve(horizontal, concat([left, lookup.pair(`layer${l}.centre0.W`)], 0), {
+            taps: horizontalTaps({ height, width }, kernel, dilation, true),
+            bias: link,
+          });
         }
         const q = convolve(horizontal, left, { taps: horizontalTaps({ height, width }, kernel, dilation, false), bias: link });
-        return C === 1 ? q : add(q, causalProduct(rows(horizontal), (c) => lookup.pair(`layer${l}.centre${c}.W`), { outputs: F, groups: C, mask: first ? "A" : "B", halves: 2 }));
+        return C === 1
+          ? q
+          : add(
+              q,
+              causalProduct(rows(horizontal), (c) => lookup.pair(`layer${l}.centre${c}.W`), {
+                outputs: F,
+                groups: C,
+                mask: first ? "A" : "B",
+                halves: 2,
+              }),
+            );
       });
       const y = graph.scope("gate", () => gate(q));
 
       if (S > 0) {
-        const skip = graph.scope("skip", () => causalProduct(y, (c) => lookup(`layer${l}.skip${c}.W`), { outputs: S, groups: C, mask: "B", ...(first ? { bias: lookup("skip.b") } : {}) }));
+        const skip = graph.scope("skip", () =>
+          causalProduct(y, (c) => lookup(`layer${l}.skip${c}.W`), {
+            outputs: S,
+            groups: C,
+            mask: "B",
+            ...(first ? { bias: lookup("skip.b") } : {}),
+          }),
+        );
         skips = skips ? add(skips, skip) : skip;
       }
       if (!last || S === 0) {
-        const r = graph.scope("residual", () => causalProduct(y, (c) => lookup(`layer${l}.residual${c}.W`), { outputs: F, groups: C, mask: "B", bias: lookup(`layer${l}.residual.b`) }));
+        const r = graph.scope("residual", () =>
+          causalProduct(y, (c) => lookup(`layer${l}.residual${c}.W`), {
+            outputs: F,
+            groups: C,
+            mask: "B",
+            bias: lookup(`layer${l}.residual.b`),
+          }),
+        );
         horizontal = images(first ? r : add(r, rows(horizontal)));
       }
       if (!last) vertical = images(graph.scope("vertical", () => gate(p)));
@@ -139,10 +179,17 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
   return graph.scope("head", () => {
     const block = { groups: C, mask: "B" } as const;
     const a = relu(skips ?? rows(horizontal));
-    const hidden = causalProduct(a, (c) => lookup(`head.hidden${c}.W`), { ...block, outputs: head.features, bias: lookup("head.hidden.b") });
+    const hidden = causalProduct(a, (c) => lookup(`head.hidden${c}.W`), {
+      ...block,
+      outputs: head.features,
+      bias: lookup("head.hidden.b"),
+    });
     const M = headOf(config).outputsOf(levels);
     const bias = reshape(lookup("head.logits.b"), [C * M]);
-    return reshape(causalProduct(relu(hidden), (c) => lookup(`head.logits${c}.W`), { ...block, outputs: C * M, bias }), [B * P * C, M]);
+    return reshape(
+      causalProduct(relu(hidden), (c) => lookup(`head.logits${c}.W`), { ...block, outputs: C * M, bias }),
+      [B * P * C, M],
+    );
   });
 }
 

@@ -12,7 +12,10 @@ export interface SafeTensors {
 }
 
 /** The bytes of a file. Tensors in the map's order; data starts at a multiple of 8. */
-export function writeSafeTensors(tensors: ReadonlyMap<string, Tensor<"float32">>, metadata: Record<string, string> = {}): Uint8Array {
+export function writeSafeTensors(
+  tensors: ReadonlyMap<string, Tensor<"float32">>,
+  metadata: Record<string, string> = {},
+): Uint8Array {
   const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
   let at = 0;
   for (const [name, { shape, data }] of tensors) {
@@ -40,8 +43,11 @@ export function readSafeTensors(bytes: Uint8Array, where: string): SafeTensors {
   if (bytes.length < 8) broken(`it has only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));
-  if (length > bytes.length - 8) broken(`its header claims ${length} bytes of ${bytes.length - 8}; the file is truncated or of another kind`);
-  let header: Record<string, { dtype: string; shape: Shape; data_offsets: [number, number] }> & { __metadata__?: Record<string, string> };
+  if (length > bytes.length - 8)
+    broken(`its header claims ${length} bytes of ${bytes.length - 8}; the file is truncated or of another kind`);
+  let header: Record<string, { dtype: string; shape: Shape; data_offsets: [number, number] }> & {
+    __metadata__?: Record<string, string>;
+  };
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + length)));
   } catch (cause) {

@@ -69,7 +69,9 @@ export interface Block {
 export function flatBlocks(specs: readonly ParameterSpec[]): Block[] {
   const byName = new Map(specs.map((s) => [s.name, s]));
   const blocks = specs.flatMap((spec): Block[] => {
-    const partner = /_[fg]$/.test(spec.name) ? byName.get(spec.name.replace(/_[fg]$/, (end) => (end === "_f" ? "_g" : "_f"))) : undefined;
+    const partner = /_[fg]$/.test(spec.name)
+      ? byName.get(spec.name.replace(/_[fg]$/, (end) => (end === "_f" ? "_g" : "_f")))
+      : undefined;
     if (partner && spec.name.endsWith("_g")) return [];
     const halves = partner ? [spec, partner] : [spec];
     const last = spec.shape.at(-1) ?? 1;
@@ -91,7 +93,8 @@ export function flatten(specs: readonly ParameterSpec[], parameters: Parameters)
 
 /** The inverse of {@link flatten}; copies. */
 export function unflatten(specs: readonly ParameterSpec[], flat: Float32Array): Parameters {
-  if (flat.length !== countOf(specs)) fail("model", `expected ${countOf(specs)} numbers for the parameters but received ${flat.length}`);
+  if (flat.length !== countOf(specs))
+    fail("model", `expected ${countOf(specs)} numbers for the parameters but received ${flat.length}`);
   const parameters = new Map(specs.map((s) => [s.name, tensor("float32", s.shape, new Float32Array(sizeOf(s.shape)))]));
   walk(specs, (spec, i, at) => {
     parameters.get(spec.name)!.data[i] = flat[at]!;
@@ -116,10 +119,12 @@ export function checkParameters(specs: readonly ParameterSpec[], parameters: Par
   for (const { name, shape } of specs) {
     const found = parameters.get(name);
     if (!found) fail("model", `expected a parameter ${name} of shape [${shape}] but the weights have none`);
-    if (found.shape.join() !== shape.join()) fail("model", `expected shape [${shape}] for parameter ${name} but the weights have [${found.shape}]`);
+    if (found.shape.join() !== shape.join())
+      fail("model", `expected shape [${shape}] for parameter ${name} but the weights have [${found.shape}]`);
   }
   const known = new Set(specs.map((s) => s.name));
-  for (const name of parameters.keys()) if (!known.has(name)) fail("model", `expected only the model's parameters but the weights also have ${name}`);
+  for (const name of parameters.keys())
+    if (!known.has(name)) fail("model", `expected only the model's parameters but the weights also have ${name}`);
 }
 
 /** Slices parameters out of a flat vector in a graph. */
@@ -134,12 +139,15 @@ export function lookupFlat(specs: readonly ParameterSpec[], flat: Value): Lookup
     else pairs.set(name, reshape(part, [rows, columns]));
   }
   const missing = (name: string): never => fail("internal", `expected a parameter ${name} but the model declares none`);
-  return Object.assign((name: string) => single.get(name) ?? missing(name), { pair: (name: string) => pairs.get(name) ?? missing(`${name}_f`) });
+  return Object.assign((name: string) => single.get(name) ?? missing(name), {
+    pair: (name: string) => pairs.get(name) ?? missing(`${name}_f`),
+  });
 }
 
 /** Parameters that are values already, such as constants. */
 export function lookupIn(values: ReadonlyMap<string, Value>): Lookup {
-  const get = (name: string): Value => values.get(name) ?? fail("internal", `expected a parameter ${name} but the model declares none`);
+  const get = (name: string): Value =>
+    values.get(name) ?? fail("internal", `expected a parameter ${name} but the model declares none`);
   const asMatrix = (w: Value): Value => reshape(w, [sizeOf(w.shape) / w.shape.at(-1)!, w.shape.at(-1)!]);
   return Object.assign(get, { pair: (name: string) => concat([asMatrix(get(`${name}_f`)), asMatrix(get(`${name}_g`))], 1) });
 }

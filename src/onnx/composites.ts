@@ -41,7 +41,8 @@ export function transposeTaps({ positions, count, indices }: Taps): Taps {
     for (let t = 0; t < count; t++) {
       const q = indices[p * count + t]!;
       if (q === positions) continue;
-      if (back[q * count + t] !== positions) fail("internal", `expected each tap to read a position once but tap ${t} reads position ${q} twice`);
+      if (back[q * count + t] !== positions)
+        fail("internal", `expected each tap to read a position once but tap ${t} reads position ${q} twice`);
       back[q * count + t] = p;
     }
   }
@@ -78,7 +79,8 @@ export function convolve(x: Value, w: Value, { taps, bias }: ConvolveOptions): V
 /** tanh of the first half of the last axis times the logistic function of the second: [N, 2F] -> [N, F]. */
 export function gate(p: Value): Value {
   const half = p.shape.at(-1)! / 2;
-  if (p.shape.length !== 2 || !Number.isInteger(half)) fail("internal", `expected [rows, 2F] for gate but received ${p.name}:[${p.shape}]`);
+  if (p.shape.length !== 2 || !Number.isInteger(half))
+    fail("internal", `expected [rows, 2F] for gate but received ${p.name}:[${p.shape}]`);
   return p.graph.composite("Gate", [p], null, () => mul(...gateParts(p)));
 }
 

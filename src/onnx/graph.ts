@@ -56,13 +56,21 @@ export class Graph {
   private scopes: string[] = [];
   private nextId = 0;
 
-  constructor(name = "graph") {
+  /**
+   * Pieces that a product over all pixels of a batch (a weight's derivative) is cut into and summed. 1 on a CPU; on a GPU a tall
+   * product that is not cut keeps only a handful of workgroups busy.
+   */
+  readonly splitInner: number;
+
+  constructor(name = "graph", { splitInner = 1 }: { splitInner?: number } = {}) {
     this.name = name;
+    this.splitInner = splitInner;
   }
 
   /** A named input of fixed shape. */
   input(name: string, dtype: DType, shape: Shape): Value {
-    if (this.names.has(name)) fail("internal", `expected a new name for a graph input but received ${JSON.stringify(name)} twice`);
+    if (this.names.has(name))
+      fail("internal", `expected a new name for a graph input but received ${JSON.stringify(name)} twice`);
     const value = this.value(dtype, shape, name, null, null);
     this.inputs.push(value);
     return value;
@@ -70,14 +78,18 @@ export class Graph {
 
   /** Marks a value as a named output. Output names are apart from value names. */
   output(name: string, value: Value): void {
-    if (this.outputs.some((o) => o.name === name)) fail("internal", `expected a new name for a graph output but received ${JSON.stringify(name)} twice`);
+    if (this.outputs.some((o) => o.name === name))
+      fail("internal", `expected a new name for a graph output but received ${JSON.stringify(name)} twice`);
     this.outputs.push({ name, value });
   }
 
   /** A constant tensor; small equal ones are made once. */
   constant<D extends DType>(dtype: D, shape: Shape, data: DTypes[D] | readonly number[]): Value {
     const array = Array.isArray(data) ? fromNumbers(dtype, data as readonly number[]) : (data as DTypes[D]);
-    const key = array.length <= 16 ? `${dtype}[${shape}]${Array.from(array as ArrayLike<number | bigint>, (x) => (Object.is(x, -0) ? "-0" : x)).join()}` : null;
+    const key =
+      array.length <= 16
+        ? `${dtype}[${shape}]${Array.from(array as ArrayLike<number | bigint>, (x) => (Object.is(x, -0) ? "-0" : x)).join()}`
+        : null;
     const shared = key === null ? undefined : this.sharedConstants.get(key);
     if (shared) return shared;
     const value = this.value(dtype, shape, null, null, tensor(dtype, shape, array));
@@ -89,7 +101,8 @@ export class Graph {
   /** Adds an operator with one output. Shapes are the caller's business (ops.ts). Equal nodes are made once. */
   apply(op: string, inputs: readonly Value[], dtype: DType, shape: Shape, attributes: Record<string, Attribute> = {}): Value {
     for (const input of inputs) {
-      if (input.graph !== this) fail("internal", `expected all inputs of ${op} in graph ${this.name} but ${input.name} is of graph ${input.graph.name}`);
+      if (input.graph !== this)
+        fail("internal", `expected all inputs of ${op} in graph ${this.name} but ${input.name} is of graph ${input.graph.name}`);
     }
     const key = `${op}(${inputs.map((i) => i.id)})${JSON.stringify(attributes)}:${dtype}[${shape}]`;
     const shared = this.sharedNodes.get(key);
@@ -122,7 +135,8 @@ export class Graph {
   }
 
   private value(dtype: DType, shape: Shape, wanted: string | null, node: Node | null, constant: Tensor | null): Value {
-    for (const n of shape) if (!Number.isInteger(n) || n < 0) fail("internal", `expected whole dimensions but received [${shape}]`);
+    for (const n of shape)
+      if (!Number.isInteger(n) || n < 0) fail("internal", `expected whole dimensions but received [${shape}]`);
     const id = node ? node.id : this.nextId++;
     const name = wanted ?? (constant ? `c${id}` : `v${id}`);
     this.names.add(name);

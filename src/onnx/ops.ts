@@ -95,16 +95,19 @@ export function gemm(a: Value, b: Value, options: { c?: Value; transA?: boolean;
   const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
   const [k2, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
   if (k !== k2) wrong("Gemm", `equal inner sizes${transA ? " (a transposed)" : ""}${transB ? " (b transposed)" : ""}`, a, b);
-  if (c && !sameShape(broadcastShape(c.shape, [m, n]) ?? [], [m, n])) wrong("Gemm", `a third operand that broadcasts to [${m},${n}]`, c);
+  if (c && !sameShape(broadcastShape(c.shape, [m, n]) ?? [], [m, n]))
+    wrong("Gemm", `a third operand that broadcasts to [${m},${n}]`, c);
   const attributes = { ...(transA ? { transA: 1 } : {}), ...(transB ? { transB: 1 } : {}) };
   return a.graph.apply("Gemm", c ? [a, b, c] : [a, b], a.dtype, [m, n], attributes);
 }
 
 /** Matrix product over the last two axes; leading axes broadcast. */
 export function matmul(a: Value, b: Value): Value {
-  if (a.shape.length < 2 || b.shape.length < 2 || a.dtype !== b.dtype) wrong("MatMul", "two tensors of rank 2 or more and one type", a, b);
+  if (a.shape.length < 2 || b.shape.length < 2 || a.dtype !== b.dtype)
+    wrong("MatMul", "two tensors of rank 2 or more and one type", a, b);
   const lead = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-  if (lead === null || a.shape.at(-1) !== b.shape.at(-2)) wrong("MatMul", "equal inner sizes and leading axes that broadcast", a, b);
+  if (lead === null || a.shape.at(-1) !== b.shape.at(-2))
+    wrong("MatMul", "equal inner sizes and leading axes that broadcast", a, b);
   return a.graph.apply("MatMul", [a, b], a.dtype, [...lead, a.shape.at(-2)!, b.shape.at(-1)!]);
 }
 
@@ -112,7 +115,8 @@ export function matmul(a: Value, b: Value): Value {
 function axesOf(op: string, x: Value, axes: readonly number[]): number[] {
   const rank = x.shape.length;
   const whole = axes.map((a) => (a < 0 ? a + rank : a)).sort((a, b) => a - b);
-  if (new Set(whole).size !== whole.length || whole.some((a) => !(a >= 0 && a < rank))) wrong(op, `distinct axes of the tensor but [${axes}]`, x);
+  if (new Set(whole).size !== whole.length || whole.some((a) => !(a >= 0 && a < rank)))
+    wrong(op, `distinct axes of the tensor but [${axes}]`, x);
   return whole;
 }
 
@@ -137,7 +141,10 @@ export function reduceSum(x: Value, { axes = x.shape.map((_, i) => i), keepAxes 
 /** Largest element along axes. It has no derivative rule: subtract it as a constant shift only. */
 export function reduceMax(x: Value, { axes = x.shape.map((_, i) => i), keepAxes = false }: ReduceOptions = {}): Value {
   const which = axesOf("ReduceMax", x, axes);
-  return x.graph.apply("ReduceMax", [x], x.dtype, reducedShape(x.shape, which, keepAxes), { axes: which, keepdims: keepAxes ? 1 : 0 });
+  return x.graph.apply("ReduceMax", [x], x.dtype, reducedShape(x.shape, which, keepAxes), {
+    axes: which,
+    keepdims: keepAxes ? 1 : 0,
+  });
 }
 
 /** Softmax over the last axis. */
@@ -158,9 +165,16 @@ export function reshape(x: Value, shape: Shape): Value {
 
 /** Output axis i is input axis `order[i]`. */
 export function transpose(x: Value, order: readonly number[]): Value {
-  if (order.length !== x.shape.length || axesOf("Transpose", x, order).length !== order.length) wrong("Transpose", `an order of all axes but [${order}]`, x);
+  if (order.length !== x.shape.length || axesOf("Transpose", x, order).length !== order.length)
+    wrong("Transpose", `an order of all axes but [${order}]`, x);
   if (order.every((axis, i) => axis === i)) return x;
-  return x.graph.apply("Transpose", [x], x.dtype, order.map((axis) => x.shape[axis]!), { perm: order });
+  return x.graph.apply(
+    "Transpose",
+    [x],
+    x.dtype,
+    order.map((axis) => x.shape[axis]!),
+    { perm: order },
+  );
 }
 
 export function expand(x: Value, shape: Shape): Value {
@@ -172,16 +186,23 @@ export function expand(x: Value, shape: Shape): Value {
 /** Elements `start .. end - 1` of one axis. */
 export function slice(x: Value, axis: number, start: number, end: number): Value {
   const [a] = axesOf("Slice", x, [axis]);
-  if (!(start >= 0 && start < end && end <= x.shape[a!]!)) wrong("Slice", `a non-empty range of axis ${a} but ${start}..${end}`, x);
+  if (!(start >= 0 && start < end && end <= x.shape[a!]!))
+    wrong("Slice", `a non-empty range of axis ${a} but ${start}..${end}`, x);
   if (start === 0 && end === x.shape[a!]) return x;
   const one = (n: number): Value => x.graph.constant("int64", [1], [n]);
-  return x.graph.apply("Slice", [x, one(start), one(end), one(a!)], x.dtype, x.shape.map((n, i) => (i === a ? end - start : n)));
+  return x.graph.apply(
+    "Slice",
+    [x, one(start), one(end), one(a!)],
+    x.dtype,
+    x.shape.map((n, i) => (i === a ? end - start : n)),
+  );
 }
 
 /** Zeros added (or, where negative, elements cut) before and after each axis: a shift is a pad of d and -d. */
 export function pad(x: Value, before: readonly number[], after: readonly number[]): Value {
   const rank = x.shape.length;
-  if (before.length !== rank || after.length !== rank) wrong("Pad", `one pad before and after each axis but [${before}], [${after}]`, x);
+  if (before.length !== rank || after.length !== rank)
+    wrong("Pad", `one pad before and after each axis but [${before}], [${after}]`, x);
   if ([...before, ...after].every((n) => n === 0)) return x;
   const shape = x.shape.map((n, i) => n + before[i]! + after[i]!);
   if (shape.some((n) => n <= 0)) wrong("Pad", `pads that leave something but [${before}], [${after}]`, x);
@@ -195,16 +216,27 @@ export function concat(parts: readonly Value[], axis: number): Value {
   if (parts.length === 1) return first;
   const [a] = axesOf("Concat", first, [axis]);
   for (const part of parts) {
-    if (part.dtype !== first.dtype || part.shape.length !== first.shape.length || part.shape.some((n, i) => i !== a && n !== first.shape[i])) {
+    if (
+      part.dtype !== first.dtype ||
+      part.shape.length !== first.shape.length ||
+      part.shape.some((n, i) => i !== a && n !== first.shape[i])
+    ) {
       wrong("Concat", `one type and equal sizes off axis ${a}`, first, part);
     }
   }
   const size = parts.reduce((sum, part) => sum + part.shape[a!]!, 0);
-  return first.graph.apply("Concat", parts, first.dtype, first.shape.map((n, i) => (i === a ? size : n)), { axis: a! });
+  return first.graph.apply(
+    "Concat",
+    parts,
+    first.dtype,
+    first.shape.map((n, i) => (i === a ? size : n)),
+    { axis: a! },
+  );
 }
 
 /** Slices `x[indices]` of the first axis: shape [...indices.shape, ...x.shape.slice(1)]. */
 export function gather(x: Value, indices: Value): Value {
-  if (x.shape.length === 0 || (indices.dtype !== "int32" && indices.dtype !== "int64")) wrong("Gather", "a tensor and whole-number indices", x, indices);
+  if (x.shape.length === 0 || (indices.dtype !== "int32" && indices.dtype !== "int64"))
+    wrong("Gather", "a tensor and whole-number indices", x, indices);
   return x.graph.apply("Gather", [x, indices], x.dtype, [...indices.shape, ...x.shape.slice(1)], { axis: 0 });
 }

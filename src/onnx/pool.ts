@@ -10,7 +10,10 @@ import type { Tensor } from "../tensor.ts";
 import { inNode, openSession, type Program, type Session, type SessionOptions, type Tensors } from "./session.ts";
 
 /** What a worker sends back. */
-export type Reply = { readonly ready: true } | { readonly outputs: Record<string, Tensor> } | { readonly error: string; readonly kind: PixelcnnError["kind"] };
+export type Reply =
+  | { readonly ready: true }
+  | { readonly outputs: Record<string, Tensor> }
+  | { readonly error: string; readonly kind: PixelcnnError["kind"] };
 
 /**
  * Opens `threads` copies of a program (default: one a core). Arrays over a SharedArrayBuffer are shared with the workers, others copied.
@@ -68,9 +71,12 @@ function call(worker: Worker, inputs: Tensors | null): Promise<Reply> {
       worker.off("exit", onExit);
       settle();
     };
-    const onMessage = (reply: Reply): void => done(() => ("error" in reply ? reject(new PixelcnnError(reply.kind, reply.error)) : resolve(reply)));
-    const onError = (cause: unknown): void => done(() => reject(new PixelcnnError("internal", `a worker thread failed: ${String(cause)}`, { cause })));
-    const onExit = (code: number): void => done(() => reject(new PixelcnnError("internal", `a worker thread ended with code ${code} before it answered`)));
+    const onMessage = (reply: Reply): void =>
+      done(() => ("error" in reply ? reject(new PixelcnnError(reply.kind, reply.error)) : resolve(reply)));
+    const onError = (cause: unknown): void =>
+      done(() => reject(new PixelcnnError("internal", `a worker thread failed: ${String(cause)}`, { cause })));
+    const onExit = (code: number): void =>
+      done(() => reject(new PixelcnnError("internal", `a worker thread ended with code ${code} before it answered`)));
     worker.on("message", onMessage);
     worker.on("error", onError);
     worker.on("exit", onExit);

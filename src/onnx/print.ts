@@ -6,16 +6,22 @@ import type { Graph, Value } from "./graph.ts";
 function operand(value: Value): string {
   if (!value.constant) return value.name;
   const { data, shape } = value.constant;
-  return sizeOf(shape) <= 8 ? `${shape.length === 0 ? "" : "["}${Array.from(data as ArrayLike<number | bigint>).join(" ")}${shape.length === 0 ? "" : "]"}` : `${value.name}:${value.dtype}[${shape}]`;
+  return sizeOf(shape) <= 8
+    ? `${shape.length === 0 ? "" : "["}${Array.from(data as ArrayLike<number | bigint>).join(" ")}${shape.length === 0 ? "" : "]"}`
+    : `${value.name}:${value.dtype}[${shape}]`;
 }
 
 /** The text of a graph: inputs, then nodes in order (`v3:float32[2,4] = Add(v1, v2)  # scope`), then outputs. */
 export function printGraph(graph: Graph): string {
   const lines = graph.inputs.map((v) => `input ${v.name}:${v.dtype}[${v.shape}]`);
   for (const node of graph.nodes) {
-    const attributes = Object.entries(node.attributes).map(([k, v]) => `${k}=${typeof v === "object" && "float" in v ? v.float : Array.isArray(v) ? `[${v}]` : v}`);
+    const attributes = Object.entries(node.attributes).map(
+      ([k, v]) => `${k}=${typeof v === "object" && "float" in v ? v.float : Array.isArray(v) ? `[${v}]` : v}`,
+    );
     const scope = node.scope ? `  # ${node.scope}` : "";
-    lines.push(`${node.output.name}:${node.output.dtype}[${node.output.shape}] = ${node.op}(${[...node.inputs.map(operand), ...attributes].join(", ")})${scope}`);
+    lines.push(
+      `${node.output.name}:${node.output.dtype}[${node.output.shape}] = ${node.op}(${[...node.inputs.map(operand), ...attributes].join(", ")})${scope}`,
+    );
   }
   for (const { name, value } of graph.outputs) lines.push(`output ${name} = ${value.name}`);
   return lines.join("\n");

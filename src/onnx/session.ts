@@ -102,9 +102,14 @@ export async function openSession(program: Program, options: SessionOptions = {}
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    if (device === "cpu") return fail("internal", `expected the runtime to accept graph ${program.name} but it said: ${reason}`, cause);
+    if (device === "cpu")
+      return fail("internal", `expected the runtime to accept graph ${program.name} but it said: ${reason}`, cause);
     const present = presentDevices(runtime).join(", ");
-    return fail("device", `expected a working ${device} device but the runtime could not start it (${reason}); built in here: ${present}`, cause);
+    return fail(
+      "device",
+      `expected a working ${device} device but the runtime could not start it (${reason}); built in here: ${present}`,
+      cause,
+    );
   }
 
   return {
@@ -113,9 +118,13 @@ export async function openSession(program: Program, options: SessionOptions = {}
     async run(values) {
       const feeds: Record<string, OrtTensor> = {};
       for (const { name, dtype, shape } of program.inputs) {
-        const given = values[name] ?? fail("internal", `expected a tensor for input ${name} of graph ${program.name} but received none`);
+        const given =
+          values[name] ?? fail("internal", `expected a tensor for input ${name} of graph ${program.name} but received none`);
         if (given.dtype !== dtype || !sameShape(given.shape, shape)) {
-          fail("internal", `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ${given.dtype}[${given.shape}]`);
+          fail(
+            "internal",
+            `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ${given.dtype}[${given.shape}]`,
+          );
         }
         feeds[name] = new runtime.Tensor(dtype as "float32", given.data as Float32Array, shape as number[]) as OrtTensor;
       }
@@ -127,7 +136,8 @@ export async function openSession(program: Program, options: SessionOptions = {}
         return fail("device", `expected graph ${program.name} to run on ${device} but the runtime said: ${reason}`, cause);
       }
       const named: Record<string, Tensor> = {};
-      for (const { name, dtype, shape } of program.outputs) named[name] = tensor(dtype, shape, results[name]!.data as DTypes[DType]);
+      for (const { name, dtype, shape } of program.outputs)
+        named[name] = tensor(dtype, shape, results[name]!.data as DTypes[DType]);
       return named;
     },
     async close() {

@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import { Canvas } from "./canvas.ts";
 import { FREQUENCY_SPILL } from "./descriptions.ts";
 import { forced, type Step, stepwise } from "./loop.ts";
+import { configOf, float32, float64, logSoftmax, naiveLogits, randomModel, randomPixels } from "./naive.test-support.ts";
 import type { RasterConfig } from "./parameters.ts";
 import { createPlan } from "./plan.ts";
 import { cumulativeFrequencies } from "./reference.ts";
-import { configOf, float32, float64, logSoftmax, naiveLogits, randomModel, randomPixels } from "./testing.ts";
 
 const HEIGHT = 5;
 const WIDTH = 7;

@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { golden } from "./engine.golden.ts";
+import { golden } from "./golden.test-support.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const root = new URL("../../", import.meta.url);
@@ -53,7 +53,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
       const found = await page.evaluate(
-        `import("/src/raster/testing-hashes.ts").then(({ hashes }) => hashes(${JSON.stringify(options)}))`,
+        `import("/src/raster/hashes.test-support.ts").then(({ hashes }) => hashes(${JSON.stringify(options)}))`,
       );
       expect(found).toEqual(golden);
       await page.close();

@@ -5,9 +5,9 @@
 
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { golden } from "./engine.golden.ts";
 import type { EngineOptions } from "./engine.ts";
-import { hashes } from "./testing-hashes.ts";
+import { golden } from "./golden.test-support.ts";
+import { hashes } from "./hashes.test-support.ts";
 
 const ways: [string, EngineOptions][] = [
   ["one at a time", { batch: 1 }],
@@ -31,7 +31,7 @@ test.each(ways)(
 test.each(["--liftoff-only", "--no-liftoff"])(
   "node %s: the golden bits",
   (flag) => {
-    const script = `import(${JSON.stringify(new URL("./testing-hashes.ts", import.meta.url).href)}).then(async ({ hashes }) => console.log(JSON.stringify(await hashes())))`;
+    const script = `import(${JSON.stringify(new URL("./hashes.test-support.ts", import.meta.url).href)}).then(async ({ hashes }) => console.log(JSON.stringify(await hashes())))`;
     expect(JSON.parse(execFileSync(process.execPath, [flag, "-e", script], { encoding: "utf8" }))).toEqual(golden);
   },
   60_000,

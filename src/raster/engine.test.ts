@@ -3,7 +3,7 @@
 import { afterAll, expect, test } from "vitest";
 import { randomFrom } from "../random.ts";
 import { createEngine, type Engine } from "./engine.ts";
-import { configOf, randomModel, randomPixels } from "./testing.ts";
+import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const colour = randomModel(configOf({ channels: 3, depth: 4, dilations: [1, 2], condition: { kind: "vector", size: 4 } }), 1);
 const SIZE = { height: 5, width: 7 };

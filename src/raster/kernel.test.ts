@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { FIRST_ADDRESS } from "./descriptions.ts";
 import { createKernel, kernelBytes } from "./kernel.ts";
-import { listInstructions } from "./wasm-instructions.ts";
+import { listInstructions } from "./wasm-instructions.test-support.ts";
 
 test("kernel-wasm.ts holds the bytes that kernel/ compiles to", () => {
   const script = fileURLToPath(new URL("../../scripts/build-kernel.mjs", import.meta.url));

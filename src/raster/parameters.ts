@@ -49,7 +49,7 @@ export function layerSizes(config: RasterConfig): LayerSize[] {
 }
 
 /** Throws unless the exact engine can run such a model. */
-export function checkConfig(config: RasterConfig): void {
+function checkConfig(config: RasterConfig): void {
   checkInteger("channels", config.channels, 1);
   checkInteger("levels", config.levels, 2, 256); // 256 levels: the last for which the frequencies' products stay below 2^53
   checkInteger("features", config.features, 1);

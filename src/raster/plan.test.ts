@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 import { tensor } from "../tensor.ts";
 import { createEngine } from "./engine.ts";
 import { layOut } from "./layout.ts";
+import { configOf, randomModel } from "./naive.test-support.ts";
 import { parameterShapes } from "./parameters.ts";
 import { createPlan } from "./plan.ts";
-import { configOf, randomModel } from "./testing.ts";
 
 test("parameters have the names and shapes of docs/model.md", () => {
   const config = configOf({

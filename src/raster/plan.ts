@@ -67,7 +67,7 @@ interface Block {
   readonly output: number;
 }
 
-export function padded(size: number): number {
+function padded(size: number): number {
   return Math.ceil(size / PANEL) * PANEL;
 }
 

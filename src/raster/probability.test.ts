@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { createEngine } from "./engine.ts";
+import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 import { layerSizes, type RasterConfig } from "./parameters.ts";
-import { configOf, randomModel, randomPixels } from "./testing.ts";
 
 /** All images of a size, [levels^(H W C), H, W, C]. */
 function allImages(config: RasterConfig, height: number, width: number): Uint8Array {

@@ -29,7 +29,7 @@ function hold(x: number, high: number, low: number): number {
 }
 
 /** exp of x held to -87 .. 87. */
-export function exp(value: number): number {
+function exp(value: number): number {
   const x = hold(value, 87, -87);
   const n = f(f(MAGIC + f(x * LOG2E)) - MAGIC);
   const r = f(f(x - f(n * LN2_HIGH)) - f(n * LN2_LOW));
@@ -37,7 +37,7 @@ export function exp(value: number): number {
   return f(p * 2 ** n); // n from -126 to 126: a power of two, exact
 }
 
-export function logistic(x: number): number {
+function logistic(x: number): number {
   return f(1 / f(1 + exp(-x)));
 }
 
@@ -49,7 +49,7 @@ function tanhDenominator(x: number): number {
   return polynomial(TANH_Q, f(x * x));
 }
 
-export function tanh(value: number): number {
+function tanh(value: number): number {
   const x = hold(value, 9, -9);
   return f(tanhNumerator(x) / tanhDenominator(x));
 }

@@ -7,7 +7,7 @@ import { type Random, randomFrom } from "../random.ts";
 import type { SymbolSource } from "./loop.ts";
 
 /** All tables of frequencies end with this. */
-export const TOTAL_BITS = 24;
+const TOTAL_BITS = 24;
 
 /**
  * Draws from the frequencies. Image i of seed s uses the stream randomFrom(s, i), one draw a sub-pixel, so neither the batch nor

@@ -36,7 +36,14 @@ export interface AdamState {
  * Returns the new state and the norm of the mean gradient before clipping. Scalars are folded together first: for wide models the update
  * is bound by passes over memory.
  */
-export function adamStep(gradient: Value, images: number, state: AdamState, schedule: Value, decaying: number, s: AdamSettings): AdamState & { norm: Value } {
+export function adamStep(
+  gradient: Value,
+  images: number,
+  state: AdamState,
+  schedule: Value,
+  decaying: number,
+  s: AdamSettings,
+): AdamState & { norm: Value } {
   const at = (i: number): Value => reshape(slice(schedule, 0, i, i + 1), []);
   const [rate, correct1, correct2, averageDecay] = [at(0), at(1), at(2), at(3)];
   const norm = mul(sqrt(reduceSum(mul(gradient, gradient))), 1 / images);
@@ -47,7 +54,8 @@ export function adamStep(gradient: Value, images: number, state: AdamState, sche
   const change = div(mul(first, mul(rate, correct1)), add(mul(sqrt(second), sqrt(correct2)), s.epsilon));
   const n = gradient.shape[0]!;
   const decays = gradient.graph.constant("float32", [n], new Float32Array(n).fill(1, 0, decaying));
-  const shrunk = s.weightDecay > 0 ? sub(state.weights, mul(state.weights, mul(decays, mul(rate, s.weightDecay)))) : state.weights;
+  const shrunk =
+    s.weightDecay > 0 ? sub(state.weights, mul(state.weights, mul(decays, mul(rate, s.weightDecay)))) : state.weights;
   const weights = sub(shrunk, change);
   const average = add(mul(state.average, averageDecay), mul(weights, sub(1, averageDecay)));
   return { weights, first, second, average, norm };

@@ -63,13 +63,19 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
 }
 
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error) => fail("io", `cannot make the folder ${path}: ${ioReason(error)}`, error));
+  await mkdir(path, { recursive: true }).catch((error) =>
+    fail("io", `cannot make the folder ${path}: ${ioReason(error)}`, error),
+  );
 }
 
 async function readWhole(path: string, what: string): Promise<Buffer> {
   return readFile(path).catch((error) => {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    return fail("io", missing ? `expected ${what} at ${path} but there is no such file` : `cannot read ${what} at ${path}: ${ioReason(error)}`, error);
+    return fail(
+      "io",
+      missing ? `expected ${what} at ${path} but there is no such file` : `cannot read ${what} at ${path}: ${ioReason(error)}`,
+      error,
+    );
   });
 }
 
@@ -98,10 +104,18 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 /** Saves the state, then the averaged model. */
 export async function saveCheckpoint(folder: string, config: RunConfig, state: RunState): Promise<void> {
   const specs = pixelcnnParameters(config.model);
-  const vectors = new Map(VECTORS.map((name): [string, Tensor<"float32">] => [name, { dtype: "float32", shape: [state[name].length], data: state[name] }]));
+  const vectors = new Map(
+    VECTORS.map((name): [string, Tensor<"float32">] => [
+      name,
+      { dtype: "float32", shape: [state[name].length], data: state[name] },
+    ]),
+  );
   const metadata = { format: "1", step: String(state.step), seconds: String(state.seconds) };
   await writeWhole(join(folder, "state.safetensors"), writeSafeTensors(vectors, metadata));
-  await writeWhole(join(folder, "model.safetensors"), writeSafeTensors(unflatten(specs, state.average), { format: "1", step: String(state.step) }));
+  await writeWhole(
+    join(folder, "model.safetensors"),
+    writeSafeTensors(unflatten(specs, state.average), { format: "1", step: String(state.step) }),
+  );
 }
 
 /** The state to resume from. */
@@ -111,14 +125,24 @@ export async function loadState(folder: string, config: RunConfig): Promise<RunS
   const n = countOf(pixelcnnParameters(config.model));
   const vector = (name: string): Float32Array => {
     const found = tensors.get(name) ?? fail("model", `expected a vector ${name} in ${path} but it has none`);
-    if (found.data.length !== n) fail("model", `expected ${n} numbers for ${name} in ${path}, as config.json says, but found ${found.data.length}`);
+    if (found.data.length !== n)
+      fail("model", `expected ${n} numbers for ${name} in ${path}, as config.json says, but found ${found.data.length}`);
     return found.data;
   };
   const number = (name: string): number => {
     const value = Number(metadata[name]);
-    return Number.isFinite(value) && value >= 0 ? value : fail("model", `expected a number for ${name} in the metadata of ${path} but found ${metadata[name]}`);
+    return Number.isFinite(value) && value >= 0
+      ? value
+      : fail("model", `expected a number for ${name} in the metadata of ${path} but found ${metadata[name]}`);
   };
-  return { step: number("step"), seconds: number("seconds"), weights: vector("weights"), first: vector("first"), second: vector("second"), average: vector("average") };
+  return {
+    step: number("step"),
+    seconds: number("seconds"),
+    weights: vector("weights"),
+    first: vector("first"),
+    second: vector("second"),
+    average: vector("average"),
+  };
 }
 
 /** A trained model: its config and its averaged weights. */
@@ -133,5 +157,7 @@ export async function loadModel(folder: string): Promise<{ config: RunConfig; pa
 /** Adds a line to log.jsonl. */
 export async function appendLog(folder: string, entry: object): Promise<void> {
   const path = join(folder, "log.jsonl");
-  await appendFile(path, `${JSON.stringify(entry)}\n`).catch((error) => fail("io", `cannot write ${path}: ${ioReason(error)}`, error));
+  await appendFile(path, `${JSON.stringify(entry)}\n`).catch((error) =>
+    fail("io", `cannot write ${path}: ${ioReason(error)}`, error),
+  );
 }

@@ -16,7 +16,14 @@ import type { RunConfig, TrainConfig } from "./config.ts";
 import { openStepper } from "./stepper.ts";
 
 export type TrainEvent =
-  | { readonly type: "start"; readonly step: number; readonly parameters: number; readonly images: number; readonly device: Device; readonly threads: number }
+  | {
+      readonly type: "start";
+      readonly step: number;
+      readonly parameters: number;
+      readonly images: number;
+      readonly device: Device;
+      readonly threads: number;
+    }
   | StepEvent
   /** A good moment to save, test and sample; the clock stands still while the consumer does so. `last` marks the end of the budget. */
   | { readonly type: "checkpoint"; readonly state: RunState; readonly parameters: Parameters; readonly last: boolean };
@@ -61,7 +68,8 @@ export function progressOf(budget: TrainConfig["budget"], step: number, seconds:
 /** Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then cosine to finalRate, or constant. */
 export function rateAt(train: TrainConfig, t: number, progress: number): number {
   const rise = train.warmup === 0 ? 1 : Math.min(1, t / train.warmup);
-  const fall = train.decay === "constant" ? 1 : train.finalRate + (1 - train.finalRate) * 0.5 * (1 + Math.cos(Math.PI * progress));
+  const fall =
+    train.decay === "constant" ? 1 : train.finalRate + (1 - train.finalRate) * 0.5 * (1 + Math.cos(Math.PI * progress));
   return train.rate * rise * fall;
 }
 
@@ -79,7 +87,11 @@ export function initialState(config: RunConfig): RunState {
 }
 
 /** Image indices of the step after `step`: epochs are permutations, and a batch may reach over the end of one into the next. */
-export function batchOrder(seed: number, images: number, batch: number): (step: number) => { indices: Uint32Array; epochs: Uint32Array } {
+export function batchOrder(
+  seed: number,
+  images: number,
+  batch: number,
+): (step: number) => { indices: Uint32Array; epochs: Uint32Array } {
   const orders = new Map<number, Uint32Array>();
   const orderOf = (epoch: number): Uint32Array => {
     let order = orders.get(epoch);
@@ -105,7 +117,10 @@ export function batchOrder(seed: number, images: number, batch: number): (step: 
 async function readBatch(data: Dataset, indices: Uint32Array, epochs: Uint32Array): Promise<Uint8Array> {
   const split = epochs.findIndex((e) => e !== epochs[0]);
   if (split < 0) return (await data.batch(indices, { epoch: epochs[0]! })).pixels;
-  const [before, after] = [await readBatch(data, indices.slice(0, split), epochs.slice(0, split)), await readBatch(data, indices.slice(split), epochs.slice(split))];
+  const [before, after] = [
+    await readBatch(data, indices.slice(0, split), epochs.slice(0, split)),
+    await readBatch(data, indices.slice(split), epochs.slice(split)),
+  ];
   const pixels = new Uint8Array(before.length + after.length);
   pixels.set(before);
   pixels.set(after, before.length);
@@ -115,7 +130,10 @@ async function readBatch(data: Dataset, indices: Uint32Array, epochs: Uint32Arra
 /** Throws when the loss says that the run is lost; `limit` is several times the nats of a uniform guess. */
 function checkLoss(loss: number, norm: number, step: number, limit: number): void {
   if (Number.isFinite(loss) && Number.isFinite(norm) && loss <= limit) return;
-  const what = Number.isFinite(loss) && Number.isFinite(norm) ? `${loss.toFixed(1)} nats an image, far above a uniform guess` : "not a number";
+  const what =
+    Number.isFinite(loss) && Number.isFinite(norm)
+      ? `${loss.toFixed(1)} nats an image, far above a uniform guess`
+      : "not a number";
   fail(
     "diverged",
     `training diverged at step ${step}: the loss is ${what}. The last checkpoint is whole. ` +
@@ -126,7 +144,11 @@ function checkLoss(loss: number, norm: number, step: number, limit: number): voi
 export async function* train({ config, data, from, device, threads, signal }: TrainOptions): AsyncGenerator<TrainEvent, void> {
   const { model, train: settings } = config;
   for (const axis of ["height", "width", "channels", "levels"] as const) {
-    if (data[axis] !== model[axis]) fail("usage", `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`);
+    if (data[axis] !== model[axis])
+      fail(
+        "usage",
+        `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
+      );
   }
   if (data.length === 0) fail("data", `expected at least one image to train on but ${data.name} has none`);
   const state = from ?? initialState(config);
@@ -142,7 +164,14 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
     ...(threads ? { threads } : {}),
   });
   try {
-    yield { type: "start", step: state.step, parameters: countOf(specs), images: data.length, device: stepper.device, threads: stepper.threads };
+    yield {
+      type: "start",
+      step: state.step,
+      parameters: countOf(specs),
+      images: data.length,
+      device: stepper.device,
+      threads: stepper.threads,
+    };
     const order = batchOrder(settings.seed, data.length, settings.batch);
     const read = async (step: number): Promise<Uint8Array> => {
       const { indices, epochs } = order(step);
@@ -161,7 +190,13 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
       const progress = progressOf(settings.budget, step, seconds, stepsPerEpoch);
       const over = progress >= 1 || signal?.aborted === true;
       if (over || seconds - lastSave >= settings.checkpointMinutes * 60) {
-        if (step > saved || over) yield { type: "checkpoint", state: snapshot(), parameters: unflatten(specs, stepper.state().average), last: progress >= 1 };
+        if (step > saved || over)
+          yield {
+            type: "checkpoint",
+            state: snapshot(),
+            parameters: unflatten(specs, stepper.state().average),
+            last: progress >= 1,
+          };
         saved = step;
         lastSave = seconds;
         clock = performance.now();
@@ -174,7 +209,10 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
       pending.catch(() => undefined);
       const t = step + 1;
       const rate = rateAt(settings, t, progress);
-      const { loss, norm } = await stepper.step({ pixels, schedule: scheduleVector(t, rate, settings, averageDecayAt(settings, t)) });
+      const { loss, norm } = await stepper.step({
+        pixels,
+        schedule: scheduleVector(t, rate, settings, averageDecayAt(settings, t)),
+      });
       checkLoss(loss, norm, t, 4 * uniform);
       step = t;
       const now = performance.now();
@@ -202,4 +240,3 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
     await stepper.close();
   }
 }
-

@@ -17,7 +17,13 @@ import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
 const STATE = ["weights", "first", "second", "average"] as const;
 
 /** Loss (sum of nats over the images) and its gradient with respect to the flat weights. */
-function lossAndGradient(model: PixelcnnConfig, specs: readonly ParameterSpec[], weights: Value, pixels: Value, h: Value | null): { loss: Value; gradient: Value } {
+function lossAndGradient(
+  model: PixelcnnConfig,
+  specs: readonly ParameterSpec[],
+  weights: Value,
+  pixels: Value,
+  h: Value | null,
+): { loss: Value; gradient: Value } {
   const lookup = lookupFlat(specs, weights);
   const loss = neg(reduceSum(pixelcnnLogProbability(model, lookup, pixels, h)));
   return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup))) };
@@ -30,12 +36,25 @@ function imageInputs(graph: Graph, model: PixelcnnConfig, batch: number): { pixe
   };
 }
 
-function update(graph: Graph, specs: readonly ParameterSpec[], gradient: Value, images: number, weights: Value, adam: AdamSettings): void {
+function update(
+  graph: Graph,
+  specs: readonly ParameterSpec[],
+  gradient: Value,
+  images: number,
+  weights: Value,
+  adam: AdamSettings,
+): void {
   const n = countOf(specs);
-  const [first, second, average] = [graph.input("first", "float32", [n]), graph.input("second", "float32", [n]), graph.input("average", "float32", [n])];
+  const [first, second, average] = [
+    graph.input("first", "float32", [n]),
+    graph.input("second", "float32", [n]),
+    graph.input("average", "float32", [n]),
+  ];
   const schedule = graph.input("schedule", "float32", [SCHEDULE_SIZE]);
   const decaying = countOf(specs.filter((s) => s.decays));
-  const next = graph.scope("adam", () => adamStep(gradient, images, { weights, first, second, average }, schedule, decaying, adam));
+  const next = graph.scope("adam", () =>
+    adamStep(gradient, images, { weights, first, second, average }, schedule, decaying, adam),
+  );
   graph.output("norm", next.norm);
   for (const name of STATE) graph.output(`next_${name}`, next[name]);
 }
@@ -43,10 +62,15 @@ function update(graph: Graph, specs: readonly ParameterSpec[], gradient: Value, 
 /**
  * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D] where the model has one; `weights`, `first`, `second`, `average`
  * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (sum of nats over the batch), `norm` (of the mean gradient, before clipping), and
- * the four vectors anew as `next_...`.
+ * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */
-export function stepGraph(model: PixelcnnConfig, batch: number, adam: AdamSettings): Graph {
-  const graph = new Graph("train-step");
+export function stepGraph(
+  model: PixelcnnConfig,
+  batch: number,
+  adam: AdamSettings,
+  { splitInner = 1 }: { splitInner?: number } = {},
+): Graph {
+  const graph = new Graph("train-step", { splitInner });
   const specs = pixelcnnParameters(model);
   const { pixels, h } = imageInputs(graph, model, batch);
   const weights = graph.input("weights", "float32", [countOf(specs)]);

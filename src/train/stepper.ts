@@ -64,11 +64,15 @@ const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], da
 function inputs({ model, batch }: StepperOptions, input: StepInput, from: number, count: number): Record<string, Tensor> {
   const { height, width, channels, condition } = model;
   const each = height * width * channels;
-  if (input.pixels.length !== batch * each) fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
+  if (input.pixels.length !== batch * each)
+    fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
   const pixels = tensor("uint8", [count, height, width, channels], input.pixels.slice(from * each, (from + count) * each));
   if (!condition) return { pixels };
   const h = input.condition ?? fail("usage", `expected a condition of ${condition.size} numbers an image but received none`);
-  return { pixels, condition: tensor("float32", [count, condition.size], h.slice(from * condition.size, (from + count) * condition.size)) };
+  return {
+    pixels,
+    condition: tensor("float32", [count, condition.size], h.slice(from * condition.size, (from + count) * condition.size)),
+  };
 }
 
 const next = (outputs: Record<string, Tensor>): Vectors => {
@@ -76,11 +80,17 @@ const next = (outputs: Record<string, Tensor>): Vectors => {
   return { weights: vector("weights"), first: vector("first"), second: vector("second"), average: vector("average") };
 };
 const scalar = (t: Tensor): number => Number(t.data[0]);
-const vectorsIn = (state: Vectors): Record<string, Tensor> => ({ weights: flat(state.weights), first: flat(state.first), second: flat(state.second), average: flat(state.average) });
+const vectorsIn = (state: Vectors): Record<string, Tensor> => ({
+  weights: flat(state.weights),
+  first: flat(state.first),
+  second: flat(state.second),
+  average: flat(state.average),
+});
 
 async function openWhole(options: StepperOptions, device: Device): Promise<Stepper> {
   const { model, batch, adam } = options;
-  const session = await openSession(compile(stepGraph(model, batch, adam)), { device, ...(options.threads ? { threads: options.threads } : {}) });
+  const graph = stepGraph(model, batch, adam, { splitInner: device === "cpu" ? 1 : batch });
+  const session = await openSession(compile(graph), { device, ...(options.threads ? { threads: options.threads } : {}) });
   let state = options.start;
   return {
     device,
@@ -111,9 +121,17 @@ async function openSharded(options: StepperOptions): Promise<Stepper> {
     threads: pool.lanes,
     async step(input) {
       shared.set(state.weights);
-      const results = await Promise.all(Array.from({ length: shards }, (_, i) => pool.run({ ...inputs(options, input, i * shard, shard), weights: flat(shared) })));
+      const results = await Promise.all(
+        Array.from({ length: shards }, (_, i) =>
+          pool.run({ ...inputs(options, input, i * shard, shard), weights: flat(shared) }),
+        ),
+      );
       const gradients = Object.fromEntries(results.map((r, i) => [`gradient${i}`, r.gradient!]));
-      const outputs = await updater.run({ ...gradients, ...vectorsIn(state), schedule: tensor("float32", [SCHEDULE_SIZE], input.schedule) });
+      const outputs = await updater.run({
+        ...gradients,
+        ...vectorsIn(state),
+        schedule: tensor("float32", [SCHEDULE_SIZE], input.schedule),
+      });
       state = next(outputs);
       return { loss: results.reduce((sum, r) => sum + scalar(r.loss!), 0) / batch, norm: scalar(outputs.norm!) };
     },

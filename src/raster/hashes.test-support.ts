@@ -4,7 +4,7 @@
  */
 
 import { createEngine, type EngineOptions } from "./engine.ts";
-import { configOf, randomModel, randomPixels } from "./testing.ts";
+import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const models = {
   grey: randomModel(

@@ -1,5 +1,5 @@
 /**
- * Hashes of what testing-hashes.ts computes. Bits are API: these may only change together with the version that archives carry
+ * Hashes of what hashes.test-support.ts computes. Bits are API: these may only change together with the version that archives carry
  * (FREQUENCY_VERSION in codec/).
  */
 
