@@ -1,0 +1,39 @@
+/**
+ * A model as a plain ONNX file that any language's runtime reads: the weights inside, the batch free. Opset 17, IR 8, standard operators only.
+ * Input `pixels` uint8 [N, H, W, C], levels 0 .. K - 1 (and `condition` float32 [N, D] where the model has one).
+ */
+
+import { frozen } from "./full-pass.ts";
+import type { PixelcnnConfig } from "./models/config.ts";
+import { headOf, pixelcnnLogProbability, pixelcnnOutputs } from "./models/pixelcnn.ts";
+import type { Lookup, Parameters } from "./nn/params.ts";
+import { Graph } from "./onnx/graph.ts";
+import { reshape } from "./onnx/ops.ts";
+import { toOnnx } from "./onnx/proto.ts";
+
+export interface ExportOptions {
+  /** `likelihood`: output `logProbability` [N], nats. `logits`: output `logits` [N, H, W, C, K], unnormalised log-probabilities of each level. */
+  readonly what?: ExportKind;
+}
+export const EXPORT_KINDS = ["likelihood", "logits"] as const;
+export type ExportKind = (typeof EXPORT_KINDS)[number];
+
+/** The bytes of the file. Its metadata hold the model's config as JSON under `pixelcnn.config`. */
+export function exportOnnx(
+  model: PixelcnnConfig,
+  parameters: Parameters,
+  { what = "likelihood" }: ExportOptions = {},
+): Uint8Array {
+  const { height, width, channels, levels, condition } = model;
+  const graph = new Graph(`pixelcnn-${what}`);
+  const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
+  const h = condition ? graph.input("condition", "float32", [1, condition.size]) : null;
+  const lookup: Lookup = frozen(graph, model, parameters);
+  if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, pixels, h));
+  else
+    graph.output(
+      "logits",
+      reshape(headOf(model).logits(pixelcnnOutputs(model, lookup, pixels, h), levels), [1, height, width, channels, levels]),
+    );
+  return toOnnx(graph, { symbolicBatch: "N", metadata: { "pixelcnn.config": JSON.stringify(model) } });
+}
