@@ -4,7 +4,7 @@ import { likelihood } from "../likelihood.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { openModel } from "./model-argument.ts";
 import { openForModel } from "./model-data.ts";
-import { numberOption, seedOption } from "./number-option.ts";
+import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
 
 export default defineCommand({
@@ -20,12 +20,11 @@ export default defineCommand({
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
   },
   examples: ["eval runs/digits", "eval runs/digits mnist --split train --limit 5000 --json"],
-  async run(args, { terminal, signal }) {
+  async run(args, { terminal, signal, seed }) {
     const device = args.device === undefined ? undefined : checkDevice(args.device);
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
     const limit = numberOption("limit", args.limit, { min: 1 });
     const batch = numberOption("batch", args.batch, { min: 1, max: 65536 });
-    const seed = seedOption(args.seed as string | undefined);
     const { config, parameters, step, name } = await openModel(args.model);
     const data = await openForModel(config, { source: args.data, split: args.split, seed, tell: (text) => terminal.warn(text) });
     const started = performance.now();

@@ -18,6 +18,8 @@ export function editDistance(a: string, b: string): number {
 
 /** The nearest of `words`, or null when none is near. A key is also found by its last part: `rate` means `train.rate`. */
 export function nearest(word: string, words: readonly string[]): string | null {
+  const longer = words.filter((candidate) => word.length > 1 && candidate.startsWith(word));
+  if (longer.length === 1) return longer[0]!;
   let best: string | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of words) {

@@ -30,8 +30,3 @@ export function numberOption(
   const range = max === Number.POSITIVE_INFINITY ? `${above ? "above" : "of at least"} ${min}` : `from ${min} to ${max}`;
   return fail("usage", `expected ${kind} ${range} for --${name} but received ${JSON.stringify(text)}`);
 }
-
-/** The seed, for what draws; 1 where none is given. */
-export function seedOption(text: string | undefined): number | undefined {
-  return numberOption("seed", text, { max: Number.MAX_SAFE_INTEGER });
-}

@@ -8,12 +8,15 @@ import { parseArgs as parseTokens, stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type ParsedArgs, parseArgs, renderUsage } from "citty";
 import { type ErrorKind, fail, PixelcnnError } from "../errors.ts";
 import { didYouMean } from "./nearest.ts";
+import { numberOption } from "./number-option.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
 export interface CommandContext {
   readonly terminal: Terminal;
   /** Aborted by the first Ctrl-C; the second ends the process. */
   readonly signal: AbortSignal;
+  /** --seed; each command says what it draws when none is given. */
+  readonly seed: number | undefined;
   /** Every value of an option that may be given more than once. */
   valuesOf(option: string): string[];
   /** All positional arguments. */
@@ -138,7 +141,13 @@ async function dispatch(
   const args = { ...command.args, ...EVERYWHERE } as ArgsDef;
   const { values, positionals } = checkWords(command, args, rest);
   const parsed = parseArgs(rest, args);
-  return command.run(parsed as never, { terminal, signal, positionals, valuesOf: (option) => values.get(option) ?? [] });
+  return command.run(parsed as never, {
+    terminal,
+    signal,
+    seed: numberOption("seed", values.get("seed")?.[0]),
+    positionals,
+    valuesOf: (option) => values.get(option) ?? [],
+  });
 }
 
 /** Every option must exist, have a value where it needs one, and come once unless it may come more often. */

@@ -9,7 +9,7 @@ import { checkDevice } from "../onnx/session.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig, TrainConfig } from "../train/config.ts";
 import { drawSamples } from "./draw-samples.ts";
-import { numberOption, seedOption } from "./number-option.ts";
+import { numberOption } from "./number-option.ts";
 import { presetFor, presetNames } from "./presets.ts";
 import { type CommandContext, defineCommand } from "./run-command.ts";
 import { completeDraft, draftRun, readSetting, valueAt } from "./run-config.ts";
@@ -116,14 +116,14 @@ function budgetOf(args: Args): TrainConfig["budget"] | undefined {
   return minutes === undefined ? undefined : { minutes };
 }
 
-async function started(folder: string, args: Args, { terminal, valuesOf }: CommandContext): Promise<Ready> {
+async function started(folder: string, args: Args, { terminal, valuesOf, seed }: CommandContext): Promise<Ready> {
   const budget = budgetOf(args);
   const { draft, origin } = await draftRun({
     preset: args.preset,
     file: args.config,
     settings: valuesOf("set"),
     budget,
-    seed: seedOption(args.seed as string | undefined),
+    seed,
     fallback: presetFor(args.data ?? ""),
   });
   const { source: inFile, ...data } = draft.data;
@@ -153,7 +153,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf }: Comma
 /** Fields that may change when a run goes on: how long, and how often it is saved. */
 const MAY_CHANGE = /^train\.(budget(\..*)?|checkpointMinutes)$/;
 
-async function resumed(folder: string, args: Args, { terminal, valuesOf }: CommandContext): Promise<Ready> {
+async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }: CommandContext): Promise<Ready> {
   if (!existsSync(join(folder, "config.json"))) {
     fail("usage", `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`);
   }
@@ -168,7 +168,6 @@ async function resumed(folder: string, args: Args, { terminal, valuesOf }: Comma
       fail("usage", `expected no --${option} with --resume: the run in ${folder} goes on with its own config.json`);
   }
   if (args.data !== undefined && keptSource(args.data) !== saved.data.source) kept("data.source", saved.data.source, args.data);
-  const seed = seedOption(args.seed as string | undefined);
   if (seed !== undefined && seed !== saved.train.seed) kept("train.seed", saved.train.seed, seed);
   const changed: { budget?: unknown; checkpointMinutes?: unknown } = {};
   for (const setting of valuesOf("set")) {

@@ -1,0 +1,100 @@
+/**
+ * The arguments `<image>...`: image files, or images of a data set as `mnist:test:0-7` (set or path, split, numbers and ranges).
+ * Either way they become the model's kind of image: its channels, its levels. Their size must already be the model's.
+ */
+
+import { existsSync } from "node:fs";
+import { imageCodec } from "../data/folder.ts";
+import { toChannels } from "../data/picture.ts";
+import { fail } from "../errors.ts";
+import type { RunConfig } from "../train/config.ts";
+import { openForModel } from "./model-data.ts";
+
+export interface ModelImages {
+  /** [N, H, W, C], levels of the model. */
+  readonly pixels: Uint8Array;
+  /** One an image: a path, or as the data set names it. */
+  readonly names: readonly string[];
+}
+
+export async function readImages(
+  words: readonly string[],
+  config: RunConfig,
+  tell: (text: string) => void,
+): Promise<ModelImages> {
+  if (words.length === 0)
+    fail("usage", "expected at least one image, a file or some of a data set (mnist:test:0-7), but received none");
+  const parts: ModelImages[] = [];
+  for (const word of words) parts.push(await readOne(word, config, tell));
+  const pixels = new Uint8Array(parts.reduce((sum, part) => sum + part.pixels.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    pixels.set(part.pixels, at);
+    at += part.pixels.length;
+  }
+  return { pixels, names: parts.flatMap((part) => part.names) };
+}
+
+async function readOne(word: string, config: RunConfig, tell: (text: string) => void): Promise<ModelImages> {
+  const some = /^(.+):(train|test|all):([\d,-]+)$/.exec(word);
+  if (some && !existsSync(word)) {
+    const [, source, split, numbers] = some as unknown as [string, string, string, string];
+    const data = await openForModel(config, { source, split, tell });
+    try {
+      const indices = indicesOf(numbers, word, data.length);
+      const { pixels } = await data.batch(indices, { epoch: 0 });
+      return { pixels, names: indices.map((i) => data.nameOf(i)) };
+    } finally {
+      await data.close?.();
+    }
+  }
+  if (!existsSync(word)) {
+    return fail(
+      "io",
+      `expected an image file, or images of a data set such as mnist:test:0-7, but received ${JSON.stringify(word)}, and there is no such file`,
+    );
+  }
+  return { pixels: await readFileAs(word, config), names: [word] };
+}
+
+/** `0-7,12` as numbers. */
+export function indicesOf(text: string, word: string, length: number): number[] {
+  return text.split(",").flatMap((part) => {
+    const range = /^(\d+)(?:-(\d+))?$/.exec(part);
+    if (!range)
+      return fail("usage", `expected numbers and ranges such as 0-7,12 in ${word} but received ${JSON.stringify(part)}`);
+    const from = Number(range[1]);
+    const to = range[2] === undefined ? from : Number(range[2]);
+    if (to < from || to >= length) fail("usage", `expected numbers from 0 to ${length - 1} in ${word} but received ${part}`);
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
+async function readFileAs(path: string, { model: { height, width, channels, levels } }: RunConfig): Promise<Uint8Array> {
+  if (channels !== 1 && channels !== 3 && channels !== 4)
+    return fail("usage", `expected a model of 1, 3 or 4 channels to read image files for but it has ${channels}`);
+  const picture = await imageCodec.decode(path, path);
+  checkSize(path, picture, { height, width });
+  return toChannels(picture, channels).pixels.map((v) => Math.floor((v * levels) / 256));
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+function checkSize(path: string, found: Size, { height, width }: Size): void {
+  if (found.height === height && found.width === width) return;
+  fail(
+    "data",
+    `expected ${width} x ${height} pixels (width x height), the model's size, for ${path} but received ${found.width} x ${found.height}`,
+  );
+}
+
+/** A mask picture: 1 where it is white (the pixel is given), 0 where it is black (to be filled in), [H, W]. */
+export async function readMask(path: string, size: Size): Promise<Uint8Array> {
+  if (!existsSync(path)) fail("io", `expected a mask picture at ${path} but there is no such file`);
+  const picture = await imageCodec.decode(path, path);
+  checkSize(path, picture, size);
+  return toChannels(picture, 1).pixels.map((v) => (v > 127 ? 1 : 0));
+}

@@ -1,0 +1,119 @@
+/** `pixelcnn info`: what a model is and how it came to be, or what a data set holds. */
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { countOf } from "../nn/params.ts";
+import { openModel, shippedModels } from "./model-argument.ts";
+import { defineCommand, type Outcome } from "./run-command.ts";
+import { duration } from "./terminal.ts";
+import { openTrainData } from "./train-data.ts";
+
+export default defineCommand({
+  name: "info",
+  summary: "Describe a model or a data set",
+  args: {
+    what: {
+      type: "positional",
+      required: true,
+      description: "A run or model folder, the name of a shipped model, a named set, or a path to images",
+    },
+  },
+  examples: ["info runs/digits", "info cifar10 --json"],
+  async run({ what }, { terminal }) {
+    const isModel = existsSync(join(what, "config.json")) || (!existsSync(what) && shippedModels().includes(what));
+    return isModel ? aboutModel(what) : aboutData(what, (text) => terminal.warn(text));
+  },
+});
+
+/** Rows of a name and a value, aligned. */
+function table(rows: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+}
+
+async function aboutModel(name: string): Promise<Outcome> {
+  const { config, folder, step } = await openModel(name);
+  const { model, data, train } = config;
+  const parameters = countOf(pixelcnnParameters(model));
+  const { evaluation, seconds } = await lastOf(folder);
+  const [unit, amount] = Object.entries(train.budget)[0]!;
+  const rows: [string, unknown][] = [
+    ["model", folder],
+    ["images", `${model.height}x${model.width}x${model.channels}, ${model.levels} levels`],
+    [
+      "network",
+      `${model.family}, ${model.depth} layers of ${model.features} features, first kernel ${model.firstKernel}, then ${model.kernels}, dilations ${model.dilations}`,
+    ],
+    ["parameters", parameters],
+    ["data", `${data.source}${data.binarise === "none" ? "" : `, binarised (${data.binarise})`}`],
+    [
+      "trained",
+      `${step} steps of ${train.batch} images${seconds === null ? "" : ` in ${duration(seconds)}`}, budget ${amount} ${unit}`,
+    ],
+  ];
+  if (evaluation)
+    rows.push([
+      "tested",
+      `${evaluation.nats.toFixed(2)} nats, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${evaluation.images} images at step ${evaluation.step}`,
+    ]);
+  return { json: { kind: "model", name, folder, step, seconds, parameters, evaluation, config }, text: table(rows) };
+}
+
+interface Logged {
+  readonly type: string;
+  readonly step: number;
+  readonly seconds: number;
+  readonly images: number;
+  readonly nats: number;
+  readonly bitsPerDim: number;
+}
+
+/** The last test and the training time, from the run's log where there is one; lines that are not whole are passed over. */
+async function lastOf(folder: string): Promise<{ evaluation: Logged | null; seconds: number | null }> {
+  const text = await readFile(join(folder, "log.jsonl"), "utf8").catch(() => "");
+  let evaluation: Logged | null = null;
+  let seconds: number | null = null;
+  for (const line of text.split("\n")) {
+    if (!/"type":"(evaluation|checkpoint)"/.test(line)) continue;
+    try {
+      const entry = JSON.parse(line) as Logged;
+      seconds = entry.seconds;
+      if (entry.type === "evaluation") evaluation = entry;
+    } catch {
+      // Half a line, of a process that was killed.
+    }
+  }
+  return { evaluation, seconds };
+}
+
+async function aboutData(source: string, tell: (text: string) => void): Promise<Outcome> {
+  const { train, test } = await openTrainData(source, { fit: "crop" }, tell);
+  try {
+    const { height, width, channels, levels, classes } = train;
+    const json = {
+      kind: "data",
+      source,
+      height,
+      width,
+      channels,
+      levels,
+      classes,
+      splits: { train: train.length, test: test.length },
+    };
+    const text = table([
+      ["data", source],
+      ["images", `${height}x${width}x${channels}, ${levels} levels`],
+      ["train", train.length],
+      ["test", test.length],
+      [
+        "classes",
+        classes ? `${classes.length}: ${classes.slice(0, 12).join(", ")}${classes.length > 12 ? ", ..." : ""}` : "none",
+      ],
+    ]);
+    return { json, text };
+  } finally {
+    await Promise.all([train.close?.(), test.close?.()]);
+  }
+}

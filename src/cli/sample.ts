@@ -1,0 +1,59 @@
+/** `pixelcnn sample`: new images from a model, as a picture of a grid of them. */
+
+import { fail } from "../errors.ts";
+import { writeWhole } from "../train/checkpoint.ts";
+import { drawSamples } from "./draw-samples.ts";
+import { gridOf } from "./grid.ts";
+import { openModel } from "./model-argument.ts";
+import { numberOption } from "./number-option.ts";
+import { defineCommand } from "./run-command.ts";
+
+export default defineCommand({
+  name: "sample",
+  summary: "Draw new images from a model",
+  args: {
+    model: { type: "positional", required: true, description: "A run or model folder, or the name of a shipped model" },
+    count: { type: "string", alias: "n", valueHint: "N", default: "16", description: "How many images" },
+    out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
+    temperature: {
+      type: "string",
+      valueHint: "T",
+      default: "1",
+      description: "Below 1: likelier, plainer images; above: wilder; 0: the likeliest level each time",
+    },
+    scale: {
+      type: "string",
+      valueHint: "X",
+      description: "Enlarge each pixel so many times; default: to a picture of about 800",
+    },
+    threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
+  },
+  examples: ["sample runs/digits -n 64 -o digits.png", "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7"],
+  async run(args, { terminal, signal, seed = 1 }) {
+    const count = numberOption("count", args.count, { min: 1, max: 1_000_000 })!;
+    const temperature = numberOption("temperature", args.temperature, { fraction: true })!;
+    const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
+    const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
+    const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const { config, parameters, name, step } = await openModel(args.model);
+    const { model } = config;
+    const started = performance.now();
+    const pixels = await drawSamples({
+      model,
+      parameters,
+      count,
+      seed,
+      temperature,
+      threads,
+      signal,
+      onProgress: terminal.counter("sampling", "sub-pixels"),
+    });
+    terminal.endProgress();
+    await writeWhole(out, gridOf({ ...model, pixels, scale }));
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      json: { model: name, step, out, count, seed, temperature, seconds },
+      text: `${count} ${count === 1 ? "image" : "images"} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
+    };
+  },
+});
