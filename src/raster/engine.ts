@@ -5,6 +5,7 @@
 
 import { checkInteger, fail, show } from "../errors.ts";
 import type { KernelName } from "./descriptions.ts";
+import { layOut } from "./layout.ts";
 import { type SymbolSource, stepwise } from "./loop.ts";
 import type { RasterConfig, RasterModel } from "./parameters.ts";
 import { createPlan } from "./plan.ts";
@@ -28,7 +29,7 @@ export interface EngineOptions {
   readonly kernel?: KernelName;
   /** Threads beside the calling one; default 0: run in the calling thread, row by row, letting others run in between. */
   readonly threads?: number;
-  /** Most images in lock step; memory grows with it. Default 64. */
+  /** Most images in lock step; default 64. Wide ones run fewer at a time, to keep their buffers below 512 MiB. */
   readonly batch?: number;
   /** Starts one thread; for bundlers that must see `new Worker(...)` in their own code: `() => webThread(new Worker(...))`. */
   readonly startThread?: () => Thread;
@@ -98,11 +99,16 @@ export interface Engine {
   forced(images: Uint8Array, size: GroupSize, onRow: OnRow, options?: RunOptions): Promise<void>;
   /** The images are asked for: `source` says each level. All images in one lock step, in the calling thread. */
   stepwise(size: GroupSize, source: SymbolSource, options?: RunOptions): Promise<Uint8Array>;
+  /** Bytes of buffers that a lock step of `count` images takes, whatever their height; more than 2 GiB are refused. */
+  memoryFor(size: { readonly count: number; readonly width: number }): number;
   /** Ends the threads. */
   close(): Promise<void>;
 }
 
 export type OnRow = (row: number, starts: Uint32Array, frequencies: Uint32Array) => void;
+
+/** Wide images run fewer at a time, so that a batch's buffers stay below this. */
+const MEMORY = 512 * 2 ** 20;
 
 /** Checks and packs a model, and readies an engine that runs it. */
 export function createEngine(model: RasterModel, options: EngineOptions = {}): Engine {
@@ -120,6 +126,8 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
   const run = (task: Task, how: DriveOptions): Promise<TaskResult> =>
     pool === null ? drive(runTask(canvases, task), how) : pool.run(task, how);
 
+  const memoryFor = ({ count, width }: { count: number; width: number }): number => layOut(plan, count, width).end;
+
   /** Runs one task a batch, all threads busy, and hands each result to `collect`. */
   async function inBatches(
     size: GroupSize,
@@ -129,7 +137,8 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
   ): Promise<void> {
     const { count, height } = size;
     const vectors = conditionVectors(conditions, count);
-    const most = Math.min(batch, Math.ceil(count / Math.max(1, threads)));
+    let most = Math.min(batch, Math.ceil(count / Math.max(1, threads)));
+    while (most > 1 && memoryFor({ count: most, width: size.width }) > MEMORY) most = Math.ceil(most / 2);
     let done = 0;
     const parts: Promise<void>[] = [];
     const stop = new AbortController();
@@ -273,6 +282,7 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
         canvases.give(canvas);
       }
     },
+    memoryFor,
     async close() {
       canvases = new CanvasPool(plan, kernel);
       await pool?.close();

@@ -106,7 +106,15 @@ test("memory does not depend on the height, and an absurd width is refused befor
   // The 4,000 x 64 image of the issue, either way up.
   expect(layOut(plan, 1, 4000).end).toBeLessThan(100 * 2 ** 20);
   const engine = createEngine(randomModel(configOf()));
+  expect(engine.memoryFor({ count: 1, width: 1e8 })).toBeGreaterThan(2 ** 31);
   await expect(engine.sample({ count: 1, height: 1, width: 1e8 })).rejects.toThrow(
     /^expected at most 2 GiB of buffers for one run of the exact engine but received/,
   );
+});
+
+test("wide images run fewer at a time instead of failing", async () => {
+  const engine = createEngine(randomModel(configOf({ depth: 2 })), { batch: 64 });
+  expect(engine.memoryFor({ count: 64, width: 40000 })).toBeGreaterThan(512 * 2 ** 20);
+  const { pixels } = await engine.complete({ images: { height: 1, width: 40000, pixels: new Uint8Array(64 * 40000) }, rows: 1 });
+  expect(pixels.length).toBe(64 * 40000);
 });
