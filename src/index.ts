@@ -1,29 +1,26 @@
 /** The public API that runs anywhere, in Node and in browsers: re-exports only. What needs files is in node.ts. */
 
-export { grad } from "./autodiff/grad.ts";
-// Data in memory, and the transforms of any data set.
-export {
-  asSplit,
-  type Batch,
-  binariseStochastically,
-  concatenate,
-  type Dataset,
-  datasetFromArrays,
-  datasetOf,
-  quantise,
-  splitBySeed,
-  subset,
-  threshold,
-} from "./data/dataset.ts";
 // The floor.
+
 export { type ErrorKind, PixelcnnError } from "./errors.ts";
-export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
-export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
+export { type Random, randomFrom, restoreRandom } from "./random.ts";
+export { type DType, type DTypes, type Shape, sizeOf, type Tensor, tensor } from "./tensor.ts";
+
+// Graphs: build, differentiate, print, serialise, run.
+
+export { grad } from "./autodiff/grad.ts";
+export * as composites from "./onnx/composites.ts";
+export { type Attribute, Graph, type Node, type Value } from "./onnx/graph.ts";
+export * as ops from "./onnx/ops.ts";
+export { openPool } from "./onnx/pool.ts";
+export { printGraph } from "./onnx/print.ts";
+export { type ProtoOptions, toOnnx } from "./onnx/proto.ts";
+export { compile, DEVICES, type Device, openSession, type Program, type Session, type SessionOptions } from "./onnx/session.ts";
+
+// Models: config, parameters, layers, heads.
+
 export { categorical } from "./heads/categorical.ts";
 export type { Head } from "./heads/head.ts";
-// What a model is asked for.
-export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
-// Models: config, parameters, layers, heads.
 export { layersOf, type PixelcnnConfig, type PixelcnnInput, resolvePixelcnn } from "./models/config.ts";
 export { headOf, pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
 export { readSafeTensors, type SafeTensors, writeSafeTensors } from "./models/safetensors.ts";
@@ -39,13 +36,25 @@ export {
   type Parameters,
   unflatten,
 } from "./nn/params.ts";
-export * as composites from "./onnx/composites.ts";
-// Graphs: build, differentiate, print, serialise, run.
-export { type Attribute, Graph, type Node, type Value } from "./onnx/graph.ts";
-export * as ops from "./onnx/ops.ts";
-export { openPool } from "./onnx/pool.ts";
-export { printGraph } from "./onnx/print.ts";
-export { type ProtoOptions, toOnnx } from "./onnx/proto.ts";
-export { compile, DEVICES, type Device, openSession, type Program, type Session, type SessionOptions } from "./onnx/session.ts";
-export { type Random, randomFrom, restoreRandom } from "./random.ts";
-export { type DType, type DTypes, type Shape, sizeOf, type Tensor, tensor } from "./tensor.ts";
+
+// Data in memory, and the transforms of any data set.
+
+export {
+  asSplit,
+  type Batch,
+  binariseStochastically,
+  concatenate,
+  type Dataset,
+  datasetFromArrays,
+  datasetOf,
+  quantise,
+  splitBySeed,
+  subset,
+  threshold,
+} from "./data/dataset.ts";
+
+// What a model is asked for.
+
+export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
+export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
+export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
