@@ -9,6 +9,7 @@ import { readImages, readMask } from "./image-arguments.ts";
 import { openModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
+import { counted } from "./terminal.ts";
 
 /** What stands for the unknown in the picture: a colour that images seldom have. */
 const TINT = [72, 104, 168, 255] as const;
@@ -93,7 +94,7 @@ export default defineCommand({
     const seconds = (performance.now() - started) / 1000;
     return {
       json: { model: name, step, out, images: images.names, count, seed, temperature, seconds },
-      text: `${count} completions of ${images.names.length} ${images.names.length === 1 ? "image" : "images"} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
+      text: `${counted(count, "completion")} of ${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
     };
   },
 });

@@ -7,6 +7,7 @@ import { gridOf } from "./grid.ts";
 import { openModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
+import { counted } from "./terminal.ts";
 
 export default defineCommand({
   name: "sample",
@@ -53,7 +54,7 @@ export default defineCommand({
     const seconds = (performance.now() - started) / 1000;
     return {
       json: { model: name, step, out, count, seed, temperature, seconds },
-      text: `${count} ${count === 1 ? "image" : "images"} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
+      text: `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
     };
   },
 });

@@ -98,6 +98,11 @@ export function rounded(value: number): string {
         .replace(/\.$/, "");
 }
 
+/** `1 image`, `2 images`. */
+export function counted(count: number, unit: string): string {
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
 /** A word for the shell: quoted when it needs to be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

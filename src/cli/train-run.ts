@@ -14,7 +14,7 @@ import type { RunConfig } from "../train/config.ts";
 import { type StepEvent, train } from "../train/loop.ts";
 import { type DrawSamples, worthDrawing } from "./draw-samples.ts";
 import { gridOf } from "./grid.ts";
-import { duration, rounded, shellWord, type Terminal } from "./terminal.ts";
+import { counted, duration, rounded, shellWord, type Terminal } from "./terminal.ts";
 
 export interface TrainRunOptions {
   readonly folder: string;
@@ -94,8 +94,8 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
           threads: event.threads,
         });
         terminal.note(
-          `${from ? `going on from step ${step}` : "training"}: ${images} images of ${data.height}x${data.width}x${data.channels}, ${data.levels} levels; ` +
-            `${parameters} parameters; ${event.device}, ${event.threads} ${event.threads === 1 ? "thread" : "threads"}`,
+          `${from ? `going on from step ${step}` : "training"}: ${counted(images, "image")} of ${data.height}x${data.width}x${data.channels}, ${data.levels} levels; ` +
+            `${parameters} parameters; ${event.device}, ${counted(event.threads, "thread")}`,
         );
         break;
       }
@@ -152,9 +152,9 @@ async function evaluate(
   });
   terminal.endProgress();
   await appendLog(folder, { type: "evaluation", step, seconds, split: test.split, images, nats, bitsPerDim, standardError });
-  const every = images === test.length ? `all ${images}` : `the first ${images} of ${test.length}`;
+  const every = images < test.length ? `the first ${images} of ${test.length} images` : counted(images, "image");
   terminal.note(
-    `step ${step}  ${duration(seconds)} trained  test ${bitsPerDim.toFixed(4)} bits/dim, ${nats.toFixed(2)} nats (${every} images)`,
+    `step ${step}  ${duration(seconds)} trained  test ${bitsPerDim.toFixed(4)} bits/dim, ${nats.toFixed(2)} nats (${every})`,
   );
   return { step, images, nats, bitsPerDim, standardError };
 }

@@ -13,7 +13,7 @@ import { numberOption } from "./number-option.ts";
 import { presetFor, presetNames } from "./presets.ts";
 import { type CommandContext, defineCommand } from "./run-command.ts";
 import { completeDraft, draftRun, readSetting, valueAt } from "./run-config.ts";
-import { duration, rounded, shellWord } from "./terminal.ts";
+import { counted, duration, rounded, shellWord } from "./terminal.ts";
 import { keptSource, openTrainData, type Splits } from "./train-data.ts";
 import { resumeCommand, trainRun } from "./train-run.ts";
 
@@ -80,12 +80,12 @@ export default defineCommand({
       const result = await trainRun({ ...options, terminal, signal });
       const { evaluation, seconds, step, images } = result;
       const tested = evaluation
-        ? `\ntest likelihood ${evaluation.nats.toFixed(2)} nats an image, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${evaluation.images} images`
+        ? `\ntest likelihood ${evaluation.nats.toFixed(2)} nats an image, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${counted(evaluation.images, "image")}`
         : "";
       const pace = seconds > 0 ? `, ${rounded(images / seconds)} images/s` : "";
       return {
         json: { run: folder, step, images, seconds, evaluation },
-        text: `trained ${step} steps in ${duration(seconds)}${pace}: ${folder}${tested}`,
+        text: `trained ${counted(step, "step")} in ${duration(seconds)}${pace}: ${folder}${tested}`,
       };
     } finally {
       await Promise.all([splits.train.close?.(), splits.test.close?.()]);
@@ -144,9 +144,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   const config = completeDraft(draft, keptSource(source), splits.train);
   const { train } = config;
   const [unit, amount] = Object.entries(train.budget)[0]!;
-  terminal.note(
-    `${source}, ${origin}: ${amount} ${amount === 1 ? unit.slice(0, -1) : unit}, batch ${train.batch}, rate ${train.rate}`,
-  );
+  terminal.note(`${source}, ${origin}: ${counted(amount, unit.slice(0, -1))}, batch ${train.batch}, rate ${train.rate}`);
   return { config, splits, from: undefined };
 }
 
