@@ -1,0 +1,259 @@
+/**
+ * A data set: numbered images of one size, read in batches, and the transforms that wrap one data set as another.
+ * Pixels are integers 0 .. levels - 1 in the order rows, columns, channels; scaling to floats belongs to the model.
+ * This file runs anywhere (no files, no node): the formats stand beside it, one file each.
+ */
+
+import { checkInteger, fail, show } from "../errors.ts";
+import { randomFrom } from "../random.ts";
+
+export interface Batch {
+  readonly size: number;
+  /** [size, H, W, C], values 0..levels-1 */
+  readonly pixels: Uint8Array;
+  /** [size]; -1 where there is no label */
+  readonly labels: Int32Array;
+}
+
+export interface Dataset {
+  readonly name: string;
+  /** "train" or "test"; "all" for a source that was not divided. */
+  readonly split: string;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Values a sub-pixel can take, 2..256. */
+  readonly levels: number;
+  readonly length: number;
+  readonly classes: readonly string[] | null;
+  /** Names of the source files or "mnist/test/17", for score tables and archives. */
+  nameOf(index: number): string;
+  /** Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number, evaluation 0. */
+  batch(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<Batch>;
+  close?(): Promise<void>;
+}
+
+/** Everything a data set says about itself. */
+export type DatasetParts = Omit<Dataset, "batch">;
+
+/** Fills `pixels` [size, H, W, C] and `labels` [size] (already -1) with the images at `indices`, which are in range. */
+export type FillBatch = (indices: Uint32Array, pixels: Uint8Array, labels: Int32Array, epoch: number) => Promise<void>;
+
+/** A data set from what it says about itself and the one function that reads it. A format of your own is a call of this. */
+export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
+  const { name, split, height, width, channels, levels, length, classes } = parts;
+  for (const [axis, size] of Object.entries({ height, width, channels })) checkInteger(`${axis} of ${name}`, size, 1);
+  checkInteger(`levels of ${name}`, levels, 2, 256);
+  checkInteger(`length of ${name}`, length, 0, 2 ** 32 - 1);
+  return {
+    name,
+    split,
+    height,
+    width,
+    channels,
+    levels,
+    length,
+    classes,
+    nameOf: (index) => parts.nameOf(checkInteger(`the index of an image of ${name}`, index, 0, length - 1)),
+    async batch(indices, { epoch = 0 } = {}) {
+      const chosen = checkIndices(name, indices, length);
+      const pixels = new Uint8Array(chosen.length * height * width * channels);
+      const labels = new Int32Array(chosen.length).fill(-1);
+      await fill(chosen, pixels, labels, checkInteger("epoch", epoch, 0));
+      return { size: chosen.length, pixels, labels };
+    },
+    close: async () => parts.close?.(),
+  };
+}
+
+/** A data set of images already in memory. */
+export function datasetFromArrays(
+  parts: Omit<DatasetParts, "nameOf" | "length"> & { nameOf?: (index: number) => string },
+  pixels: Uint8Array,
+  labels?: ArrayLike<number>,
+): Dataset {
+  const { name, height, width, channels, levels } = parts;
+  const size = height * width * channels;
+  const length = pixels.length / size;
+  if (!Number.isInteger(length)) {
+    fail(
+      "data",
+      `expected a multiple of ${height}x${width}x${channels} = ${size} pixels for ${name} but received ${pixels.length}`,
+    );
+  }
+  if (labels && labels.length !== length) {
+    fail("data", `expected ${length} labels, one an image, for ${name} but received ${labels.length}`);
+  }
+  const wrong = pixels.findIndex((v) => v >= levels);
+  if (wrong >= 0) {
+    fail(
+      "data",
+      `expected pixels from 0 to ${levels - 1} for ${name} but received ${pixels[wrong]} in image ${Math.floor(wrong / size)}`,
+    );
+  }
+  const nameOf = parts.nameOf ?? ((index: number) => `${name}/${parts.split}/${index}`);
+  return datasetOf({ ...parts, length, nameOf }, async (indices, target, targetLabels) => {
+    indices.forEach((index, i) => {
+      target.set(pixels.subarray(index * size, (index + 1) * size), i * size);
+      if (labels) targetLabels[i] = labels[index]!;
+    });
+  });
+}
+
+function checkIndices(name: string, indices: ArrayLike<number>, length: number): Uint32Array {
+  const checked = new Uint32Array(indices.length);
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    if (!(Number.isInteger(index) && index >= 0 && index < length)) {
+      fail(
+        "usage",
+        `expected an index from 0 to ${length - 1} for ${name} (${length} images) but received ${show(index)} at place ${i}`,
+      );
+    }
+    checked[i] = index;
+  }
+  return checked;
+}
+
+/** The parts of a data set, for a wrapper to change some of; also of one that is a class with getters. */
+function partsOf(dataset: Dataset): DatasetParts {
+  const { name, split, height, width, channels, levels, length, classes } = dataset;
+  const nameOf = (index: number): string => dataset.nameOf(index);
+  return { name, split, height, width, channels, levels, length, classes, nameOf, close: async () => dataset.close?.() };
+}
+
+/** The same images under a table from level to level. */
+function relabelLevels(dataset: Dataset, levels: number, level: (v: number) => number): Dataset {
+  const table = Uint8Array.from({ length: dataset.levels }, (_, v) => level(v));
+  return datasetOf({ ...partsOf(dataset), levels }, async (indices, pixels, labels, epoch) => {
+    const batch = await dataset.batch(indices, { epoch });
+    for (let i = 0; i < pixels.length; i++) pixels[i] = table[batch.pixels[i]!]!;
+    labels.set(batch.labels);
+  });
+}
+
+function expect256(transform: string, dataset: Dataset): void {
+  if (dataset.levels !== 256) {
+    fail("usage", `expected 256 levels to ${transform} from but received ${dataset.levels} levels, for ${dataset.name}`);
+  }
+}
+
+/** Fewer levels, v -> floor(v K / 256). Two levels are the same as {@link threshold} at 127. */
+export function quantise(dataset: Dataset, levels: number): Dataset {
+  checkInteger("levels", levels, 2, 256);
+  expect256("quantise", dataset);
+  return levels === 256 ? dataset : relabelLevels(dataset, levels, (v) => Math.floor((v * levels) / 256));
+}
+
+/** Two levels: 1 where v > at. */
+export function threshold(dataset: Dataset, at = 127): Dataset {
+  checkInteger("at", at, 0, dataset.levels - 2);
+  return relabelLevels(dataset, 2, (v) => (v > at ? 1 : 0));
+}
+
+/**
+ * Two levels, 1 with probability v / 255, drawn from the stream (seed, epoch, index): again the same for the same three, on
+ * every machine, since a uniform integer 0..254 is compared with v. Only the train split takes the epoch; any other split is
+ * drawn once and for all (epoch 0), so that its likelihood is one number.
+ */
+export function binariseStochastically(dataset: Dataset, seed: number): Dataset {
+  checkInteger("the seed of the binarisation", seed, 0);
+  expect256("binarise", dataset);
+  const size = dataset.height * dataset.width * dataset.channels;
+  return datasetOf({ ...partsOf(dataset), levels: 2 }, async (indices, pixels, labels, epoch) => {
+    const draw = dataset.split === "train" ? epoch : 0;
+    const batch = await dataset.batch(indices, { epoch });
+    indices.forEach((index, i) => {
+      const random = randomFrom(seed, draw, index);
+      for (let p = i * size; p < (i + 1) * size; p++) pixels[p] = random.below(255) < batch.pixels[p]! ? 1 : 0;
+    });
+    labels.set(batch.labels);
+  });
+}
+
+/**
+ * Some of the images, in the order given, each at most once: a list of indices, or the range `from` (0) up to, without, `to`
+ * (the length). A draw made below, such as a binarisation, keeps the index it has there.
+ */
+export function subset(dataset: Dataset, selection: ArrayLike<number> | { from?: number; to?: number }): Dataset {
+  const kept = "length" in selection ? checkIndices(dataset.name, selection, dataset.length) : rangeOf(dataset, selection);
+  if (new Set(kept).size !== kept.length) fail("usage", `expected each index at most once for a subset of ${dataset.name}`);
+  const parts = partsOf(dataset);
+  const nameOf = (index: number): string => dataset.nameOf(kept[index]!);
+  return datasetOf({ ...parts, length: kept.length, nameOf }, async (indices, pixels, labels, epoch) => {
+    const batch = await dataset.batch(
+      indices.map((index) => kept[index]!),
+      { epoch },
+    );
+    pixels.set(batch.pixels);
+    labels.set(batch.labels);
+  });
+}
+
+function rangeOf(dataset: Dataset, { from = 0, to = dataset.length }: { from?: number; to?: number }): Uint32Array {
+  checkInteger("from", from, 0, dataset.length);
+  checkInteger("to", to, from, dataset.length);
+  return Uint32Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+/** The same data set as another split, for instance "test". */
+export function asSplit(dataset: Dataset, split: string): Dataset {
+  return { ...datasetOf({ ...partsOf(dataset), split }, async () => {}), batch: (i, options) => dataset.batch(i, options) };
+}
+
+/** A fixed division that depends on the seed and the length alone; both halves keep the order of the whole. */
+export function splitBySeed(
+  dataset: Dataset,
+  options: { seed: number; testFraction: number },
+): { train: Dataset; test: Dataset } {
+  const { seed, testFraction } = options;
+  checkInteger("the seed of the split", seed, 0);
+  if (!(testFraction > 0 && testFraction < 1)) {
+    fail("usage", `expected a number between 0 and 1 for testFraction but received ${show(testFraction)}`);
+  }
+  if (dataset.length < 2) {
+    fail("data", `expected at least 2 images to divide into train and test for ${dataset.name} but received ${dataset.length}`);
+  }
+  const order = randomFrom(seed).permutation(dataset.length);
+  const tests = Math.min(dataset.length - 1, Math.max(1, Math.round(dataset.length * testFraction)));
+  return {
+    train: asSplit(subset(dataset, order.subarray(tests).sort()), "train"),
+    test: asSplit(subset(dataset, order.subarray(0, tests).sort()), "test"),
+  };
+}
+
+/** One data set after another, of the same size, levels and classes. */
+export function concatenate(name: string, split: string, datasets: readonly Dataset[]): Dataset {
+  const first = datasets[0] ?? fail("usage", `expected at least one data set to concatenate for ${name} but received none`);
+  const shape = (d: Dataset): string =>
+    `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}`;
+  for (const d of datasets) {
+    if (shape(d) !== shape(first)) {
+      fail(
+        "data",
+        `expected ${shape(first)} (${first.name} ${first.split}) for ${name} but received ${shape(d)} (${d.name} ${d.split})`,
+      );
+    }
+  }
+  const starts = [0];
+  for (const d of datasets) starts.push(starts.at(-1)! + d.length);
+  const length = starts.at(-1)!;
+  const owner = (index: number): number => starts.findLastIndex((start, k) => k < datasets.length && index >= start);
+  const size = first.height * first.width * first.channels;
+  const close = async (): Promise<void> => void (await Promise.all(datasets.map((d) => d.close?.())));
+  const nameOf = (index: number): string => datasets[owner(index)]!.nameOf(index - starts[owner(index)]!);
+  return datasetOf({ ...partsOf(first), name, split, length, nameOf, close }, async (indices, pixels, labels, epoch) => {
+    for (const [k, dataset] of datasets.entries()) {
+      const places = [...indices.keys()].filter((i) => owner(indices[i]!) === k);
+      if (places.length === 0) continue;
+      const batch = await dataset.batch(
+        places.map((i) => indices[i]! - starts[k]!),
+        { epoch },
+      );
+      places.forEach((place, i) => {
+        pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), place * size);
+        labels[place] = batch.labels[i]!;
+      });
+    }
+  });
+}
