@@ -1,0 +1,140 @@
+/**
+ * IDX, the format of MNIST: a file of images (unsigned bytes, [N, H, W] or [N, H, W, C]) and a file of labels [N], plain or gzip.
+ * Format: two zero bytes, the element type (8: unsigned byte), the number of axes, each axis as a big-endian 32-bit integer, data.
+ */
+
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fail } from "../errors.ts";
+import { type Bytes, failToRead, openBytes } from "./bytes.ts";
+import { type Dataset, datasetOf } from "./dataset.ts";
+import type { Source } from "./source.ts";
+
+export interface IdxOptions {
+  /** The data set's name; the path when absent. */
+  name?: string | undefined;
+  classes?: readonly string[] | undefined;
+  /** A plain file larger than this is read image by image. */
+  cacheBytes: number;
+}
+
+const IMAGES = /^(.*?)(images)([-.]idx[34]-ubyte(?:\.gz)?)$/;
+
+/** A folder of the four usual files, or one file of images. */
+export async function idxSource(path: string, { isFolder, ...options }: IdxOptions & { isFolder: boolean }): Promise<Source> {
+  const folder = isFolder ? path : dirname(path);
+  const files = (await readdir(folder).catch((error) => failToRead(folder, error))).sort();
+  const find = (prefix: RegExp): string | undefined => files.find((file) => prefix.test(IMAGES.exec(file)?.[1] ?? ""));
+  const train = find(/^train[-_.]$/);
+  const test = find(/^(t10k|test)[-_.]$/);
+  const one = isFolder ? undefined : basename(path);
+  if (train && test && (one === undefined || one === train || one === test)) {
+    return {
+      kind: "divided",
+      train: () => openIdx(folder, train, files, "train", options),
+      test: () => openIdx(folder, test, files, "test", options),
+    };
+  }
+  const file = one ?? train ?? test ?? files.find((f) => IMAGES.test(f));
+  if (file === undefined) {
+    fail(
+      "data",
+      `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${folder} but received ${files.length} other files`,
+    );
+  }
+  return { kind: "whole", open: () => openIdx(folder, file, files, "all", options), onlyTest: /^(t10k|test)[-_.]/.test(file) };
+}
+
+async function openIdx(
+  folder: string,
+  file: string,
+  files: readonly string[],
+  split: string,
+  options: IdxOptions,
+): Promise<Dataset> {
+  const images = await openBytes(join(folder, file), { memory: options.cacheBytes });
+  try {
+    const [length, height, width, channels = 1] = await axesOf(images, [3, 4], "images");
+    const labelFile = labelFileOf(file, files);
+    const labels = labelFile === undefined ? null : await readLabels(join(folder, labelFile), length!, file);
+    const classes = options.classes ?? (labels ? classesUpTo(labels) : null);
+    const most = labels?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
+    if (classes && most >= classes.length) {
+      fail("data", `expected labels from 0 to ${classes.length - 1} in ${labelFile} but received ${most}`);
+    }
+    const name = options.name ?? folder;
+    const size = height! * width! * channels;
+    const header = images.length - length! * size;
+    return datasetOf(
+      {
+        name,
+        split,
+        height: height!,
+        width: width!,
+        channels,
+        levels: 256,
+        length: length!,
+        classes,
+        nameOf: (index) => (split === "all" ? `${name}/${index}` : `${name}/${split}/${index}`),
+        close: () => images.close(),
+      },
+      async (indices, pixels, targetLabels) => {
+        await Promise.all(Array.from(indices, async (k, i) => pixels.set(await images.read(header + k * size, size), i * size)));
+        if (labels) targetLabels.set(Array.from(indices, (k) => labels[k]!));
+      },
+    );
+  } catch (error) {
+    await images.close();
+    throw error;
+  }
+}
+
+/** The axes that the header states, after checking magic, type, number of axes and that the file is exactly as long as they say. */
+async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Promise<number[]> {
+  const start = bytes.length < 4 ? new Uint8Array(4).fill(255) : await bytes.read(0, 4);
+  const rank = start[3]!;
+  if (start[0] !== 0 || start[1] !== 0 || start[2] !== 8 || !ranks.includes(rank)) {
+    const expected = ranks.map((r) => `0x0000080${r}`).join(" or ");
+    const found = bytes.length < 4 ? `${bytes.length} bytes` : `0x${Buffer.from(start).toString("hex")}`;
+    fail(
+      "data",
+      `expected the magic number ${expected} (IDX, unsigned bytes, ${what}) at the start of ${bytes.path} but received ${found}`,
+    );
+  }
+  const header = await bytes.read(4, 4 * rank);
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const axes = Array.from({ length: rank }, (_, i) => view.getUint32(4 * i));
+  const expected = 4 + 4 * rank + axes.reduce((a, b) => a * b, 1);
+  if (expected !== bytes.length) {
+    fail(
+      "data",
+      `expected ${expected} bytes for ${bytes.path}, whose header says [${axes.join(", ")}], but received ${bytes.length}`,
+    );
+  }
+  if (axes.slice(1).includes(0))
+    fail("data", `expected images with pixels in ${bytes.path} but its header says [${axes.join(", ")}]`);
+  return axes;
+}
+
+/** train-images-idx3-ubyte.gz -> train-labels-idx1-ubyte.gz, packed or not. */
+function labelFileOf(images: string, files: readonly string[]): string | undefined {
+  const match = IMAGES.exec(images);
+  if (!match) return undefined;
+  const plain = `${match[1]}labels${match[3]!.replace(/idx[34]/, "idx1").replace(/\.gz$/, "")}`;
+  return files.find((file) => file === plain || file === `${plain}.gz`);
+}
+
+async function readLabels(path: string, length: number, images: string): Promise<Uint8Array> {
+  const bytes = await openBytes(path, { memory: Number.POSITIVE_INFINITY });
+  const [count] = await axesOf(bytes, [1], "labels");
+  if (count !== length)
+    fail("data", `expected ${length} labels, one for each image of ${images}, in ${path} but received ${count}`);
+  return bytes.read(8, length);
+}
+
+/** Names for bare numbers: "0", "1", ... up to the largest. */
+export function classesUpTo(labels: ArrayLike<number>): string[] {
+  let most = -1;
+  for (let i = 0; i < labels.length; i++) most = Math.max(most, labels[i]!);
+  return Array.from({ length: most + 1 }, (_, i) => String(i));
+}
