@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { appendFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail } from "../errors.ts";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
@@ -33,6 +33,8 @@ function ioReason(error: unknown): string {
     EACCES: "permission denied",
     EROFS: "the file system is read-only",
     EPERM: "not permitted",
+    ENOENT: "there is no such folder",
+    EEXIST: "it is a file, not a folder",
     ENOTDIR: "a part of its path is a file, not a folder",
     EISDIR: "it is a folder",
     EDQUOT: "the disk quota is used up",
@@ -62,10 +64,22 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
   await folder?.close();
 }
 
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error) =>
-    fail("io", `cannot make the folder ${path}: ${ioReason(error)}`, error),
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (s) => s.isDirectory(),
+    () => false,
   );
+
+/** Makes a folder and those above it. Level by level: Node's own recursive mkdir never returns under /proc. */
+export async function makeFolder(path: string): Promise<void> {
+  if (await isFolder(path)) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Somebody else may have made it in between.
+    if (!(await isFolder(path))) fail("io", `cannot make the folder ${path}: ${ioReason(error)}`, error);
+  }
 }
 
 async function readWhole(path: string, what: string): Promise<Buffer> {
