@@ -38,9 +38,10 @@ export async function openTrainData(
     found = await openSplits(source, withWarnings);
   } catch (error) {
     if (!(error instanceof PixelcnnError && error.kind === "data")) throw error;
-    // Giving a size mends exactly one thing: sizes that differ. If that was not it, the first error is the one to tell.
-    const mended = await cut().catch(() => null);
-    if (!mended) throw error;
+    // Giving a size mends exactly one thing: sizes that differ. A format that cannot be resized says so as wrong usage; then the first error is the one to tell.
+    const mended = await cut().catch((second) => {
+      throw second instanceof PixelcnnError && second.kind === "data" ? second : error;
+    });
     say(`the images of ${source} differ in size`);
     return mended;
   }

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParsedArgs } from "citty";
-import { fail } from "../errors.ts";
+import { fail, PixelcnnError } from "../errors.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig, TrainConfig } from "../train/config.ts";
@@ -62,7 +62,8 @@ export default defineCommand({
     const device = args.device === undefined ? undefined : checkDevice(args.device);
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
     const evalLimit = numberOption("eval-limit", args["eval-limit"]) ?? 1000;
-    const { config, splits, from } = await (args.resume ? resumed(folder, args, context) : started(folder, args, context));
+    const ready = args.resume ? resumed(folder, args, context) : started(folder, args, context);
+    const { config, splits, from } = await ready.catch(withAdvice(null));
     try {
       const { train, test } = splits;
       const options = {
@@ -77,7 +78,7 @@ export default defineCommand({
         finalEval: args["final-eval"],
         draw: drawSamples,
       };
-      const result = await trainRun({ ...options, terminal, signal });
+      const result = await trainRun({ ...options, terminal, signal }).catch(withAdvice(folder));
       const { evaluation, seconds, step, images } = result;
       const tested = evaluation
         ? `\ntest likelihood ${evaluation.nats.toFixed(2)} nats an image, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${counted(evaluation.images, "image")}`
@@ -92,6 +93,20 @@ export default defineCommand({
     }
   },
 });
+
+/** Adds what can be done about it to an error of the data or the disk. `folder`: of a run that may have a checkpoint by now. */
+function withAdvice(folder: string | null): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof PixelcnnError && (error.kind === "data" || error.kind === "io"))) throw error;
+    const advice = [error.message];
+    if (/that can be decoded/.test(error.message))
+      advice.push("to leave out what cannot be decoded, start with: --set data.onBroken=skip");
+    if (folder !== null && existsSync(join(folder, "state.safetensors"))) {
+      advice.push(`the last checkpoint is whole; when this is mended, go on with: ${resumeCommand(folder)}`);
+    }
+    throw new PixelcnnError(error.kind, advice.join("\n"), { cause: error });
+  };
+}
 
 type Args = ParsedArgs<typeof args>;
 interface Ready {
