@@ -31,7 +31,7 @@ export interface FullPassOptions {
 }
 
 /** Images [count, H, W, C]. */
-export function sampleByFullPasses(
+export async function sampleByFullPasses(
   model: PixelcnnConfig,
   parameters: Parameters,
   { count, ...options }: FullPassOptions & { readonly count: number },
