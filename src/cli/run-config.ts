@@ -131,7 +131,11 @@ export async function draftRun({
   if (seed !== undefined) draft.train.seed = seed;
   // Its own errors come now, not after the data were read.
   parseStrict(trainSchema, draft.train, "the train part of the run config");
-  parseStrict(pixelcnnSchema, { height: 1, width: 1, channels: 1, levels: 2, ...draft.model }, "the model part of the run config");
+  parseStrict(
+    pixelcnnSchema,
+    { height: 1, width: 1, channels: 1, levels: 2, ...draft.model },
+    "the model part of the run config",
+  );
   return { draft, origin: file ?? `preset ${name}` };
 }
 

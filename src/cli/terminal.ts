@@ -63,7 +63,8 @@ export function openTerminal(screen: Screen = process.stderr, now: () => number 
       clear();
       if (keep && text) screen.write(`${text}\n`);
       waiting = "";
-      last = Number.NEGATIVE_INFINITY;
+      // On a terminal the next line may come at once; elsewhere every line stays, and they keep their distance.
+      if (live) last = Number.NEGATIVE_INFINITY;
     },
     counter(label, unit) {
       const started = now();
