@@ -43,7 +43,8 @@ export default defineCommand({
       valueHint: "X",
       description: "Enlarge each pixel so many times; default: to a picture of about 800",
     },
-    threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
+    threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+    oracle: { type: "boolean", description: "Draw by full passes through the network instead, some hundred times slower" },
   },
   many: true,
   examples: [
@@ -76,12 +77,21 @@ export default defineCommand({
       repeated.set(images.pixels.subarray(image * size, (image + 1) * size), i * size);
     }
     const started = performance.now();
-    const request = { model, parameters, count: images.names.length * count, seed, temperature, threads, signal };
+    const request = {
+      model,
+      parameters,
+      count: images.names.length * count,
+      seed,
+      temperature,
+      threads,
+      signal,
+      oracle: args.oracle,
+    };
     const completed = await drawCompletions({
       ...request,
       pixels: repeated,
       mask,
-      onProgress: terminal.counter("completing", "sub-pixels"),
+      onProgress: terminal.counter("completing", args.oracle ? "sub-pixels" : "rows"),
     });
     terminal.endProgress();
 

@@ -1,8 +1,12 @@
-/** Who draws images for the command line. One place, so that a faster sampler takes over by a change of this file alone. */
+/**
+ * Who draws images for the command line: the exact engine, whose pictures are the same on every machine; or, asked with --oracle, full passes
+ * through the network, some hundred times slower, which it is checked against.
+ */
 
 import { completeByFullPasses, sampleByFullPasses } from "../full-pass.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import type { Parameters } from "../nn/params.ts";
+import { createEngine, type Engine } from "../raster/engine.ts";
 
 export interface DrawRequest {
   readonly model: PixelcnnConfig;
@@ -12,22 +16,57 @@ export interface DrawRequest {
   readonly temperature?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Sub-pixels drawn, of all. */
+  /** Sub-pixels (or, by the exact engine, rows) drawn, of all. */
   readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  /** Full passes instead of the exact engine. */
+  readonly oracle?: boolean | undefined;
 }
 
 /** Images [count, H, W, C] of levels. */
-export type DrawSamples = (request: DrawRequest) => Promise<Uint8Array>;
+export async function drawSamples({ model, parameters, oracle, ...options }: DrawRequest): Promise<Uint8Array> {
+  if (oracle) return sampleByFullPasses(model, parameters, options);
+  const { height, width } = model;
+  const drawn = await withEngine({ model, parameters, ...options }, (engine) =>
+    engine.sample({ ...drawOptions(options), count: options.count, height, width }),
+  );
+  return drawn.pixels;
+}
+
 /** `pixels` [count, H, W, C] are kept where `mask` [H, W] is not 0. */
-export type DrawCompletions = (
-  request: DrawRequest & { readonly pixels: Uint8Array; readonly mask: Uint8Array },
-) => Promise<Uint8Array>;
+export async function drawCompletions({
+  model,
+  parameters,
+  oracle,
+  pixels,
+  mask,
+  ...options
+}: DrawRequest & { readonly pixels: Uint8Array; readonly mask: Uint8Array }): Promise<Uint8Array> {
+  if (oracle) return completeByFullPasses(model, parameters, { ...options, pixels, mask });
+  const { height, width } = model;
+  const drawn = await withEngine({ model, parameters, ...options }, (engine) =>
+    engine.complete({ ...drawOptions(options), images: { height, width, pixels }, mask }),
+  );
+  return drawn.pixels;
+}
 
-export const drawSamples: DrawSamples = ({ model, parameters, ...options }) => sampleByFullPasses(model, parameters, options);
-export const drawCompletions: DrawCompletions = ({ model, parameters, ...options }) =>
-  completeByFullPasses(model, parameters, options);
+function drawOptions({ seed, temperature, signal, onProgress }: Omit<DrawRequest, "model" | "parameters">) {
+  return {
+    seed,
+    temperature,
+    signal,
+    ...(onProgress ? { onProgress: ({ done, total }: { done: number; total: number }) => onProgress(done, total) } : {}),
+  };
+}
 
-/** Whether a training run stops to draw: a full pass for each sub-pixel is too slow for more than a thousand of them. */
-export function worthDrawing({ height, width, channels }: PixelcnnConfig): boolean {
-  return height * width * channels <= 1024;
+async function withEngine<T>(
+  { model, parameters, threads, count }: Pick<DrawRequest, "model" | "parameters" | "threads" | "count">,
+  draw: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  // A thread costs more to start than a few small images to draw.
+  const engine = createEngine({ config: model, parameters }, { threads: count < 8 ? 0 : (threads ?? 0) });
+  try {
+    return await draw(engine);
+  } finally {
+    await engine.close();
+  }
 }

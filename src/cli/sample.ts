@@ -27,7 +27,11 @@ export default defineCommand({
       valueHint: "X",
       description: "Enlarge each pixel so many times; default: to a picture of about 800",
     },
-    threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
+    threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+    oracle: {
+      type: "boolean",
+      description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
+    },
   },
   examples: ["sample runs/digits -n 64 -o digits.png", "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7"],
   async run(args, { terminal, signal, seed = 1 }) {
@@ -47,7 +51,8 @@ export default defineCommand({
       temperature,
       threads,
       signal,
-      onProgress: terminal.counter("sampling", "sub-pixels"),
+      oracle: args.oracle,
+      onProgress: terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows"),
     });
     terminal.endProgress();
     await writeWhole(out, gridOf({ ...model, pixels, scale }));

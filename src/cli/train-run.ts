@@ -12,7 +12,7 @@ import type { Device } from "../onnx/session.ts";
 import { appendLog, createRun, makeFolder, type RunState, saveCheckpoint, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
 import { type StepEvent, train } from "../train/loop.ts";
-import { type DrawSamples, worthDrawing } from "./draw-samples.ts";
+import type { drawSamples } from "./draw-samples.ts";
 import { gridOf } from "./grid.ts";
 import { counted, duration, rounded, shellWord, type Terminal } from "./terminal.ts";
 
@@ -28,7 +28,7 @@ export interface TrainRunOptions {
   readonly evalLimit: number;
   /** Whether the end is tested on every image. */
   readonly finalEval: boolean;
-  readonly draw: DrawSamples;
+  readonly draw: typeof drawSamples;
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 }
@@ -162,14 +162,8 @@ async function evaluate(
 /** Draws `samples/step-000123.png`. */
 async function picture(options: TrainRunOptions, { step }: RunState, parameters: Parameters): Promise<void> {
   const { folder, config, threads, draw, terminal, signal } = options;
-  if (!worthDrawing(config.model)) {
-    terminal.note(
-      `no sample picture: images of this size take a while; draw them with: pixelcnn sample ${shellWord(folder)} -n 16 -o samples.png`,
-    );
-    return;
-  }
   const { model } = config;
-  const onProgress = terminal.counter(`step ${step}  sampling`, "sub-pixels");
+  const onProgress = terminal.counter(`step ${step}  sampling`, "rows");
   const pixels = await draw({ model, parameters, count: SAMPLES, seed: config.train.seed, threads, signal, onProgress });
   terminal.endProgress();
   const file = `samples/step-${String(step).padStart(6, "0")}.png`;
