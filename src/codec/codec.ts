@@ -1,0 +1,340 @@
+/**
+ * Images to a .pxc file and back, with any {@link Predictor}: the same frequencies on every machine give the same bytes
+ * and the same pixels. Strict: anything unexpected is a typed error that says where. Damaged files: `salvage.ts`; files
+ * cut short: `prefix.ts`; bare streams: `group-coder.ts`; what a file says without its model: `openPxc` in `container.ts`.
+ */
+
+import { checkInteger, fail, PixelcnnError } from "../errors.ts";
+import {
+  checkModel,
+  openPxc,
+  PIXEL_BUDGET,
+  type PxcFile,
+  readGroup,
+  readSingleImage,
+  writeArchive,
+  writeSingleFile,
+} from "./container.ts";
+import { checkName, type Directory } from "./directory.ts";
+import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
+import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
+import type { Condition, Predictor } from "./predictor.ts";
+import { safeNames } from "./safe-names.ts";
+
+export interface CodecImage {
+  readonly height: number;
+  readonly width: number;
+  /** Levels, axes [H, W, C]. */
+  readonly pixels: Uint8Array;
+  /** Kept as it is; made safe on the way out. At most 1,024 bytes of UTF-8. */
+  readonly name?: string | undefined;
+  /** A number from 0 to 2^32 - 1 that is kept and means nothing to the codec. */
+  readonly label?: number | undefined;
+  /** What the model is told about the image; either every image has one or none. */
+  readonly condition?: Condition | undefined;
+}
+
+export interface DecodedImage extends CodecImage {
+  /** Position among the images that were encoded. */
+  readonly index: number;
+  /** A safe relative path, unlike any other in the archive; `image-000001` for the first image, if it has no name. */
+  readonly name: string;
+}
+
+export interface CodecProgress {
+  /** Images done before this group, and in all. */
+  readonly images: number;
+  readonly totalImages: number;
+  /** Rows done of this group's images, and in all. */
+  readonly row: number;
+  readonly rows: number;
+}
+
+export interface CodecOptions {
+  /** Most sub-pixels of a group in memory; 2^24 by default. An image larger than that needs it raised on both sides. */
+  readonly pixelBudget?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: CodecProgress) => void) | undefined;
+}
+
+export interface EncodeOptions extends CodecOptions {
+  /** Most images a group: 64 by default. More cost less header and decode faster; a damaged byte costs a whole group. */
+  readonly groupSize?: number | undefined;
+  /** Text kept in the header: palette, colours, where the levels came from. */
+  readonly notes?: string | undefined;
+}
+
+export interface DecodeOptions extends CodecOptions {
+  /** Most sub-pixels of the whole result, 2^28 by default; {@link decodeGroups} needs no such limit. */
+  readonly totalBudget?: number | undefined;
+}
+
+const GROUP_SIZE = 64;
+export const TOTAL_BUDGET = 2 ** 28;
+
+/** One archive of all `images`. Those of one size are gathered into groups; they come back in the given order. */
+export async function encodeImages(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  options: EncodeOptions = {},
+): Promise<Uint8Array> {
+  const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
+  checkImages(predictor, images, options);
+  const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
+  const plan = planGroups(images, (pixels) => Math.max(1, Math.min(groupSize, Math.floor(pixelBudget / pixels))));
+  const groups: GroupRecord[] = [];
+  let first = 0;
+  for (const indices of plan) {
+    groups.push(
+      await encodeOneGroup(
+        predictor,
+        indices.map((i) => images[i]!),
+        first,
+        images.length,
+        options,
+      ),
+    );
+    first += indices.length;
+  }
+  const order = Uint32Array.from(plan.flat());
+  const has = (field: "name" | "label") => images.some((image) => (image[field] ?? "") !== "");
+  return writeArchive(
+    { digest: predictor.digest, channels: predictor.channels, levels: predictor.levels, notes: options.notes ?? "" },
+    groups,
+    {
+      names: has("name") ? Array.from(order, (i) => images[i]!.name ?? "") : undefined,
+      labels: has("label") ? Array.from(order, (i) => images[i]!.label) : undefined,
+      order: order.some((index, i) => index !== i) ? order : undefined,
+    },
+  );
+}
+
+/** A file of one image with the smallest header: 24 bytes at 28 x 28. It has no room for a name, a label or notes. */
+export async function encodeSingle(predictor: Predictor, image: CodecImage, options: CodecOptions = {}): Promise<Uint8Array> {
+  checkImages(predictor, [image], options);
+  return writeSingleFile(predictor, await encodeOneGroup(predictor, [image], 0, 1, options));
+}
+
+/** All images of a file, in the order that they were given to the encoder. Every checksum is checked before a model runs. */
+export async function decodeArchive(
+  predictor: Predictor,
+  bytes: Uint8Array,
+  options: DecodeOptions = {},
+): Promise<DecodedImage[]> {
+  const file = openFor(predictor, bytes);
+  const totalBudget = options.totalBudget ?? TOTAL_BUDGET;
+  let total = 0;
+  for (let index = 0; index < groupCount(file); index++) {
+    const { count, height, width } = within(whereOf(file, index), () => recordOf(predictor, file, index, options));
+    total += count * height * width * predictor.channels;
+    if (total > totalBudget) {
+      fail(
+        "corrupt",
+        `${whereOf(file, index)}: expected at most ${totalBudget} sub-pixels in all (the total budget) but found ${total} so far`,
+      );
+    }
+  }
+  const images: DecodedImage[] = [];
+  for await (const group of decodeGroups(predictor, bytes, options)) for (const image of group) images[image.index] = image;
+  return images;
+}
+
+/** The images of one group after another, in the archive's own order, in the memory of one group. */
+export async function* decodeGroups(
+  predictor: Predictor,
+  bytes: Uint8Array,
+  options: CodecOptions = {},
+): AsyncGenerator<DecodedImage[]> {
+  const file = openFor(predictor, bytes);
+  for (let index = 0; index < groupCount(file); index++) yield await decodeOneGroup(predictor, file, index, options);
+}
+
+/** The images of one group of an opened file; nothing else of the file is read. */
+export async function decodeOneGroup(
+  predictor: Predictor,
+  file: PxcFile,
+  index: number,
+  options: CodecOptions = {},
+): Promise<DecodedImage[]> {
+  checkPredictor(predictor);
+  checkModel(file, predictor);
+  const where = whereOf(file, index);
+  const record = within(where, () => recordOf(predictor, file, index, options));
+  const totalImages = file.kind === "single" ? 1 : file.images;
+  return decodeRecord(predictor, record, where, totalImages, file.kind === "single" ? undefined : file, options);
+}
+
+/** Decodes a record whose bytes were checked; `directory` gives names, labels and the first order. */
+export async function decodeRecord(
+  predictor: Predictor,
+  record: GroupRecord,
+  where: string,
+  totalImages: number,
+  directory: Directory | undefined,
+  options: CodecOptions,
+): Promise<DecodedImage[]> {
+  within(where, () => checkConditions("corrupt", predictor, record.conditions ?? []));
+  const { height, width, first, conditions } = record;
+  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, first, totalImages, height) };
+  const pixels = await withinAsync(where, () => decodeGroup(predictor, record, streamOptions));
+  const perImage = height * width * predictor.channels;
+  return Array.from({ length: record.count }, (_, i) => ({
+    ...describeImage(directory, first + i),
+    height,
+    width,
+    condition: conditions?.[i],
+    pixels: pixels.subarray(i * perImage, (i + 1) * perImage),
+  }));
+}
+
+/** Index, safe name and label of the image at a position in the archive's own order. */
+export function describeImage(
+  directory: Directory | undefined,
+  position: number,
+): { index: number; name: string; label: number | undefined } {
+  const index = directory?.order?.[position] ?? position;
+  const name =
+    directory?.names === undefined
+      ? `image-${String(index + 1).padStart(6, "0")}`
+      : safeNamesOf(directory, directory.names)[index]!;
+  return { index, name, label: directory?.labels?.[position] };
+}
+
+/** Safe names by index, made once an archive. */
+function safeNamesOf(directory: Directory, names: readonly string[]): readonly string[] {
+  const made = madeNames.get(directory);
+  if (made) return made;
+  const byIndex = [...names];
+  if (directory.order) for (const [position, index] of directory.order.entries()) byIndex[index] = names[position]!;
+  const safe = safeNames(byIndex);
+  madeNames.set(directory, safe);
+  return safe;
+}
+const madeNames = new WeakMap<Directory, readonly string[]>();
+
+/** Runs `action`; a {@link PixelcnnError} from it says `where` first. */
+export function within<T>(where: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw located(where, error);
+  }
+}
+
+async function withinAsync<T>(where: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw located(where, error);
+  }
+}
+
+function located(where: string, error: unknown): unknown {
+  return error instanceof PixelcnnError ? new PixelcnnError(error.kind, `${where}: ${error.message}`, { cause: error }) : error;
+}
+
+/** Words for a place in a file: which group, which images, and the name of the first if it has one. */
+export function whereOf(file: PxcFile, index: number): string {
+  if (file.kind === "single") return "the image";
+  const { first, count } =
+    file.groups[index] ?? fail("usage", `expected a group from 0 to ${file.groups.length - 1} but received ${index}`);
+  const name = file.names?.[first] ? `, ${JSON.stringify(describeImage(file, first).name)} first` : "";
+  return `group ${index} (images ${first} to ${first + count - 1}${name})`;
+}
+
+function openFor(predictor: Predictor, bytes: Uint8Array): PxcFile {
+  checkPredictor(predictor);
+  const file = openPxc(bytes);
+  checkModel(file, predictor);
+  return file;
+}
+
+function groupCount(file: PxcFile): number {
+  return file.kind === "single" ? 1 : file.groups.length;
+}
+
+function recordOf(predictor: Predictor, file: PxcFile, index: number, { pixelBudget }: CodecOptions): GroupRecord {
+  if (file.kind === "archive") return readGroup(file, index, { pixelBudget });
+  const { channels, levels } = predictor;
+  return readSingleImage(file.bytes, { channels, levels, pixelBudget: pixelBudget ?? PIXEL_BUDGET });
+}
+
+async function encodeOneGroup(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  first: number,
+  totalImages: number,
+  options: CodecOptions,
+): Promise<GroupRecord> {
+  const { height, width } = images[0]!;
+  const size = { count: images.length, height, width };
+  const perImage = height * width * predictor.channels;
+  const pixels = new Uint8Array(images.length * perImage);
+  for (const [i, image] of images.entries()) pixels.set(image.pixels, i * perImage);
+  const conditions = images[0]!.condition === undefined ? undefined : images.map((image) => image.condition!);
+  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, first, totalImages, height) };
+  return { ...size, first, conditions, ...(await encodeGroup(predictor, pixels, size, streamOptions)) };
+}
+
+/** Indices of each group's images: sizes in order of first appearance, images of one size in the given order. */
+function planGroups(images: readonly CodecImage[], most: (pixels: number) => number): number[][] {
+  const bySize = new Map<string, number[]>();
+  for (const [i, { height, width }] of images.entries()) {
+    const key = `${height}x${width}`;
+    const indices = bySize.get(key);
+    if (indices) indices.push(i);
+    else bySize.set(key, [i]);
+  }
+  const groups: number[][] = [];
+  for (const indices of bySize.values()) {
+    const count = most(images[indices[0]!]!.pixels.length);
+    for (let i = 0; i < indices.length; i += count) groups.push(indices.slice(i, i + count));
+  }
+  return groups;
+}
+
+function progressOf({ onProgress }: CodecOptions, images: number, totalImages: number, rows: number) {
+  return onProgress && ((row: number) => onProgress({ images, totalImages, row, rows }));
+}
+
+function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixelBudget = PIXEL_BUDGET }: CodecOptions): void {
+  checkPredictor(predictor);
+  const { channels, levels } = predictor;
+  if (images.length === 0) fail("usage", "expected at least one image but received none");
+  for (const [i, { height, width, pixels, name, label }] of images.entries()) {
+    const what = name ? `image ${i} (${JSON.stringify(name)})` : `image ${i}`;
+    const size = `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
+    const expected = height * width * channels;
+    if (pixels.length !== expected)
+      fail("usage", `expected ${expected} levels (${size}) for ${what} but received ${pixels.length}`);
+    if (expected > pixelBudget)
+      fail("usage", `expected at most ${pixelBudget} sub-pixels (pixelBudget) for ${what} but received ${size}`);
+    const beyond = levels === 256 ? -1 : pixels.findIndex((level) => level >= levels);
+    if (beyond >= 0)
+      fail("usage", `expected levels below ${levels} for ${what} but received ${pixels[beyond]} at sub-pixel ${beyond}`);
+    if (name !== undefined) checkName(name, i);
+    if (label !== undefined) checkInteger(`the label of ${what}`, label, 0, 2 ** 32 - 1);
+  }
+  const conditions = images.flatMap(({ condition }) => (condition === undefined ? [] : [condition]));
+  if (conditions.length > 0 && conditions.length < images.length) {
+    fail("usage", `expected a condition for each of ${images.length} images, or for none, but received ${conditions.length}`);
+  }
+  checkConditions("usage", predictor, conditions);
+}
+
+/** Throws unless the model takes these conditions. */
+export function checkConditions(kind: "usage" | "corrupt", { conditionSize }: Predictor, conditions: readonly Condition[]): void {
+  const found = kind === "usage" ? "received" : "found";
+  for (const [i, condition] of conditions.entries()) {
+    if (typeof condition !== typeof conditions[0])
+      fail(kind, `expected conditions all of one kind but ${found} a class and a vector`);
+    if (conditionSize === 0) fail(kind, `expected no condition, for a model without one, but ${found} one for image ${i}`);
+    if (typeof condition === "number") {
+      if (Number.isInteger(condition) && condition >= 0 && condition < conditionSize) continue;
+      fail(kind, `expected a class from 0 to ${conditionSize - 1} for image ${i} but ${found} ${condition}`);
+    }
+    if (condition.length !== conditionSize || !condition.every(Number.isFinite)) {
+      fail(kind, `expected ${conditionSize} finite numbers for the condition of image ${i} but ${found} ${condition.length}`);
+    }
+  }
+}

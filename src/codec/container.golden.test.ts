@@ -1,0 +1,60 @@
+/**
+ * Bytes are API: these may not change without a new format version. docs/file-format.md walks through the first file.
+ * The model is `contextPredictor({ levels: 2 })`, counts of neighbours, whose digest is a golden number too.
+ */
+
+import { expect, test } from "vitest";
+import { decodeArchive, encodeImages, encodeSingle } from "./codec.ts";
+import { contextPredictor } from "./context-predictor.test-support.ts";
+import { hex } from "./digest.ts";
+import { encodeStream } from "./group-coder.ts";
+import { RangeEncoder } from "./range-coder.ts";
+
+const predictor = await contextPredictor({ levels: 2 });
+const bits = (text: string) => Uint8Array.from(text, Number);
+const images = [
+  { height: 4, width: 5, name: "a/1.png", label: 3, pixels: bits("00000000000000000000") },
+  { height: 1, width: 1, name: "a/2.png", label: 0, pixels: bits("1") },
+  { height: 4, width: 5, name: "b.png", pixels: bits("00011000110011100111") },
+];
+const ARCHIVE = `
+  89707863 01 00 317f38d1cf46d529df830f1c201b21b67c5b381b8eb4092eceb60e89364e3413 01 02 07 7b2278223a317d e79ca8d8
+  b7 757a4c02 00 02 04 05 00 03 a3475654 0e116f
+  b7 6c66afd3 02 01 01 01 01 1bdf05a5 01
+  d1 2a000000 02 12 02 0f 01 07 00 07 612f312e706e67 00 05 622e706e67 00 07 612f322e706e67 04 00 01 00 02 01 2a000000 5dc9eb40`;
+const SINGLE = "89707863 01 01 317f38d1cf46d529 ea633a9b 04 05 8d9bd50f";
+const STREAM = "704 00020104040102000201040401020002 adf613478e519bcb6bce050833fe37a6";
+const NUMBER = "ffffff000001fffff800003ffffc00007fffe0000ffff0001fff8003ffc007fe00ff01f83c60";
+
+function golden(text: string): string {
+  return text.replace(/\s+/g, "");
+}
+
+test("an archive of three images of two sizes", async () => {
+  const bytes = await encodeImages(predictor, images, { notes: '{"x":1}' });
+  expect(hex(bytes)).toBe(golden(ARCHIVE));
+  const decoded = await decodeArchive(predictor, Uint8Array.from(Buffer.from(golden(ARCHIVE), "hex")));
+  expect(decoded.map(({ pixels, name, label }) => [pixels.join(""), name, label])).toEqual(
+    images.map(({ pixels, name, label }) => [pixels.join(""), name, label]),
+  );
+});
+
+test("a file of one image", async () => {
+  expect(hex(await encodeSingle(predictor, images[0]!))).toBe(golden(SINGLE));
+  expect([...(await decodeArchive(predictor, Uint8Array.from(Buffer.from(golden(SINGLE), "hex"))))[0]!.pixels]).toEqual([
+    ...images[0]!.pixels,
+  ]);
+});
+
+test("a bare stream of 256 levels and three channels, 40 images in lock step", async () => {
+  const colour = await contextPredictor({ levels: 256, channels: 3 });
+  const pixels = Uint8Array.from({ length: 40 * 3 * 2 * 3 }, (_, i) => (i * i) % 7);
+  const stream = await encodeStream(colour, pixels, { count: 40, height: 3, width: 2 });
+  expect(`${stream.length} ${hex(stream.subarray(0, 16))} ${hex(stream.subarray(-16))}`).toBe(STREAM);
+});
+
+test("one number of symbols from 1 to 24 bits", () => {
+  const encoder = new RangeEncoder();
+  for (let i = 0; i < 24; i++) encoder.encode((2 ** 24 - 2 ** i) & ((i % 2) - 1) ? 2 ** 24 - 2 ** i : 0, 2 ** i);
+  expect(hex(encoder.finish())).toBe(NUMBER);
+});
