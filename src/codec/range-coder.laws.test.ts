@@ -54,7 +54,7 @@ function bitsOf(steps: Steps): number {
   return steps.reduce((sum, { table, symbol }) => sum - Math.log2((table[symbol + 1]! - table[symbol]!) / TOTAL), 0);
 }
 
-describe("the range coder", () => {
+describe("the range coder", { timeout: 60_000 }, () => {
   test("gives back every stream of symbols", () => {
     fc.assert(
       fc.property(streams, (steps) => {
