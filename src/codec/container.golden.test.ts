@@ -3,6 +3,7 @@
  * The model is `contextPredictor({ levels: 2 })`, counts of neighbours, whose digest is a golden number too.
  */
 
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { decodeArchive, encodeImages, encodeSingle } from "./codec.ts";
 import { contextPredictor } from "./context-predictor.test-support.ts";
@@ -57,4 +58,17 @@ test("one number of symbols from 1 to 24 bits", () => {
   const encoder = new RangeEncoder();
   for (let i = 0; i < 24; i++) encoder.encode((2 ** 24 - 2 ** i) & ((i % 2) - 1) ? 2 ** 24 - 2 ** i : 0, 2 ** i);
   expect(hex(encoder.finish())).toBe(NUMBER);
+});
+
+test("docs/file-format.md walks through just these bytes, at these places", () => {
+  const page = readFileSync(new URL("../../docs/file-format.md", import.meta.url), "utf8");
+  const dumps = [...page.matchAll(/```\n(000 {2}[^`]*)```/g)].map(([, dump]) => {
+    let bytes = "";
+    for (const [, at, digits] of dump!.matchAll(/^([0-9a-f]{3}) {2}((?:[0-9a-f]{2}(?: |$))+)/gm)) {
+      expect(Number.parseInt(at!, 16)).toBe(bytes.length / 2);
+      bytes += golden(digits!);
+    }
+    return bytes;
+  });
+  expect(dumps).toEqual([golden(ARCHIVE), golden(SINGLE)]);
 });
