@@ -16,18 +16,15 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The nearest of `words`, or null when none is near. A key is also found by its last part: `rate` means `train.rate`. */
+/** The nearest of `words`, or null when none is near. A key is also found by its last parts: `rate` means `train.rate`. */
 export function nearest(word: string, words: readonly string[]): string | null {
   const longer = words.filter((candidate) => word.length > 1 && candidate.startsWith(word));
   if (longer.length === 1) return longer[0]!;
   let best: string | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of words) {
-    const tail = candidate.slice(candidate.lastIndexOf(".") + 1);
-    const distance = Math.min(
-      editDistance(word, candidate),
-      word.includes(".") ? Number.POSITIVE_INFINITY : editDistance(word, tail) + 0.5,
-    );
+    const parts = candidate.split(".");
+    const distance = Math.min(...parts.map((_, i) => editDistance(word, parts.slice(i).join(".")) + (i > 0 ? 0.5 : 0)));
     if (distance < least) [best, least] = [candidate, distance];
   }
   return least <= Math.max(2, Math.floor(word.length / 3)) + 0.5 ? best : null;

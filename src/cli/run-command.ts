@@ -183,6 +183,9 @@ function checkWords(
     }
     if (option.type === "boolean" && token.value !== undefined)
       fail("usage", `expected no value for ${token.rawName} but received ${JSON.stringify(token.value)}`);
+    if (option.type === "string" && token.inlineValue === false && /^--?[a-z]/i.test(token.value ?? "")) {
+      fail("usage", `expected a value for ${token.rawName} but received the option ${token.value}`);
+    }
     if (option.type === "string" && !token.value) fail("usage", `expected a value for ${token.rawName} but received none`);
     const earlier = values.get(token.name);
     if (earlier && option.type === "string" && !command.repeated?.includes(token.name)) {

@@ -154,6 +154,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
     }
   }
   await makeFolder(folder);
+  await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
   const splits = await openTrainData(source, data, tell);
   const config = completeDraft(draft, keptSource(source), splits.train);
@@ -203,11 +204,14 @@ async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }:
   return { config, splits, from: hasState ? await loadState(folder, config) : undefined };
 }
 
+/** Files of ours that were being written when the process was killed. Others' files are left alone. */
+const HALF_WRITTEN = /^(config\.json|(state|model)\.safetensors|step-\d+\.png)\.[0-9a-f]{8}\.tmp$/;
+
 /** Clears away what a killed process leaves: half-written files, half a line at the end of the log. */
 async function tidy(folder: string): Promise<void> {
   for (const where of [folder, join(folder, "samples")]) {
     const files = existsSync(where) ? await readdir(where) : [];
-    for (const file of files) if (file.endsWith(".tmp")) await rm(join(where, file), { force: true });
+    for (const file of files) if (HALF_WRITTEN.test(file)) await rm(join(where, file), { force: true });
   }
   const log = join(folder, "log.jsonl");
   if (!existsSync(log)) return;
