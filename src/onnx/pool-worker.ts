@@ -15,7 +15,11 @@ const failure = (error: unknown): Reply => ({
 try {
   const session = await openSession(workerData as Program, { threads: 1 });
   reply({ ready: true });
-  port.on("message", (inputs: Tensors) => {
+  port.on("message", (inputs: Tensors | "close") => {
+    if (inputs === "close") {
+      session.close().finally(() => port.close());
+      return;
+    }
     session.run(inputs).then(
       (outputs) =>
         reply(

@@ -34,14 +34,24 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
   );
 
   const idle = [...workers];
-  const waiting: ((worker: Worker) => void)[] = [];
-  const take = (): Promise<Worker> => {
-    const worker = idle.pop();
-    return worker ? Promise.resolve(worker) : new Promise((resolve) => waiting.push(resolve));
+  const waiting: { resolve: (worker: Worker) => void; reject: (error: PixelcnnError) => void }[] = [];
+  // A worker that ends, by close() or by a crash, ends the pool: no call is left waiting for it.
+  let ended: PixelcnnError | null = null;
+  const end = (why: string): void => {
+    ended ??= new PixelcnnError("internal", why);
+    for (const { reject } of waiting.splice(0)) reject(ended);
+  };
+  for (const worker of workers) {
+    worker.on("error", (cause) => end(`a worker thread failed: ${String(cause)}`));
+    worker.on("exit", (code) => end(`a worker thread ended with code ${code}`));
+  }
+  const take = async (): Promise<Worker> => {
+    if (ended) throw ended;
+    return idle.pop() ?? new Promise((resolve, reject) => waiting.push({ resolve, reject }));
   };
   const give = (worker: Worker): void => {
-    const next = waiting.shift();
-    if (next) next(worker);
+    const next = ended ? undefined : waiting.shift();
+    if (next) next.resolve(worker);
     else idle.push(worker);
   };
   return {
@@ -57,6 +67,7 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
       }
     },
     async close() {
+      end(`expected an open pool for graph ${program.name} but it is closed`);
       await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
@@ -80,6 +91,10 @@ function call(worker: Worker, inputs: Tensors | null): Promise<Reply> {
     worker.on("message", onMessage);
     worker.on("error", onError);
     worker.on("exit", onExit);
-    if (inputs) worker.postMessage(inputs);
+    try {
+      if (inputs) worker.postMessage(inputs);
+    } catch (cause) {
+      done(() => reject(cause));
+    }
   });
 }
