@@ -35,7 +35,7 @@ export function shippedFolder(name: string): string {
 }
 
 /** Where the model lies; a path that exists comes before a shipped name. */
-export function findModel(name: string): string {
+function findModel(name: string): string {
   if (existsSync(join(name, "config.json"))) return name;
   const shipped = shippedModels();
   if (shipped.includes(name)) return shippedFolder(name);

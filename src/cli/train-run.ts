@@ -38,7 +38,7 @@ const LOG_EVERY = 5;
 /** Samples in a run's pictures. */
 const SAMPLES = 16;
 
-export interface Evaluation {
+interface Evaluation {
   readonly step: number;
   readonly images: number;
   readonly nats: number;
