@@ -68,7 +68,15 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
     },
     async close() {
       end(`expected an open pool for graph ${program.name} but it is closed`);
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      // Each worker ends by itself once its call is done: ending a thread inside the runtime's native code can take the process with it.
+      const alive = workers.filter((worker) => worker.threadId !== -1);
+      await Promise.all(
+        alive.map((worker) => {
+          const gone = new Promise((resolve) => worker.once("exit", resolve));
+          worker.postMessage("close");
+          return gone;
+        }),
+      );
     },
   };
 }
