@@ -15,12 +15,13 @@ const failure = (error: unknown): Reply => ({
 try {
   const session = await openSession(workerData as Program, { threads: 1 });
   reply({ ready: true });
+  let answered: Promise<void> = Promise.resolve();
   port.on("message", (inputs: Tensors | "close") => {
     if (inputs === "close") {
-      session.close().finally(() => port.close());
+      answered.then(() => session.close()).finally(() => port.close());
       return;
     }
-    session.run(inputs).then(
+    answered = session.run(inputs).then(
       (outputs) =>
         reply(
           { outputs },
