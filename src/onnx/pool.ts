@@ -45,10 +45,7 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
     worker.on("error", (cause) => end(`a worker thread failed: ${String(cause)}`));
     worker.on("exit", (code) => end(`a worker thread ended with code ${code}`));
   }
-  const take = async (): Promise<Worker> => {
-    if (ended) throw ended;
-    return idle.pop() ?? new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-  };
+  const free = (): Promise<Worker> => new Promise((resolve, reject) => waiting.push({ resolve, reject }));
   const give = (worker: Worker): void => {
     const next = ended ? undefined : waiting.shift();
     if (next) next.resolve(worker);
@@ -58,7 +55,9 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
     device,
     lanes: threads,
     async run(inputs) {
-      const worker = await take();
+      if (ended) throw ended;
+      // A call that finds an idle worker is sent at once, and so before any later close().
+      const worker = idle.pop() ?? (await free());
       try {
         const reply = await call(worker, inputs);
         return "outputs" in reply ? reply.outputs : fail("internal", "expected outputs from a worker but received none");
