@@ -43,10 +43,14 @@ if (process.argv.includes("--browser")) {
     if (isRoot && hasApt) {
       say("installing Chromium for the browser tests (apt-get)");
       run("apt-get", ["update", "-qq"]);
-      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], {
+      // libvulkan1 lets the WebGPU test use Chromium's software driver from Node.
+      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium", "libvulkan1"], {
         env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
       });
     }
-    if (!found()) say("no Chromium here: the browser tests will be skipped. To run them: sudo apt-get install chromium");
+    if (!found())
+      say(
+        "no Chromium here: the browser and WebGPU tests will be skipped. To run them: sudo apt-get install chromium libvulkan1",
+      );
   }
 }

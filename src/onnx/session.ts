@@ -70,6 +70,21 @@ function presentDevices(runtime: Runtime): string[] {
   return typeof navigator !== "undefined" && "gpu" in navigator ? ["cpu", "webgpu"] : ["cpu"];
 }
 
+/** onnxruntime-node refuses arrays over shared memory in Node before 24 (seen on 20): there, and there only, they are copied. */
+const copiesShared = inNode && Number(process.versions.node.split(".")[0]) < 24;
+function acceptable(data: DTypes[DType]): DTypes[DType] {
+  return copiesShared && data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
+}
+
+/** The runtime's own words, without the C++ that follows them. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (/RequestAdapter|No adapter|adapter_result/.test(text))
+    return "no WebGPU adapter: it needs a GPU and its driver (Vulkan, Metal or Direct3D 12)";
+  const line = text.split("\n")[0]!;
+  return line.length > 240 ? `${line.slice(0, 237)}...` : line;
+}
+
 export function checkDevice(device: string): Device {
   const known = DEVICES.find((d) => d === device);
   return known ?? fail("usage", `expected one of ${DEVICES.join(", ")} for the device but received ${show(device)}`);
@@ -101,7 +116,7 @@ export async function openSession(program: Program, options: SessionOptions = {}
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     if (device === "cpu")
       return fail("internal", `expected the runtime to accept graph ${program.name} but it said: ${reason}`, cause);
     const present = presentDevices(runtime).join(", ");
@@ -126,14 +141,21 @@ export async function openSession(program: Program, options: SessionOptions = {}
             `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ${given.dtype}[${given.shape}]`,
           );
         }
-        feeds[name] = new runtime.Tensor(dtype as "float32", given.data as Float32Array, shape as number[]) as OrtTensor;
+        feeds[name] = new runtime.Tensor(
+          dtype as "float32",
+          acceptable(given.data) as Float32Array,
+          shape as number[],
+        ) as OrtTensor;
       }
       let results: Awaited<ReturnType<InferenceSession["run"]>>;
       try {
         results = await session.run(feeds);
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        return fail("device", `expected graph ${program.name} to run on ${device} but the runtime said: ${reason}`, cause);
+        return fail(
+          "device",
+          `expected graph ${program.name} to run on ${device} but the runtime said: ${reasonOf(cause)}`,
+          cause,
+        );
       }
       const named: Record<string, Tensor> = {};
       for (const { name, dtype, shape } of program.outputs)
