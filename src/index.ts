@@ -58,3 +58,16 @@ export {
 export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
 export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
 export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
+
+// The exact engine: the same bits on every machine.
+
+export {
+  type CompleteOptions,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type GivenImages,
+  type Images,
+  type SampleOptions,
+} from "./raster/engine.ts";
+export { webThread } from "./raster/workers.ts";
