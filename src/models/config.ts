@@ -73,7 +73,9 @@ export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what
     const where = issue.path.length > 0 ? issue.path.join(".") : "the top level";
     if (issue.code === "unrecognized_keys")
       return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
-    return `${where}: ${issue.message}${"input" in issue && issue.input !== undefined ? ` (received ${JSON.stringify(issue.input)})` : ""}`;
+    // Checks of our own that look at several fields say what came themselves.
+    const told = issue.message.includes("but received") || !("input" in issue) || issue.input === undefined;
+    return `${where}: ${issue.message}${told ? "" : ` (received ${JSON.stringify(issue.input)})`}`;
   });
   return fail("usage", `expected ${what} to fit its schema:\n  ${lines.join("\n  ")}`);
 }

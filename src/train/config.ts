@@ -29,11 +29,10 @@ export const trainSchema = z.strictObject({
   seed: z.int().min(0).default(1),
   /** When to stop; exactly one. Minutes count training time only, over all resumes. */
   budget: z
-    .union([
-      z.strictObject({ steps: z.int().min(0) }),
-      z.strictObject({ epochs: positive }),
-      z.strictObject({ minutes: positive }),
-    ])
+    .union(
+      [z.strictObject({ steps: z.int().min(0) }), z.strictObject({ epochs: positive }), z.strictObject({ minutes: positive })],
+      { error: "expected exactly one of steps (whole, from 0), epochs or minutes (above 0)" },
+    )
     .default({ epochs: 10 }),
   /** Minutes of training between checkpoints; each is tested and sampled by the command line. */
   checkpointMinutes: positive.default(1),
