@@ -1,0 +1,158 @@
+/** A run's config is strict: whatever does not fit is named by its key, with what was expected and what came. */
+
+import { expect, test } from "vitest";
+import { PixelcnnError } from "../errors.ts";
+import { resolvePixelcnn } from "../models/config.ts";
+import { type RunConfig, resolveRun } from "./config.ts";
+
+const model = { height: 28, width: 28, channels: 1, levels: 2 };
+const smallest = { data: { source: "mnist" }, model };
+
+function wordsOf(resolve: () => unknown): string {
+  try {
+    resolve();
+  } catch (error) {
+    expect(error).toBeInstanceOf(PixelcnnError);
+    expect((error as PixelcnnError).kind).toBe("usage");
+    return (error as Error).message;
+  }
+  throw new Error("expected a refusal");
+}
+/** The lines below the heading. */
+const complaints = (input: unknown): string[] => {
+  const [heading, ...lines] = wordsOf(() => resolveRun(input)).split("\n");
+  expect(heading).toBe("expected the run config to fit its schema:");
+  return lines.map((line) => line.trim());
+};
+
+test("the smallest config is filled in with every default", () => {
+  expect(resolveRun(smallest)).toMatchObject({
+    format: 1,
+    data: { source: "mnist" },
+    model: {
+      family: "gated-pixelcnn",
+      ...model,
+      features: 32,
+      depth: 8,
+      firstKernel: 7,
+      kernels: [3],
+      dilations: [1],
+      skip: 32,
+      head: { kind: "categorical", features: 64 },
+      condition: null,
+    },
+    train: {
+      batch: 16,
+      rate: 2e-3,
+      warmup: 100,
+      decay: "cosine",
+      finalRate: 0.02,
+      beta1: 0.9,
+      beta2: 0.99,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      clip: 100,
+      average: 0.999,
+      seed: 1,
+      budget: { epochs: 10 },
+      checkpointMinutes: 1,
+    },
+  });
+});
+
+test("a resolved config is a valid input and resolves to itself, through JSON too", () => {
+  const resolved: RunConfig = resolveRun(smallest);
+  expect(resolveRun(resolved)).toEqual(resolved);
+  expect(resolveRun(JSON.parse(JSON.stringify(resolved)))).toEqual(resolved);
+});
+
+test.each([
+  ["an unknown key of the model", { ...smallest, model: { ...model, feature: 3 } }, "model: unknown key feature"],
+  ["unknown keys of the training", { ...smallest, train: { lr: 1, bach: 2 } }, "train: unknown keys lr, bach"],
+  ["an unknown key of the data", { ...smallest, data: { source: "mnist", tint: 1 } }, "data: unknown key tint"],
+  ["an unknown key at the top", { ...smallest, modle: {} }, "the top level: unknown key modle"],
+  ["an unknown key of the head", { ...smallest, model: { ...model, head: { feature: 3 } } }, "model.head: unknown key feature"],
+  [
+    "an even kernel",
+    { ...smallest, model: { ...model, firstKernel: 4 } },
+    "model.firstKernel: expected an odd kernel size (received 4)",
+  ],
+  [
+    "a kernel too small",
+    { ...smallest, model: { ...model, kernels: [3, 1] } },
+    "model.kernels.1: Too small: expected number to be >=3 (received 1)",
+  ],
+  [
+    "a kernel that is no whole number",
+    { ...smallest, model: { ...model, firstKernel: 3.5 } },
+    "model.firstKernel: Invalid input: expected int, received number (received 3.5)",
+  ],
+  [
+    "features that do not come in groups",
+    { ...smallest, model: { ...model, channels: 3, skip: 33, head: { features: 63 } } },
+    "model.features: expected a multiple of channels (3) for features but received 32: features come in one group a channel",
+  ],
+  [
+    "skip features that do not come in groups",
+    { ...smallest, model: { ...model, channels: 3, features: 33, head: { features: 63 } } },
+    "model.skip: expected a multiple of channels (3) for skip but received 32: features come in one group a channel",
+  ],
+  [
+    "head features that do not come in groups",
+    { ...smallest, model: { ...model, channels: 3, features: 33, skip: 0 } },
+    "model.head.features: expected a multiple of channels (3) for head.features but received 64: features come in one group a channel",
+  ],
+  [
+    "levels above 256",
+    { ...smallest, model: { ...model, levels: 257 } },
+    "model.levels: Too big: expected number to be <=256 (received 257)",
+  ],
+  [
+    "no levels",
+    { ...smallest, model: { height: 1, width: 1, channels: 1 } },
+    "model.levels: Invalid input: expected number, received undefined",
+  ],
+  ["a rate of zero", { ...smallest, train: { rate: 0 } }, "train.rate: Too small: expected number to be >0 (received 0)"],
+  [
+    "a rate that is a word",
+    { ...smallest, train: { rate: "fast" } },
+    'train.rate: Invalid input: expected number, received string (received "fast")',
+  ],
+  [
+    "an unknown decay",
+    { ...smallest, train: { decay: "linear" } },
+    'train.decay: Invalid option: expected one of "cosine"|"constant" (received "linear")',
+  ],
+  [
+    "a budget with two keys",
+    { ...smallest, train: { budget: { steps: 5, minutes: 1 } } },
+    'train.budget: expected exactly one of steps (whole, from 0), epochs or minutes (above 0) (received {"steps":5,"minutes":1})',
+  ],
+  [
+    "a budget without a key",
+    { ...smallest, train: { budget: {} } },
+    "train.budget: expected exactly one of steps (whole, from 0), epochs or minutes (above 0) (received {})",
+  ],
+  [
+    "a budget of a fraction of a step",
+    { ...smallest, train: { budget: { steps: 0.5 } } },
+    'train.budget: expected exactly one of steps (whole, from 0), epochs or minutes (above 0) (received {"steps":0.5})',
+  ],
+  ["another format", { ...smallest, format: 2 }, "format: Invalid input: expected 1 (received 2)"],
+])("%s: the words", (_, input, words) => {
+  expect(complaints(input)).toEqual([words]);
+});
+
+test("every problem has its line", () => {
+  expect(complaints({ data: {}, model: { ...model, depth: 0, wide: 1 }, train: { seed: -1 } })).toHaveLength(4);
+});
+
+test("the model alone is as strict, and says that it is the model's config", () => {
+  expect(wordsOf(() => resolvePixelcnn({ ...model, depht: 2 }))).toBe(
+    "expected the model config to fit its schema:\n  the top level: unknown key depht",
+  );
+});
+
+test.each([null, 7, "mnist", [], undefined])("%o is no config", (input) => {
+  expect(complaints(input).length).toBeGreaterThan(0);
+});
