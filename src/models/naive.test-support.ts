@@ -1,0 +1,125 @@
+/** For tests: docs/model.md as loops in float64, nothing shared with the graph or with nn/. Slow and, one hopes, obviously right. */
+
+import type { Parameters } from "../nn/params.ts";
+import type { PixelcnnConfig } from "./config.ts";
+
+type Map3 = number[][][];
+
+/**
+ * Logits [H W C][K] of one image of levels [H, W, C]. `round`: the input is scaled in float32 by docs/model.md; a graph in float64 scales in float64.
+ */
+export function naiveLogits(
+  config: PixelcnnConfig,
+  parameters: Parameters,
+  pixels: Uint8Array,
+  h: readonly number[] | null = null,
+  round: (x: number) => number = Math.fround,
+): number[][] {
+  const { height: H, width: W, channels: C, levels: K, features: F, depth: L, skip: S } = config;
+  const R = config.head.features;
+
+  /** Element [..., i, o] of a parameter, its leading axes joined into rows. */
+  const at = (name: string, row: number, o: number): number => {
+    const p = parameters.get(name);
+    if (!p) throw new Error(`no parameter ${name}`);
+    return p.data[row * p.shape.at(-1)! + o]!;
+  };
+  /** Sum over i of x[i] W[firstRow + i, o]. */
+  const times = (x: readonly number[], name: string, firstRow: number, o: number): number =>
+    x.reduce((sum, v, i) => sum + v * at(name, firstRow + i, o), 0);
+  const vector = (n: number, f: (i: number) => number): number[] => Array.from({ length: n }, (_, i) => f(i));
+  const everywhere = (f: (i: number, j: number) => number[]): Map3 =>
+    Array.from({ length: H }, (_, i) => Array.from({ length: W }, (_, j) => f(i, j)));
+  /** Features at a position; outside the image all are 0. */
+  const read = (map: Map3, i: number, j: number): number[] => map[i]?.[j] ?? map[0]![0]!.map(() => 0);
+  /** The first groups of x: 0 .. count - 1 of C. */
+  const groups = (x: readonly number[], count: number): number[] => x.slice(0, (count * x.length) / C);
+  /** A 1x1 product in which output group c sees input groups <= c. */
+  const grouped = (x: readonly number[], outputs: number, name: string, b: number[]): number[] =>
+    vector(outputs, (o) => {
+      const c = Math.floor(o / (outputs / C));
+      return b[o]! + times(groups(x, c + 1), `${name}${c}.W`, 0, o % (outputs / C));
+    });
+  const biases = (name: string, n: number): number[] => vector(n, (o) => Number(parameters.get(name)!.data[o]));
+  const logistic = (g: number): number => 1 / (1 + Math.exp(-g));
+
+  const x = everywhere((i, j) => vector(C, (c) => round(round(pixels[(i * W + j) * C + c]! * round(2 / (K - 1))) - 1)));
+  let v = x;
+  let horizontal = x;
+  let s = S > 0 ? everywhere(() => biases("skip.b", S)) : null;
+
+  for (let l = 1; l <= L; l++) {
+    const n = l === 1 ? config.firstKernel : config.kernels[(l - 2) % config.kernels.length]!;
+    const d = l === 1 ? 1 : config.dilations[(l - 2) % config.dilations.length]!;
+    const r = (n - 1) / 2;
+    const up = (n + 1) / 2;
+    const inputs = l === 1 ? C : F;
+    const conditioned = (stack: string, half: string, o: number): number =>
+      h ? times(h, `layer${l}.${stack}.V_${half}`, 0, o) : 0;
+
+    const p: Record<string, Map3> = {};
+    for (const half of ["f", "g"]) {
+      p[half] = everywhere((i, j) =>
+        vector(F, (o) => {
+          let sum = at(`layer${l}.vertical.b_${half}`, 0, o) + conditioned("vertical", half, o);
+          for (let k = 0; k < up; k++) {
+            for (let m = 0; m < n; m++) {
+              const row = l === 1 ? i - up + k : i - (up - 1 - k) * d;
+              sum += times(read(v, row, j + (m - r) * d), `layer${l}.vertical.W_${half}`, (k * n + m) * inputs, o);
+            }
+          }
+          return sum;
+        }),
+      );
+    }
+    const q: Record<string, Map3> = {};
+    for (const half of ["f", "g"]) {
+      q[half] = everywhere((i, j) =>
+        vector(F, (o) => {
+          let sum = at(`layer${l}.horizontal.b_${half}`, 0, o) + conditioned("horizontal", half, o);
+          for (let m = 0; m < r; m++)
+            sum += times(read(horizontal, i, j - (r - m) * d), `layer${l}.horizontal.W_${half}`, m * inputs, o);
+          sum += times([...p.f![i]![j]!, ...p.g![i]![j]!], `layer${l}.link.W_${half}`, 0, o);
+          const c = Math.floor(o / (F / C));
+          const seen = groups(horizontal[i]![j]!, l === 1 ? c : c + 1);
+          return sum + times(seen, `layer${l}.centre${c}.W_${half}`, 0, o % (F / C));
+        }),
+      );
+    }
+    const gated = (a: Record<string, Map3>): Map3 =>
+      everywhere((i, j) => vector(F, (o) => Math.tanh(a.f![i]![j]![o]!) * logistic(a.g![i]![j]![o]!)));
+    const y = gated(q);
+    if (s) {
+      const before = s;
+      s = everywhere((i, j) => grouped(y[i]![j]!, S, `layer${l}.skip`, before[i]![j]!));
+    }
+    if (l < L || S === 0) {
+      const before = horizontal;
+      horizontal = everywhere((i, j) => {
+        const residual = grouped(y[i]![j]!, F, `layer${l}.residual`, biases(`layer${l}.residual.b`, F));
+        return l === 1 ? residual : residual.map((value, o) => value + before[i]![j]![o]!);
+      });
+    }
+    v = gated(p);
+  }
+
+  const relu = (list: readonly number[]): number[] => list.map((value) => Math.max(0, value));
+  const logits: number[][] = [];
+  for (let i = 0; i < H; i++) {
+    for (let j = 0; j < W; j++) {
+      const a = relu((s ?? horizontal)[i]![j]!);
+      const b = relu(grouped(a, R, "head.hidden", biases("head.hidden.b", R)));
+      for (let c = 0; c < C; c++)
+        logits.push(vector(K, (k) => at("head.logits.b", c, k) + times(groups(b, c + 1), `head.logits${c}.W`, 0, k)));
+    }
+  }
+  return logits;
+}
+
+/** log p of one image in nats, from its logits. */
+export function naiveLogProbability(logits: readonly number[][], pixels: Uint8Array): number {
+  return logits.reduce((sum, list, i) => {
+    const most = Math.max(...list);
+    return sum + list[pixels[i]!]! - most - Math.log(list.reduce((total, v) => total + Math.exp(v - most), 0));
+  }, 0);
+}
