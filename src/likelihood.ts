@@ -3,7 +3,7 @@
 import type { Dataset } from "./data/dataset.ts";
 import { fail } from "./errors.ts";
 import type { PixelcnnConfig } from "./models/config.ts";
-import { pixelcnnLogProbability, pixelcnnParameters } from "./models/pixelcnn.ts";
+import { pixelcnnLogProbabilities, pixelcnnParameters } from "./models/pixelcnn.ts";
 import { countOf, flatten, lookupFlat, type Parameters } from "./nn/params.ts";
 import { Graph } from "./onnx/graph.ts";
 import { openPool } from "./onnx/pool.ts";
@@ -33,14 +33,17 @@ export interface LikelihoodOptions {
   readonly onProgress?: ((done: number, all: number) => void) | undefined;
 }
 
-/** log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbability` [B], nats. */
+/**
+ * log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbabilities` [B, H W C], nats, of each
+ * sub-pixel. Their sum is left to the caller, since float32 loses nats in the fourth digit after the point there.
+ */
 export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   const graph = new Graph("likelihood");
   const specs = pixelcnnParameters(model);
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, model.condition.size]) : null;
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  graph.output("logProbability", pixelcnnLogProbability(model, lookupFlat(specs, weights), pixels, h));
+  graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), pixels, h));
   return graph;
 }
 
@@ -58,6 +61,7 @@ export async function likelihood(
         `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
       );
   }
+  const dims = height * width * channels;
   const count = Math.min(data.length, options.limit ?? data.length);
   if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
   const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, model.features]))));
@@ -83,11 +87,12 @@ export async function likelihood(
         // The last batch is filled up with its own last image, whose results are not read.
         const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
         const { pixels } = await data.batch(indices, { epoch: 0 });
-        const { logProbability } = await session.run({
+        const { logProbabilities } = await session.run({
           pixels: tensor("uint8", [batch, height, width, channels], pixels),
           weights: tensor("float32", [flat.length], weights),
         });
-        for (let i = 0; i < size; i++) each[from + i] = -Number(logProbability!.data[i]);
+        const { data: parts } = logProbabilities!;
+        for (let i = 0; i < size; i++) for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
         done += size;
         options.onProgress?.(done, count);
       }
@@ -104,7 +109,7 @@ export async function likelihood(
   return {
     images: count,
     nats,
-    bitsPerDim: nats / (height * width * channels) / Math.LN2,
+    bitsPerDim: nats / dims / Math.LN2,
     each,
     standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
   };

@@ -193,13 +193,18 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
   });
 }
 
-/** log p(image), [B], in nats: the sum over sub-pixels of the log-probability of the level that is there. */
-export function pixelcnnLogProbability(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+/** log p of each sub-pixel's level given all that came before it, [B, H W C], in nats. */
+export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
   const [B, H, W, C] = pixels.shape as [number, number, number, number];
   const outputs = pixelcnnOutputs(config, lookup, pixels, h);
   return pixels.graph.scope("loss", () => {
     const targets = reshape(cast(pixels, "int32"), [B * H * W * C, 1]);
-    const each = headOf(config).logProbability(outputs, targets, config.levels);
-    return reduceSum(reshape(each, [B, H * W * C]), { axes: [1] });
+    return reshape(headOf(config).logProbability(outputs, targets, config.levels), [B, H * W * C]);
   });
+}
+
+/** log p(image), [B], in nats, summed in the graph's working type: what training wants. likelihood.ts sums in float64. */
+export function pixelcnnLogProbability(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+  const each = pixelcnnLogProbabilities(config, lookup, pixels, h);
+  return pixels.graph.scope("loss", () => reduceSum(each, { axes: [1] }));
 }
