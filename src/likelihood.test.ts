@@ -1,10 +1,14 @@
 /** The likelihood of a data set: every image counts once, whatever the batch; units; limits; what it refuses. */
 
 import { expect, test } from "vitest";
-import { datasetFromArrays, datasetOf } from "./data/dataset.ts";
+import { binariseStochastically, datasetFromArrays, datasetOf } from "./data/dataset.ts";
 import { likelihood } from "./likelihood.ts";
 import { naiveLogits, naiveLogProbability } from "./models/naive.test-support.ts";
+import { pixelcnnParameters } from "./models/pixelcnn.ts";
 import { configOf, randomModel, randomPixels } from "./models/random-model.test-support.ts";
+import { initialise } from "./nn/params.ts";
+import { randomFrom } from "./random.ts";
+import { readGolden } from "./train/torch-golden.test-support.ts";
 
 const config = configOf({ height: 3, width: 4, levels: 3, depth: 2 });
 const { parameters } = randomModel(config, 2);
@@ -99,4 +103,44 @@ test("a failing read is the error that the caller sees", async () => {
     throw new Error("disk on fire");
   });
   await expect(likelihood(config, parameters, broken, { threads: 2 })).rejects.toThrow("disk on fire");
+});
+
+test.each(["grey", "colour"] as const)("the golden model's images (%s) have PyTorch's likelihood", async (name) => {
+  const golden = readGolden(name);
+  const { height, width, channels, levels } = golden.model;
+  const images = datasetFromArrays({ name, split: "test", height, width, channels, levels, classes: null }, golden.pixels);
+  const found = await likelihood(golden.model, golden.parameters, images, { batch: 2, threads: 1 });
+  // 1e-5 relative: float32 against float64 through two layers.
+  expect(Math.abs(found.nats / golden.loss - 1)).toBeLessThan(1e-5);
+  found.each.forEach((nats, i) => {
+    expect(Math.abs(nats / -golden.logProbabilities[i]! - 1), `image ${i}`).toBeLessThan(1e-5);
+  });
+});
+
+test("a fresh model, whose logits are 0, needs 8 bits for a sub-pixel of 256 levels", async () => {
+  const wide = configOf({ height: 5, width: 7, channels: 3, levels: 256, depth: 1 });
+  const fresh = initialise(pixelcnnParameters(wide), randomFrom(1));
+  const images = datasetFromArrays({ ...parts, height: 5, width: 7, channels: 3, levels: 256 }, randomPixels(wide, 3));
+  const found = await likelihood(wide, fresh, images, { threads: 1 });
+  // ln 256 as a float32 is 4e-8 of itself away; the sum is float64.
+  expect(Math.abs(found.bitsPerDim - 8)).toBeLessThan(1e-6);
+});
+
+test("a fresh model gives 543.427 nats to each 28 x 28 image of two levels", async () => {
+  const binary = configOf({ height: 28, width: 28, channels: 1, levels: 2, depth: 1 });
+  const fresh = initialise(pixelcnnParameters(binary), randomFrom(1));
+  const images = datasetFromArrays({ ...parts, height: 28, width: 28, levels: 2 }, randomPixels(binary, 5));
+  const found = await likelihood(binary, fresh, images, { threads: 1 });
+  // ln 2 as a float32, 784 times: the sum is float64, or this would end 4e-4 away.
+  for (const nats of found.each) expect(Math.abs(nats - 784 * Math.LN2)).toBeLessThan(2e-5);
+  expect(found.nats.toFixed(3)).toBe("543.427");
+});
+
+test("a test set that is binarised at random is one set: it has the same likelihood each time", async () => {
+  const grey = datasetFromArrays({ ...parts, levels: 256 }, randomPixels(configOf({ height, width, levels: 256 }), 6));
+  const binary = configOf({ height, width, levels: 2, depth: 1 });
+  const weights = randomModel(binary).parameters;
+  const first = await likelihood(binary, weights, binariseStochastically(grey, 3), { threads: 1 });
+  expect(await likelihood(binary, weights, binariseStochastically(grey, 3), { threads: 1 })).toEqual(first);
+  expect(await likelihood(binary, weights, binariseStochastically(grey, 4), { threads: 1 })).not.toEqual(first);
 });
