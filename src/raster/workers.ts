@@ -20,10 +20,10 @@ export type FromWorker =
   | { readonly type: "error"; readonly kind: ErrorKind; readonly message: string };
 
 /** The little that both kinds of worker have in common. */
-export interface Thread {
-  send(message: ToWorker): void;
+export interface Thread<To = ToWorker, From = FromWorker> {
+  send(message: To): void;
   /** Called with every message, and with an error when the thread itself breaks. */
-  listen(onMessage: (message: FromWorker) => void, onBroken: (error: unknown) => void): void;
+  listen(onMessage: (message: From) => void, onBroken: (error: unknown) => void): void;
   /** Whether the process should stay alive for this thread. */
   hold(busy: boolean): void;
   end(): Promise<void>;
@@ -44,7 +44,11 @@ export function startThread(): Thread {
     if (source !== null) return webThread(new Worker(source, { type: "module" }));
     return webThread(new Worker(new URL("./worker.js", import.meta.url), { type: "module" })); // bundlers look for exactly this
   }
-  const worker = new threads.Worker(source === null ? new URL("./worker.js", import.meta.url) : new URL(source));
+  return nodeThread(new threads.Worker(source === null ? new URL("./worker.js", import.meta.url) : new URL(source)));
+}
+
+/** A thread from one of Node's workers. */
+export function nodeThread<To = ToWorker, From = FromWorker>(worker: import("node:worker_threads").Worker): Thread<To, From> {
   return {
     send: (message) => worker.postMessage(message),
     listen(onMessage, onBroken) {
@@ -57,11 +61,11 @@ export function startThread(): Thread {
 }
 
 /** A thread from a web worker that runs worker.ts: for bundlers that need to see the worker's own expression. */
-export function webThread(worker: Worker): Thread {
+export function webThread<To = ToWorker, From = FromWorker>(worker: Worker): Thread<To, From> {
   return {
     send: (message) => worker.postMessage(message),
     listen(onMessage, onBroken) {
-      worker.onmessage = (event) => onMessage(event.data as FromWorker);
+      worker.onmessage = (event) => onMessage(event.data as From);
       worker.onerror = (event) => onBroken(event.message);
     },
     hold: () => undefined,
