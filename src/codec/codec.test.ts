@@ -130,7 +130,7 @@ describe("an archive", () => {
       [2, 3],
       [2, 4],
     ]);
-    expect(seen[0]).toEqual({ images: 0, totalImages: 3, row: 1, rows: 4 });
+    expect(seen[0]).toEqual({ images: 0, count: 2, totalImages: 3, row: 1, rows: 4 });
     const stop = new AbortController();
     const error = await failure(
       decodeArchive(binary, bytes, { signal: stop.signal, onProgress: ({ row }) => row === 2 && stop.abort() }),

@@ -15,10 +15,12 @@ import {
   writeArchive,
   writeSingleFile,
 } from "./container.ts";
+import { hex } from "./digest.ts";
 import { checkName, type Directory } from "./directory.ts";
 import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
-import type { Condition, Predictor } from "./predictor.ts";
+import type { GroupThreads } from "./group-threads.ts";
+import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
 
 export interface CodecImage {
@@ -41,9 +43,11 @@ export interface DecodedImage extends CodecImage {
   readonly name: string;
 }
 
+/** With threads, groups report in turns: `images` tells them apart. */
 export interface CodecProgress {
-  /** Images done before this group, and in all. */
+  /** Images before this group, of this group, and in all. */
   readonly images: number;
+  readonly count: number;
   readonly totalImages: number;
   /** Rows done of this group's images, and in all. */
   readonly row: number;
@@ -55,6 +59,8 @@ export interface CodecOptions {
   readonly pixelBudget?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: CodecProgress) => void) | undefined;
+  /** Code several groups at a time, in threads that run the same model; no byte and no pixel depends on it. */
+  readonly threads?: GroupThreads | undefined;
 }
 
 export interface EncodeOptions extends CodecOptions {
@@ -81,21 +87,19 @@ export async function encodeImages(
   const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
   checkImages(predictor, images, options);
   const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
-  const plan = planGroups(images, (pixels) => Math.max(1, Math.min(groupSize, Math.floor(pixelBudget / pixels))));
+  const most = (size: PixelSize): number => {
+    const fit = Math.floor(pixelBudget / (size.height * size.width * predictor.channels));
+    return Math.max(1, Math.min(groupSize, fit, predictor.mostImages?.(size) ?? groupSize));
+  };
+  const plan = planGroups(images, most);
+  const firsts = plan.map(() => 0);
+  for (let k = 1; k < plan.length; k++) firsts[k] = firsts[k - 1]! + plan[k - 1]!.length;
   const groups: GroupRecord[] = [];
-  let first = 0;
-  for (const indices of plan) {
-    groups.push(
-      await encodeOneGroup(
-        predictor,
-        indices.map((i) => images[i]!),
-        first,
-        images.length,
-        options,
-      ),
-    );
-    first += indices.length;
-  }
+  const encode = (k: number, signal: AbortSignal | undefined): Promise<GroupRecord> => {
+    const members = plan[k]!.map((i) => images[i]!);
+    return encodeOneGroup(predictor, members, firsts[k]!, images.length, { ...options, signal });
+  };
+  for await (const group of someAtATime(plan.length, options, encode)) groups.push(group);
   const order = Uint32Array.from(plan.flat());
   const has = (field: "name" | "label") => images.some((image) => (image[field] ?? "") !== "");
   return writeArchive(
@@ -146,7 +150,37 @@ export async function* decodeGroups(
   options: CodecOptions = {},
 ): AsyncGenerator<DecodedImage[]> {
   const file = openFor(predictor, bytes);
-  for (let index = 0; index < groupCount(file); index++) yield await decodeOneGroup(predictor, file, index, options);
+  yield* someAtATime(groupCount(file), options, (index, signal) =>
+    decodeOneGroup(predictor, file, index, { ...options, signal }),
+  );
+}
+
+/** `work` of 0, 1, ..., `count` - 1 in order, one at a time or one a thread; when one fails or nobody asks for more, the others stop. */
+async function* someAtATime<T>(
+  count: number,
+  { threads, signal }: CodecOptions,
+  work: (index: number, signal: AbortSignal | undefined) => Promise<T>,
+): AsyncGenerator<T> {
+  if (threads === undefined) {
+    for (let index = 0; index < count; index++) yield await work(index, signal);
+    return;
+  }
+  const stop = new AbortController();
+  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const begun: Promise<T>[] = [];
+  try {
+    for (let index = 0, next = 0; index < count; index++) {
+      while (next < Math.min(count, index + threads.count)) {
+        const one = work(next++, either);
+        one.catch(() => undefined); // it is thrown when its turn comes
+        begun.push(one);
+      }
+      yield await begun.shift()!;
+    }
+  } finally {
+    stop.abort();
+    await Promise.allSettled(begun);
+  }
 }
 
 /** The images of one group of an opened file; nothing else of the file is read. */
@@ -175,8 +209,11 @@ export async function decodeRecord(
 ): Promise<DecodedImage[]> {
   within(where, () => checkConditions("corrupt", predictor, record.conditions ?? []));
   const { height, width, first, conditions } = record;
-  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, first, totalImages, height) };
-  const pixels = await withinAsync(where, () => decodeGroup(predictor, record, streamOptions));
+  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, record, totalImages) };
+  const threads = threadsFor(predictor, options);
+  const pixels = await withinAsync(where, () =>
+    threads ? threads.decode(record, streamOptions) : decodeGroup(predictor, record, streamOptions),
+  );
   const perImage = height * width * predictor.channels;
   return Array.from({ length: record.count }, (_, i) => ({
     ...describeImage(directory, first + i),
@@ -272,12 +309,23 @@ async function encodeOneGroup(
   const pixels = new Uint8Array(images.length * perImage);
   for (const [i, image] of images.entries()) pixels.set(image.pixels, i * perImage);
   const conditions = images[0]!.condition === undefined ? undefined : images.map((image) => image.condition!);
-  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, first, totalImages, height) };
-  return { ...size, first, conditions, ...(await encodeGroup(predictor, pixels, size, streamOptions)) };
+  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, { ...size, first }, totalImages) };
+  const threads = threadsFor(predictor, options);
+  const payload = await (threads
+    ? threads.encode(pixels, size, streamOptions)
+    : encodeGroup(predictor, pixels, size, streamOptions));
+  return { ...size, first, conditions, ...payload };
+}
+
+function threadsFor(predictor: Predictor, { threads }: CodecOptions): GroupThreads | undefined {
+  if (threads !== undefined && hex(threads.digest) !== hex(predictor.digest)) {
+    fail("usage", `expected threads of the model ${hex(predictor.digest)} but received threads of ${hex(threads.digest)}`);
+  }
+  return threads;
 }
 
 /** Indices of each group's images: sizes in order of first appearance, images of one size in the given order. */
-function planGroups(images: readonly CodecImage[], most: (pixels: number) => number): number[][] {
+function planGroups(images: readonly CodecImage[], most: (size: PixelSize) => number): number[][] {
   const bySize = new Map<string, number[]>();
   for (const [i, { height, width }] of images.entries()) {
     const key = `${height}x${width}`;
@@ -287,14 +335,18 @@ function planGroups(images: readonly CodecImage[], most: (pixels: number) => num
   }
   const groups: number[][] = [];
   for (const indices of bySize.values()) {
-    const count = most(images[indices[0]!]!.pixels.length);
+    const count = most(images[indices[0]!]!);
     for (let i = 0; i < indices.length; i += count) groups.push(indices.slice(i, i + count));
   }
   return groups;
 }
 
-function progressOf({ onProgress }: CodecOptions, images: number, totalImages: number, rows: number) {
-  return onProgress && ((row: number) => onProgress({ images, totalImages, row, rows }));
+function progressOf(
+  { onProgress }: CodecOptions,
+  { first, count, height }: GroupSize & { readonly first: number },
+  totalImages: number,
+) {
+  return onProgress && ((row: number) => onProgress({ images: first, count, totalImages, row, rows: height }));
 }
 
 function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixelBudget = PIXEL_BUDGET }: CodecOptions): void {

@@ -38,6 +38,11 @@ export interface Predictor {
   /** Classes, or numbers in a condition vector; 0 for a model without condition. */
   readonly conditionSize: number;
   /**
+   * Most images of this size that an encoder should put into one lock step, so that a decoder's buffers stay moderate; absent: any
+   * number. The same on every machine, since it decides how images are grouped.
+   */
+  readonly mostImages?: (size: PixelSize) => number;
+  /**
    * The image is known: `onRow(row, starts, frequencies)` for each row from the top, both of axes [W, C, count]: where the
    * given level's interval starts and how wide it is, out of 2^24. The arrays may be used again after `onRow` returns.
    */

@@ -1,0 +1,175 @@
+/** The codec on the exact engine: any size, any grouping, any number of threads; and which changes make another model. */
+
+import { afterAll, describe, expect, test } from "vitest";
+import { PixelcnnError } from "../errors.ts";
+import { resolvePixelcnn } from "../models/config.ts";
+import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { initialise } from "../nn/params.ts";
+import { randomFrom } from "../random.ts";
+import type { RasterModel } from "../raster/parameters.ts";
+import { type CodecImage, decodeArchive, decodeGroups, encodeImages, encodeSingle } from "./codec.ts";
+import { openPxc, readGroup } from "./container.ts";
+import { hex } from "./digest.ts";
+import { type EnginePredictor, enginePredictor } from "./engine-predictor.ts";
+import { openGroupThreads } from "./group-threads.ts";
+
+interface Shape {
+  readonly channels?: number;
+  readonly levels?: number;
+  readonly height?: number;
+  readonly condition?: number;
+}
+
+function modelOf({ channels = 1, levels = 2, height = 5, condition }: Shape = {}) {
+  const config = resolvePixelcnn({
+    ...{ height, width: 7, channels, levels, features: 4 * channels, depth: 3, firstKernel: 5, skip: 4 * channels },
+    ...{ head: { features: 4 * channels }, dilations: [1, 2] },
+    ...(condition === undefined ? {} : { condition: { kind: "vector", size: condition } }),
+  });
+  const specs = pixelcnnParameters(config).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.3) }));
+  return { config, parameters: initialise(specs, randomFrom(3)) };
+}
+
+const closing: { close(): Promise<void> }[] = [];
+afterAll(async () => void (await Promise.all(closing.map((one) => one.close()))));
+async function predictorOf(model: RasterModel): Promise<EnginePredictor> {
+  const predictor = await enginePredictor(model);
+  closing.push(predictor);
+  return predictor;
+}
+
+/** Images that the model itself drew, of several sizes. */
+async function drawn({ engine }: EnginePredictor, sizes: readonly (readonly [number, number, number])[]): Promise<CodecImage[]> {
+  const images: CodecImage[] = [];
+  for (const [count, height, width] of sizes) {
+    const { pixels } = await engine.sample({ count, height, width, seed: 5 });
+    const size = pixels.length / count;
+    for (let i = 0; i < count; i++)
+      images.push({ height, width, pixels: pixels.slice(i * size, (i + 1) * size), name: `${height}x${width}/${i}.png` });
+  }
+  return images;
+}
+
+const pixelsOf = (images: readonly CodecImage[]): number[][] => images.map(({ pixels }) => [...pixels]);
+
+describe.each([
+  ["binary", {}],
+  ["grey", { levels: 256 }],
+  ["colour", { channels: 3, levels: 8 }],
+  ["colour and alpha", { channels: 4, levels: 3 }],
+  ["with a condition", { levels: 4, condition: 3 }],
+] as const)("a %s model", (_name, shape) => {
+  test("gives back images of any size, in groups of 1, 3 and 64, and alone", async () => {
+    const predictor = await predictorOf(modelOf(shape));
+    const images = (
+      await drawn(predictor, [
+        [5, 5, 7],
+        [1, 1, 1],
+        [1, 37, 21],
+        [2, 9, 4],
+      ])
+    ).map((image, i) => ("condition" in shape ? { ...image, condition: i % 3 } : image));
+    for (const groupSize of [1, 3, 64]) {
+      const bytes = await encodeImages(predictor, images, { groupSize });
+      expect(pixelsOf(await decodeArchive(predictor, bytes))).toEqual(pixelsOf(images));
+    }
+    for (const image of images) {
+      const [back] = await decodeArchive(predictor, await encodeSingle(predictor, image));
+      expect(back).toMatchObject({ height: image.height, width: image.width, pixels: image.pixels });
+    }
+  });
+
+  test("needs the bits that the engine says, and at most 4 more a group", async () => {
+    const predictor = await predictorOf(modelOf(shape));
+    const images = await drawn(predictor, [[40, 6, 9]]);
+    const pixels = Uint8Array.from(images.flatMap((image) => [...image.pixels]));
+    const scored = await predictor.engine.score({ images: { height: 6, width: 9, pixels } });
+    const bits = scored.reduce((a, b) => a + b, 0);
+    const file = openPxc(await encodeImages(predictor, images));
+    if (file.kind !== "archive") throw new Error("expected an archive");
+    const { payload, stored } = readGroup(file, 0);
+    expect(file.groups).toHaveLength(1);
+    if (!stored.includes(true)) expect(Math.abs(8 * payload.length - bits)).toBeLessThanOrEqual(2e-5 * bits + 4 + 8);
+    else expect(8 * payload.length).toBeLessThanOrEqual(bits + 4 + 8);
+  });
+});
+
+describe("threads", () => {
+  const model = modelOf({ levels: 4 });
+
+  test("change no byte and no pixel", async () => {
+    const predictor = await predictorOf(model);
+    const images = await drawn(predictor, [
+      [9, 5, 7],
+      [4, 8, 3],
+    ]);
+    const alone = await encodeImages(predictor, images, { groupSize: 2 });
+    for (const count of [1, 2, 3]) {
+      const threads = openGroupThreads(model, predictor, { count });
+      closing.push(threads);
+      const seen: number[] = [];
+      const bytes = await encodeImages(predictor, images, { groupSize: 2, threads, onProgress: ({ row }) => seen.push(row) });
+      expect(hex(bytes)).toBe(hex(alone));
+      expect(seen).toHaveLength(5 * 5 + 2 * 8);
+      expect(pixelsOf(await decodeArchive(predictor, alone, { threads }))).toEqual(pixelsOf(images));
+    }
+  });
+
+  test("stop on request, when a group is damaged, and when nobody asks for more; then work again", async () => {
+    const predictor = await predictorOf(model);
+    const images = await drawn(predictor, [[6, 5, 7]]);
+    const threads = openGroupThreads(model, predictor, { count: 2 });
+    closing.push(threads);
+    const bytes = await encodeImages(predictor, images, { groupSize: 1, threads });
+    const failure = (work: Promise<unknown>): Promise<PixelcnnError> =>
+      work.then(
+        () => Promise.reject(new Error("expected an error")),
+        (error) => (error instanceof PixelcnnError ? error : Promise.reject(error)),
+      );
+    const stop = new AbortController();
+    const stopped = decodeArchive(predictor, bytes, { threads, signal: stop.signal, onProgress: () => stop.abort() });
+    expect((await failure(stopped)).kind).toBe("interrupted");
+    const damaged = bytes.slice();
+    const file = openPxc(bytes);
+    damaged[(file.kind === "archive" && file.groups[3]!.offset + 14) || 0]! ^= 1;
+    expect((await failure(decodeArchive(predictor, damaged, { threads }))).message).toMatch(/^group 3 \(images 3 to 3, .*CRC-32/);
+    for await (const group of decodeGroups(predictor, bytes, { threads })) {
+      expect(group).toHaveLength(1);
+      break;
+    }
+    expect(pixelsOf(await decodeArchive(predictor, bytes, { threads }))).toEqual(pixelsOf(images));
+  });
+
+  test("of another model are refused", async () => {
+    const predictor = await predictorOf(model);
+    const other = modelOf({ levels: 3 });
+    const threads = openGroupThreads(other, await predictorOf(other), { count: 1 });
+    const images = await drawn(predictor, [[1, 2, 2]]);
+    await expect(encodeImages(predictor, images, { threads })).rejects.toThrow(/^expected threads of the model [0-9a-f]{64} but/);
+  });
+});
+
+test("the digest covers every weight and what the engine reads of the config, not the size that the model was trained on", async () => {
+  const digestOf = async (model: RasterModel): Promise<string> => hex((await predictorOf(model)).digest);
+  const digest = await digestOf(modelOf());
+  expect(await digestOf(modelOf({ height: 28 }))).toBe(digest);
+  expect(await digestOf(modelOf({ levels: 3 }))).not.toBe(digest);
+  const { config, parameters } = modelOf();
+  expect(await digestOf({ config, parameters: Object.fromEntries(parameters) })).toBe(digest);
+  for (const tensor of parameters.values()) {
+    const before = tensor.data[0]!;
+    new Int32Array(tensor.data.buffer, tensor.data.byteOffset, 1)[0]! += 1;
+    expect(await digestOf({ config, parameters })).not.toBe(digest);
+    tensor.data[0] = before;
+  }
+});
+
+test("groups of wide images are made small enough to decode in moderate memory", async () => {
+  const predictor = await predictorOf(modelOf());
+  expect(predictor.mostImages({ height: 28, width: 28 })).toBeGreaterThan(64);
+  for (const width of [4000, 100_000]) {
+    const count = predictor.mostImages({ height: 1, width });
+    if (count > 1) expect(predictor.engine.memoryFor({ count, width })).toBeLessThanOrEqual(2 ** 28);
+    expect(predictor.engine.memoryFor({ count: count + 1, width })).toBeGreaterThan(2 ** 28 - 2 ** 16);
+  }
+});

@@ -1,0 +1,57 @@
+/**
+ * The exact engine as the codec's predictor. The digest covers what decides the frequencies and nothing else: the fields of the config
+ * that the engine reads (not the size of the images that the model was trained on, since it codes any) and every parameter.
+ */
+
+import { createEngine, type Engine } from "../raster/engine.ts";
+import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
+import { modelDigest } from "./digest.ts";
+import type { PixelSize, Predictor } from "./predictor.ts";
+
+export interface EnginePredictor extends Predictor {
+  readonly engine: Engine;
+  mostImages(size: PixelSize): number;
+  /** Closes the engine. */
+  close(): Promise<void>;
+}
+
+/** Bound on the buffers of a group's decoder; at 28 x 28 a group of 64 takes a tenth of it or so. */
+const GROUP_MEMORY = 256 * 2 ** 20;
+
+/** A predictor of a model; `engine` must be one of the same model. */
+export async function enginePredictor(model: RasterModel, engine: Engine = createEngine(model)): Promise<EnginePredictor> {
+  const { parameters } = model;
+  const entries = parameters instanceof Map ? [...parameters] : Object.entries(parameters);
+  return {
+    engine,
+    channels: engine.channels,
+    levels: engine.levels,
+    conditionSize: engine.conditionSize,
+    digest: await modelDigest(readFields(model.config), entries),
+    mostImages({ width }) {
+      const one = engine.memoryFor({ count: 1, width });
+      const each = engine.memoryFor({ count: 2, width }) - one;
+      return Math.max(1, 1 + Math.floor((GROUP_MEMORY - one) / each));
+    },
+    forced: (images, size, onRow, options) => engine.forced(images, size, onRow, options),
+    stepwise: (size, source, options) => engine.stepwise(size, source, options),
+    close: () => engine.close(),
+  };
+}
+
+/** The fields of a config that the engine reads, each by name: another field must not slip into the digest. */
+function readFields(config: RasterConfig): RasterConfig {
+  const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, condition } = config;
+  return {
+    channels,
+    levels,
+    features,
+    depth,
+    firstKernel,
+    kernels,
+    dilations,
+    skip,
+    head: { kind: head.kind, features: head.features },
+    condition: condition && { kind: condition.kind, size: condition.size },
+  };
+}
