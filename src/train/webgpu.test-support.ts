@@ -1,4 +1,4 @@
-/** Run as a process: 20 whole steps of each model on the device that the argument names; prints, as JSON, the losses and where the weights end. */
+/** Run as a process, `webgpu.test-support.ts DEVICE MODEL..`: 20 whole steps of each model; prints, as JSON, the losses and where the weights end. */
 
 import { pathToFileURL } from "node:url";
 import { resolvePixelcnn } from "../models/config.ts";
@@ -77,6 +77,6 @@ export async function twentySteps(name: ModelName, device: Device): Promise<Step
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const device = checkDevice(process.argv[2] ?? "cpu");
   const results: Record<string, Steps> = {};
-  for (const name of Object.keys(MODELS) as ModelName[]) results[name] = await twentySteps(name, device);
+  for (const name of process.argv.slice(3) as ModelName[]) results[name] = await twentySteps(name, device);
   console.log(JSON.stringify(results));
 }

