@@ -14,7 +14,7 @@ import { type ModelName, type Steps, twentySteps } from "./webgpu.test-support.t
 const CHROMIUM = "/usr/lib/chromium";
 const driver = join(CHROMIUM, "vk_swiftshader_icd.json");
 const loader = join(CHROMIUM, "libvulkan.so.1");
-/** A software driver takes 10 s to make ready a model's two hundred programs, so colour waits for the slow tests. */
+/** A software driver takes 10 s to make ready one model's programs, so colour waits for the slow tests. */
 const names: ModelName[] = process.env.PIXELCNN_SLOW ? ["grey", "colour"] : ["grey"];
 const missing = [driver, loader].filter((file) => !existsSync(file));
 
