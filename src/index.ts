@@ -63,6 +63,7 @@ export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } 
 
 export {
   type CompleteOptions,
+  type Condition,
   createEngine,
   type Engine,
   type EngineOptions,
@@ -70,4 +71,30 @@ export {
   type Images,
   type SampleOptions,
 } from "./raster/engine.ts";
-export { webThread } from "./raster/workers.ts";
+export type { RasterConfig, RasterModel } from "./raster/parameters.ts";
+export { type Thread, webThread } from "./raster/workers.ts";
+
+// The codec: images to .pxc files and back.
+
+export {
+  type CodecImage,
+  type CodecOptions,
+  type CodecProgress,
+  type DecodedImage,
+  type DecodeOptions,
+  decodeArchive,
+  decodeGroups,
+  decodeOneGroup,
+  type EncodeOptions,
+  encodeImages,
+  encodeSingle,
+} from "./codec/codec.ts";
+export { type Archive, type ArchiveHeader, openPxc, type PxcFile, type Single } from "./codec/container.ts";
+export { modelDigest, modelManifest } from "./codec/digest.ts";
+export { type EnginePredictor, enginePredictor } from "./codec/engine-predictor.ts";
+export { decodeStream, encodeStream, type StreamOptions } from "./codec/group-coder.ts";
+export { type GroupThread, type GroupThreads, openGroupThreads } from "./codec/group-threads.ts";
+export type { Predictor } from "./codec/predictor.ts";
+export { type DecodedPrefix, decodePrefix, type PartialImage } from "./codec/prefix.ts";
+export { safeNames } from "./codec/safe-names.ts";
+export { type LostImages, type Salvage, type SalvageOptions, salvageArchive } from "./codec/salvage.ts";
