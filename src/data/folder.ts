@@ -75,7 +75,7 @@ function openFolder(path: string, images: readonly string[], divided: boolean, o
 }
 
 /** Every file below `root`, as paths with "/", sorted by code units: images by their extension, and others. */
-async function listImages(root: string): Promise<{ files: string[]; others: string[] }> {
+export async function listImages(root: string): Promise<{ files: string[]; others: string[] }> {
   const files: string[] = [];
   const others: string[] = [];
   const walk = async (folder: string, prefix: string, above: ReadonlyMap<string, string>): Promise<void> => {

@@ -136,7 +136,7 @@ async function sourceOf(spec: string, options: ResolvedDataOptions, onWarning: D
   const size = height !== undefined && width !== undefined ? { height, width } : undefined;
   const images = { size, fit, channels, onBroken, cacheBytes, onWarning };
   const isFolder = await isFolderAt(spec);
-  switch (isFolder ? await formatOfFolder(spec) : await formatOfFile(spec)) {
+  switch (await formatAt(spec)) {
     case "idx":
       return idxSource(spec, { cacheBytes, isFolder });
     case "cifar":
@@ -150,7 +150,12 @@ async function sourceOf(spec: string, options: ResolvedDataOptions, onWarning: D
   }
 }
 
-type Format = "idx" | "cifar" | "parquet" | "atlas" | "images";
+export type DataFormat = "idx" | "cifar" | "parquet" | "atlas" | "images";
+
+/** What lies at a path; a single image is not data. */
+export async function formatAt(path: string): Promise<DataFormat> {
+  return (await isFolderAt(path)) ? formatOfFolder(path) : formatOfFile(path);
+}
 
 async function isFolderAt(spec: string): Promise<boolean> {
   try {
@@ -165,7 +170,7 @@ async function isFolderAt(spec: string): Promise<boolean> {
   }
 }
 
-async function formatOfFolder(path: string): Promise<Format> {
+async function formatOfFolder(path: string): Promise<DataFormat> {
   const files = await readdir(path).catch((error) => failToRead(path, error));
   if (files.some((file) => /images[-.]idx[34]-ubyte(\.gz)?$/.test(file))) return "idx";
   if (looksLikeCifar(files)) return "cifar";
@@ -183,7 +188,7 @@ async function atlasIn(path: string): Promise<string> {
 }
 
 /** A file is told by its first bytes where they say it, otherwise by its name. */
-async function formatOfFile(path: string): Promise<Format> {
+async function formatOfFile(path: string): Promise<DataFormat> {
   const handle = await openFile(path).catch((error) => failToRead(path, error));
   const start = new Uint8Array(4);
   try {
