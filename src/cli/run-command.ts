@@ -28,6 +28,8 @@ export interface Outcome {
   readonly json: object;
   /** What a person reads instead; nothing where the messages said it all. */
   readonly text?: string;
+  /** Exit code of work that was done, but not all of it; default 0. */
+  readonly code?: number;
 }
 
 export interface Command<T extends ArgsDef = ArgsDef> {
@@ -84,7 +86,7 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
       const text = typeof outcome === "string" ? outcome : outcome.text;
       if (text) await print(`${text}\n`);
     }
-    return 0;
+    return typeof outcome === "string" ? 0 : (outcome.code ?? 0);
   } catch (thrown) {
     terminal.endProgress();
     const error = asError(thrown, stop.signal);
@@ -92,10 +94,8 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
     if (error.kind === "internal" && process.env.PIXELCNN_DEBUG) terminal.note(String((thrown as Error).stack ?? thrown));
     if (json) await print(`${JSON.stringify({ error: { kind: error.kind, message: error.message } })}\n`);
     return EXIT_CODES[error.kind] ?? 1;
-  } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
   }
+  // The handlers stay: a second signal that comes while the process is ending must not change its exit code.
 }
 
 /** Writes to stdout and waits until it is out; a reader that has gone (`| head`) is no error. */
