@@ -58,7 +58,7 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
 }
 
 /** `0-7,12` as numbers. */
-function indicesOf(text: string, word: string, length: number): number[] {
+export function indicesOf(text: string, word: string, length: number): number[] {
   return text.split(",").flatMap((part) => {
     const range = /^(\d+)(?:-(\d+))?$/.exec(part);
     if (!range)
