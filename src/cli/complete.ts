@@ -29,7 +29,8 @@ export default defineCommand({
     mask: {
       type: "string",
       valueHint: "M.png",
-      description: "A picture of the model's size: white where the image is given, black where it is filled in",
+      description:
+        "A picture of the model's size: white where the image is given, black where it is filled in. Drawing goes row by row, so what is given after a gap is kept but does not inform the gap",
     },
     count: { type: "string", alias: "n", valueHint: "N", default: "4", description: "Completions an image" },
     temperature: {
