@@ -152,6 +152,28 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
     expect([trained.losses.length, trained.norms.length]).toEqual([10, 10]);
   });
 
+  test("a gradient above the clip is scaled down to it, one below is left as it is, and a clip of 0 is none", async () => {
+    const norm = adam.gradientNorms[0]!;
+    for (const [clip, factor] of [
+      [norm / 4, 1 / 4],
+      [norm * 4, 1],
+      [0, 1],
+    ] as const) {
+      const settings = { ...golden.settings, clip };
+      const zero = tensor("float32", [weights.length], new Float32Array(weights.length));
+      const outputs = await runOnce(stepGraph(model, batch, settings), {
+        ...imagesOf(golden),
+        ...{ weights: flat, first: zero, second: zero, average: flat },
+        schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(1, 0, settings, 0)),
+      });
+      // The first moment after one step from 0 is (1 - beta1) times the gradient that Adam was given.
+      const given = numbers(outputs.next_first).map((x) => x / (1 - settings.beta1) / factor);
+      const far = [...distances(model, given, golden.gradients, FLOOR)].filter(([, distance]) => !(distance < RELATIVE));
+      expect(far, `clip ${clip}`).toEqual([]);
+      expect(within(numbers(outputs.norm)[0]!, norm)).toBeLessThan(RELATIVE);
+    }
+  });
+
   test("clipping was at work: every golden norm is above the clip", () => {
     expect(adam.gradientNorms.every((norm) => norm > adam.clip)).toBe(true);
   });
