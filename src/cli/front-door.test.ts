@@ -147,7 +147,7 @@ describe("an error says what was expected and what came, and ends with its code"
       "a resume with another field",
       () => ["train", "--resume", "--out", run, "--set", "train.rate=0.5"],
       2,
-      "its config.json has train.rate 0.0015 but received 0.5",
+      "its config.json has train.rate 0.003 but received 0.5",
     ],
     [
       "a resume with a preset",
