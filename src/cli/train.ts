@@ -5,6 +5,7 @@ import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParsedArgs } from "citty";
 import { fail, PixelcnnError } from "../errors.ts";
+import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig, TrainConfig } from "../train/config.ts";
@@ -160,6 +161,8 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   const config = completeDraft(draft, keptSource(source), splits.train);
   const { train } = config;
   const [unit, amount] = Object.entries(train.budget)[0]!;
+  const hole = blindSpotOf(config.model);
+  if (hole) terminal.warn(`model.dilations: ${hole}`);
   terminal.note(`${source}, ${origin}: ${counted(amount, unit.slice(0, -1))}, batch ${train.batch}, rate ${train.rate}`);
   return { config, splits, from: undefined };
 }
