@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     const found = (await page.evaluate("nats()")) as number[];
     const expected = await nats();
     expect(found).toHaveLength(expected.length);
-    found.forEach((x, i) => expect(Math.abs(x - expected[i]!)).toBeLessThan(1e-4));
+    for (const [i, x] of found.entries()) expect(Math.abs(x - expected[i]!)).toBeLessThan(1e-4);
     expect(errors).toEqual([]);
   }, 120_000);
 });
