@@ -10,7 +10,7 @@ import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnLogProbability, pixelcnnParameters } from "../models/pixelcnn.ts";
 import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
-import { add, neg, reduceSum } from "../onnx/ops.ts";
+import { add, neg, reduceSum, slice } from "../onnx/ops.ts";
 import { sizeOf } from "../tensor.ts";
 import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
 
@@ -23,9 +23,14 @@ function lossAndGradient(
   weights: Value,
   pixels: Value,
   h: Value | null,
+  chunk = pixels.shape[0]!,
 ): { loss: Value; gradient: Value } {
   const lookup = lookupFlat(specs, weights);
-  const loss = neg(reduceSum(pixelcnnLogProbability(model, lookup, pixels, h)));
+  const part = (x: Value, i: number): Value => slice(x, 0, i * chunk, (i + 1) * chunk);
+  const losses = Array.from({ length: pixels.shape[0]! / chunk }, (_, i) =>
+    neg(reduceSum(pixelcnnLogProbability(model, lookup, part(pixels, i), h && part(h, i)))),
+  );
+  const loss = losses.reduce((a, b) => add(a, b));
   return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup))) };
 }
 
@@ -80,13 +85,16 @@ export function stepGraph(
   return graph;
 }
 
-/** One shard's part of a step: `pixels` (and `condition`) of `shard` images and `weights` -> `loss` and `gradient`, both summed over the shard. */
-export function gradientGraph(model: PixelcnnConfig, shard: number): Graph {
+/**
+ * One shard's part of a step: `pixels` (and `condition`) of `shard` images and `weights` -> `loss` and `gradient`, both summed over the shard.
+ * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once a shard.
+ */
+export function gradientGraph(model: PixelcnnConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
   const graph = new Graph("gradient");
   const specs = pixelcnnParameters(model);
   const { pixels, h } = imageInputs(graph, model, shard);
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h, chunk);
   graph.output("loss", loss);
   graph.output("gradient", gradient);
   return graph;
@@ -104,10 +112,17 @@ export function updateGraph(model: PixelcnnConfig, shards: number, batch: number
   return graph;
 }
 
-/** Images a shard: few enough that a layer's activations stay in a core's cache, and a divisor of the batch. */
-export function shardSize(model: PixelcnnConfig, batch: number): number {
+/**
+ * Images a shard: enough that the sum of the shards' gradients costs little, few enough that all threads have some; a divisor of the batch.
+ */
+export function shardSize(batch: number): number {
+  return [4, 3, 2].find((n) => batch % n === 0) ?? 1;
+}
+
+/** Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. */
+export function chunkSize(model: PixelcnnConfig, shard: number): number {
   const perImage = sizeOf([model.height, model.width, model.features]);
   let best = 1;
-  for (let n = 1; n <= batch; n++) if (batch % n === 0 && n * perImage <= 60_000) best = n;
+  for (let n = 1; n <= shard; n++) if (shard % n === 0 && n * perImage <= 60_000) best = n;
   return best;
 }

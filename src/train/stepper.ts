@@ -50,7 +50,7 @@ export interface StepperOptions {
   readonly device?: Device;
   /** CPU threads; default one a core. */
   readonly threads?: number;
-  /** Images a shard on the CPU; default by cache size (step.ts). It divides the batch. Changing it changes rounding. */
+  /** Images a shard on the CPU; default shardSize (step.ts). It divides the batch. Changing it changes rounding. */
   readonly shard?: number;
 }
 
@@ -108,7 +108,7 @@ async function openWhole(options: StepperOptions, device: Device): Promise<Stepp
 
 async function openSharded(options: StepperOptions): Promise<Stepper> {
   const { model, batch, adam } = options;
-  const shard = options.shard ?? shardSize(model, batch);
+  const shard = options.shard ?? shardSize(batch);
   if (batch % shard !== 0) fail("usage", `expected a shard that divides the batch of ${batch} images but received ${shard}`);
   const shards = batch / shard;
   const pool: Session = await openPool(compile(gradientGraph(model, shard)), options.threads ? { threads: options.threads } : {});
