@@ -41,10 +41,20 @@ if (!same) throw new Error("expected the test set back, but it differs: this is 
 // Levels spread over 0 .. 255, as a picture would hold them.
 const grey = Uint8Array.from(pixels, (v) => Math.round((v * 255) / (levels - 1)));
 const picture = (data: Uint8Array, rows: number) => sharp(data, { raw: { width, height: rows, channels: 1 } });
-const png = (data: Uint8Array, rows: number) =>
-  picture(data, rows)
-    .png({ compressionLevel: 9, ...(levels <= 16 ? { palette: true, colours: levels } : {}) })
-    .toBuffer();
+/** The smallest of what sharp can write; without the grey colourspace it would store three channels. */
+async function png(data: Uint8Array, rows: number): Promise<Buffer> {
+  const grey = picture(data, rows).toColourspace("b-w");
+  const options = [{}, { adaptiveFiltering: true }, ...(levels <= 16 ? [{ palette: true, colours: levels }] : [])];
+  const made = await Promise.all(
+    options.map((o) =>
+      grey
+        .clone()
+        .png({ compressionLevel: 9, ...o })
+        .toBuffer(),
+    ),
+  );
+  return made.reduce((least, next) => (next.length < least.length ? next : least));
+}
 const webp = (data: Uint8Array, rows: number) => picture(data, rows).webp({ lossless: true, effort: 6 }).toBuffer();
 
 const few = Math.min(500, images.length);
