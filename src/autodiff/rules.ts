@@ -170,14 +170,14 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
   // A convolution's cotangent is the convolution of dy at the transposed taps with each tap's matrix transposed.
   Convolve: ({ dy, inputs: [x, w, bias], needed, settings }) => {
     const taps = settings as Taps;
-    const [batch, positions, features] = x!.shape as [number, number, number];
+    const [batch, , features] = x!.shape as [number, number, number];
     const outputs = w!.shape[1]!;
     const back = (): Value => {
       const turned = reshape(transpose(reshape(w!, [taps.count, features, outputs]), [0, 2, 1]), [
         taps.count * outputs,
         features,
       ]);
-      return reshape(convolve(reshape(dy, [batch, positions, outputs]), turned, { taps: transposeTaps(taps) }), x!.shape);
+      return reshape(convolve(reshape(dy, [batch, taps.positions, outputs]), turned, { taps: transposeTaps(taps) }), x!.shape);
     };
     return [
       needed[0] ? back() : null,

@@ -10,11 +10,32 @@ const kernel = z
   .max(31)
   .refine((n) => n % 2 === 1, "expected an odd kernel size");
 
-export const conditionSchema = z.strictObject({
-  kind: z.literal("vector"),
-  /** Numbers in the condition, D. */
-  size: count(1),
-});
+/** What a model can be conditioned on; docs/conditioning.md. */
+export const conditionSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("class"),
+    /** Names; class i of the data is entry i. */
+    classes: z
+      .array(z.string().min(1))
+      .min(2)
+      .max(65536)
+      .refine((names) => new Set(names).size === names.length, "expected class names that differ"),
+  }),
+  z.strictObject({
+    kind: z.literal("vector"),
+    /** Numbers in the condition, D. */
+    size: count(1),
+  }),
+  z.strictObject({
+    kind: z.literal("map"),
+    height: count(1, 4096),
+    width: count(1, 4096),
+    channels: count(1, 4096),
+    /** Feature maps of m(h), M. */
+    features: count(1, 4096).default(16),
+  }),
+]);
+export type ConditionConfig = z.output<typeof conditionSchema>;
 
 export const pixelcnnSchema = z
   .strictObject({

@@ -1,6 +1,7 @@
 /**
  * The Gated PixelCNN (van den Oord et al. 2016, arXiv 1606.05328, section 2), in the paper's order and with the paper's names.
- * docs/model.md gives every shape. Axes: B images, P = H W positions, C channels, K levels, F features, S skip, R head, D condition.
+ * docs/model.md gives every shape. Axes: B images, P = H W positions, C channels, K levels, F features, S skip, R head, D numbers of
+ * a condition (condition.ts), M features of a map.
  */
 
 import { fail } from "../errors.ts";
@@ -11,6 +12,8 @@ import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
 import { convolve, gate } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, sub } from "../onnx/ops.ts";
+import { conditionNumbersOf, conditionWidth } from "./condition.ts";
+import { mapFeatures, mapParameters } from "./condition-map.ts";
 import { layersOf, type PixelcnnConfig } from "./config.ts";
 
 export function headOf(_config: PixelcnnConfig): Head {
@@ -21,7 +24,8 @@ export function headOf(_config: PixelcnnConfig): Head {
 export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
   const { channels: C, levels, features: F, skip: S, head, condition } = config;
   const layers = layersOf(config);
-  const specs: ParameterSpec[] = [];
+  const specs: ParameterSpec[] = condition?.kind === "map" ? mapParameters(condition, config) : [];
+  const conditions = condition ? conditionWidth(condition, config.height, config.width) : 0;
   const perGroup = (
     name: (c: number) => string,
     inputs: number,
@@ -49,8 +53,8 @@ export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
       perGroup((c) => `layer${l}.centre${c}.W_${half}`, inputs, F, l === 1 ? "A" : "B", horizontalFan);
       specs.push(bias(`layer${l}.horizontal.b_${half}`, [F]));
       if (condition) {
-        specs.push(matrix(`layer${l}.vertical.V_${half}`, [condition.size, F], condition.size));
-        specs.push(matrix(`layer${l}.horizontal.V_${half}`, [condition.size, F], condition.size));
+        specs.push(matrix(`layer${l}.vertical.V_${half}`, [conditions, F], conditions));
+        specs.push(matrix(`layer${l}.horizontal.V_${half}`, [conditions, F], conditions));
       }
     }
     if (l < layers.length || S === 0) {
@@ -76,7 +80,7 @@ function scaled(pixels: Value, { channels, levels }: PixelcnnConfig, dtype: "flo
 }
 
 /**
- * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D]) -> the head's outputs [B P C, M].
+ * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D], condition.ts) -> the head's outputs [B P C, M].
  * Outputs of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels.
  */
 export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
@@ -90,7 +94,7 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
     fail(
       "usage",
       config.condition
-        ? `expected a condition of ${config.condition.size} numbers an image but received none`
+        ? `expected a condition of ${conditionNumbersOf(config.condition)} numbers an image but received none`
         : "expected no condition for an unconditional model but received one",
     );
   }
@@ -100,6 +104,9 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
   const layers = layersOf(config);
   const dtype = lookup("head.hidden.b").dtype as "float32" | "float64";
 
+  const { condition } = config;
+  const s =
+    h && condition?.kind === "map" ? graph.scope("map", () => mapFeatures(condition, { height, width }, lookup, h)) : null;
   let vertical = scaled(pixels, config, dtype);
   let horizontal = vertical;
   let skips: Value | null = null;
@@ -108,25 +115,25 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
     const l = i + 1;
     const [first, last] = [l === 1, l === layers.length];
     graph.scope(`layer${l}`, () => {
-      // Biases, and V h where there is a condition, for f and g: [2F] or [B, 2F].
-      const biases = (stack: string): { bias: Value; perImage: Value | null } => {
-        const bias = reshape(lookup.pair(`layer${l}.${stack}.b`), [2 * F]);
-        return { bias, perImage: h ? gemm(h, lookup.pair(`layer${l}.${stack}.V`)) : null };
+      const biasOf = (stack: string): Value => reshape(lookup.pair(`layer${l}.${stack}.b`), [2 * F]);
+      // V h, one vector an image, or V s, one a pixel.
+      const withCondition = (p: Value, stack: string): Value => {
+        if (s) return gemm(s, lookup.pair(`layer${l}.${stack}.V`), { c: p });
+        return h ? rows(add(images(p), reshape(gemm(h, lookup.pair(`layer${l}.${stack}.V`)), [B, 1, 2 * F]))) : p;
       };
-      const withCondition = (p: Value, perImage: Value | null): Value =>
-        perImage ? rows(add(images(p), reshape(perImage, [B, 1, 2 * F]))) : p;
 
       // Vertical stack: p [B P, 2F]. Its one shift down by a row is in layer 1's taps.
       const p = graph.scope("vertical", () => {
         const taps = verticalTaps({ height, width }, kernel, dilation, first);
-        const { bias, perImage } = biases("vertical");
-        return withCondition(convolve(vertical, lookup.pair(`layer${l}.vertical.W`), { taps, bias }), perImage);
+        return withCondition(
+          convolve(vertical, lookup.pair(`layer${l}.vertical.W`), { taps, bias: biasOf("vertical") }),
+          "vertical",
+        );
       });
 
       // Horizontal stack: link from p (before its gate), left taps, centre: q [B P, 2F].
       const q = graph.scope("horizontal", () => {
-        const { bias, perImage } = biases("horizontal");
-        const link = withCondition(gemm(p, lookup.pair(`layer${l}.link.W`), { c: bias }), perImage);
+        const link = withCondition(gemm(p, lookup.pair(`layer${l}.link.W`), { c: biasOf("horizontal") }), "horizontal");
         const left = lookup.pair(`layer${l}.horizontal.W`);
         if (C === 1 && !first) {
           // One group: the centre is just one more tap.

@@ -9,59 +9,63 @@ import { sizeOf } from "../tensor.ts";
 import type { Value } from "./graph.ts";
 import { concat, gemm, mul, pad, reshape, sigmoid, slice, tanh } from "./ops.ts";
 
-/** Which positions each position of an image looks at. */
+/** Which positions of the input each position of the output looks at. */
 export interface Taps {
-  /** Positions of an image, H W. */
+  /** Positions of the output, H W. */
   readonly positions: number;
+  /** Positions of the input; as many as of the output but for a stride. */
+  readonly sources: number;
   readonly count: number;
-  /** [positions, count]; the value `positions` stands for "outside the image", which reads as zero. */
+  /** [positions, count]; the value `sources` stands for "outside the image", which reads as zero. */
   readonly indices: Int32Array;
 }
 
-/** Taps at (row, column) offsets, in the order given, in an image of height x width. */
-export function tapsAt(height: number, width: number, offsets: readonly (readonly [number, number])[]): Taps {
-  const positions = height * width;
+/** Taps at (row, column) offsets, in the order given, in an image of height x width; with a stride, from every stride-th row and column. */
+export function tapsAt(height: number, width: number, offsets: readonly (readonly [number, number])[], stride = 1): Taps {
+  const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)];
+  const sources = height * width;
   const count = offsets.length;
-  const indices = new Int32Array(positions * count);
-  for (let i = 0; i < height; i++) {
-    for (let j = 0; j < width; j++) {
+  const indices = new Int32Array(rows * columns * count);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
       offsets.forEach(([di, dj], t) => {
-        const inside = i + di >= 0 && i + di < height && j + dj >= 0 && j + dj < width;
-        indices[(i * width + j) * count + t] = inside ? (i + di) * width + (j + dj) : positions;
+        const [y, x] = [i * stride + di, j * stride + dj];
+        const inside = y >= 0 && y < height && x >= 0 && x < width;
+        indices[(i * columns + j) * count + t] = inside ? y * width + x : sources;
       });
     }
   }
-  return { positions, count, indices };
+  return { positions: rows * columns, sources, count, indices };
 }
 
 /** The taps that send a cotangent back: position q is read through tap t by position p exactly when p's entry here is q. */
-export function transposeTaps({ positions, count, indices }: Taps): Taps {
-  const back = new Int32Array(positions * count).fill(positions);
+export function transposeTaps({ positions, sources, count, indices }: Taps): Taps {
+  const back = new Int32Array(sources * count).fill(positions);
   for (let p = 0; p < positions; p++) {
     for (let t = 0; t < count; t++) {
       const q = indices[p * count + t]!;
-      if (q === positions) continue;
+      if (q === sources) continue;
       if (back[q * count + t] !== positions)
         fail("internal", `expected each tap to read a position once but tap ${t} reads position ${q} twice`);
       back[q * count + t] = p;
     }
   }
-  return { positions, count, indices: back };
+  return { positions: sources, sources: positions, count, indices: back };
 }
 
-/** Gathers taps: x [B, P, F] -> [B P, T F]. */
+/** Gathers taps: x [B, P, F], P positions of the input -> [B P', T F], P' of the output. */
 export function gatherTaps(x: Value, taps: Taps): Value {
-  const [batch, positions, features] = x.shape;
-  if (x.shape.length !== 3 || positions !== taps.positions) {
-    fail("internal", `expected [batch, ${taps.positions}, features] for gatherTaps but received ${x.name}:[${x.shape}]`);
+  const [batch, sources, features] = x.shape;
+  if (x.shape.length !== 3 || sources !== taps.sources) {
+    fail("internal", `expected [batch, ${taps.sources}, features] for gatherTaps but received ${x.name}:[${x.shape}]`);
   }
-  const identity = taps.count === 1 && taps.indices.every((q, p) => q === p);
-  if (identity) return reshape(x, [batch! * positions!, features!]);
+  const identity = taps.count === 1 && taps.positions === taps.sources && taps.indices.every((q, p) => q === p);
+  if (identity) return reshape(x, [batch! * sources!, features!]);
   const indices = x.graph.constant("int32", [taps.positions, taps.count], taps.indices);
-  const padded = taps.indices.includes(taps.positions) ? pad(x, [0, 0, 0], [0, 1, 0]) : x;
+  const padded = taps.indices.includes(taps.sources) ? pad(x, [0, 0, 0], [0, 1, 0]) : x;
   const shape = [batch!, taps.positions, taps.count, features!];
   const gathered = x.graph.apply("Gather", [padded, indices], x.dtype, shape, { axis: 1 });
-  return reshape(gathered, [batch! * positions!, taps.count * features!]);
+  return reshape(gathered, [batch! * taps.positions, taps.count * features!]);
 }
 
 export interface ConvolveOptions {
@@ -70,7 +74,7 @@ export interface ConvolveOptions {
   bias?: Value;
 }
 
-/** Convolution of x [B, P, F] with w [T F, O] at the given taps: [B P, O]. */
+/** Convolution of x [B, P, F] with w [T F, O] at the given taps: [B P', O]. */
 export function convolve(x: Value, w: Value, { taps, bias }: ConvolveOptions): Value {
   const inputs = bias ? [x, w, bias] : [x, w];
   return x.graph.composite("Convolve", inputs, taps, () => gemm(gatherTaps(x, taps), w, bias ? { c: bias } : {}));

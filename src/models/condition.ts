@@ -1,0 +1,89 @@
+/** Conditions as numbers for the network: classes, vectors, maps. docs/conditioning.md is the contract of both engines. */
+
+import { fail, show } from "../errors.ts";
+import type { ConditionConfig } from "./config.ts";
+
+/** A class index; weights over the classes, a vector, or a map [h0, w0, Cm]; null to leave the condition out. */
+export type ConditionValue = number | Float32Array | null;
+
+/** Numbers an image that the network is given, D. */
+export function conditionNumbersOf(condition: ConditionConfig): number {
+  if (condition.kind === "class") return condition.classes.length;
+  if (condition.kind === "vector") return condition.size;
+  return condition.height * condition.width * (condition.channels + 1);
+}
+
+/** Columns of V: numbers of a class or a vector; features of m(h) of a map. */
+export function conditionWidth(condition: ConditionConfig, height: number, width: number): number {
+  if (condition.kind !== "map") return conditionNumbersOf(condition);
+  return mapLayersOf(condition, height, width) === 0 ? condition.channels + 1 : condition.features;
+}
+
+/** Transposed convolutions of m(h): each doubles the map's size until it covers the image. */
+export function mapLayersOf(
+  { height: h0, width: w0 }: { readonly height: number; readonly width: number },
+  height: number,
+  width: number,
+): number {
+  let n = 0;
+  while (h0 * 2 ** n < height || w0 * 2 ** n < width) n++;
+  return n;
+}
+
+/** A condition's value as the D numbers that the network is given; all zeros for null. */
+export function conditionNumbers(condition: ConditionConfig, value: ConditionValue): Float32Array {
+  const numbers = new Float32Array(conditionNumbersOf(condition));
+  if (value === null) return numbers;
+  if (condition.kind === "class") {
+    const { classes } = condition;
+    if (typeof value === "number") {
+      if (!(Number.isInteger(value) && value >= 0 && value < classes.length))
+        fail("usage", `expected a class from 0 to ${classes.length - 1} (${namesOf(classes)}) but received ${show(value)}`);
+      numbers[value] = 1;
+      return numbers;
+    }
+    if (value.length !== classes.length)
+      fail("usage", `expected ${classes.length} weights, one a class (${namesOf(classes)}), but received ${value.length}`);
+    numbers.set(finite(value));
+    return numbers;
+  }
+  if (typeof value === "number")
+    return fail("usage", `expected ${describeCondition(condition)} for the condition but received the number ${show(value)}`);
+  if (condition.kind === "vector") {
+    if (value.length !== condition.size)
+      fail("usage", `expected a condition of ${condition.size} numbers an image but received ${value.length}`);
+    numbers.set(finite(value));
+    return numbers;
+  }
+  const { height, width, channels } = condition;
+  if (value.length !== height * width * channels)
+    fail(
+      "usage",
+      `expected a map of ${height}x${width}x${channels} = ${height * width * channels} numbers an image but received ${value.length}`,
+    );
+  finite(value);
+  for (let p = 0; p < height * width; p++) {
+    numbers.set(value.subarray(p * channels, (p + 1) * channels), p * (channels + 1));
+    numbers[p * (channels + 1) + channels] = 1;
+  }
+  return numbers;
+}
+
+/** In words: what a model can be conditioned on. */
+export function describeCondition(condition: ConditionConfig): string {
+  if (condition.kind === "class") return `one of ${condition.classes.length} classes (${namesOf(condition.classes)})`;
+  if (condition.kind === "vector") return `a vector of ${condition.size} numbers`;
+  return `a map of ${condition.height}x${condition.width}x${condition.channels} numbers`;
+}
+
+/** Some of the names, in words. */
+export function namesOf(names: readonly string[]): string {
+  const few = names.slice(0, 12).join(", ");
+  return names.length > 12 ? `${few}, ... ${names.length} in all` : few;
+}
+
+function finite(value: Float32Array): Float32Array {
+  const wrong = value.findIndex((x) => !Number.isFinite(x));
+  if (wrong >= 0) fail("usage", `expected finite numbers in a condition but number ${wrong} is ${value[wrong]}`);
+  return value;
+}
