@@ -1,4 +1,7 @@
-/** The same golden bits in Chromium, in the page and in web workers. Skipped where no Chromium is installed. */
+/**
+ * The same golden bits in Chromium, in the page and in web workers, of the tests' models and of those that ship (all images with PIXELCNN_SLOW=1).
+ * Skipped where no Chromium is installed.
+ */
 
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -7,7 +10,9 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { EngineOptions } from "./engine.ts";
 import { golden } from "./golden.test-support.ts";
+import { goldenOf, PART, shippedGolden, WHOLE } from "./shipped-golden.test-support.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const root = new URL("../../", import.meta.url);
@@ -21,7 +26,12 @@ function serve(): Server {
       return;
     }
     try {
-      let text = readFileSync(new URL(`.${path}`, root), "utf8");
+      const bytes = readFileSync(new URL(`.${path}`, root));
+      if (!/\.[jt]s$/.test(path)) {
+        response.setHeader("content-type", "application/octet-stream").end(bytes);
+        return;
+      }
+      let text = bytes.toString();
       if (path.endsWith(".ts")) text = stripTypeScriptTypes(text);
       text = text.replace(
         /from "(pure-rand\/[^"]+)"/g,
@@ -47,17 +57,38 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     server?.close();
   });
 
+  /** What a function of a test-support file gives, called in a page of its own. */
+  async function inPage(file: string, name: string, ...args: unknown[]): Promise<unknown> {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const found = await page.evaluate(`import("/src/raster/${file}").then((it) => it.${name}(...${JSON.stringify(args)}))`);
+    await page.close();
+    return found;
+  }
+
   test.each([{}, { batch: 3 }, { threads: 2 }])(
     "with %o: the golden bits",
     async (options) => {
-      const page = await browser.newPage();
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-      const found = await page.evaluate(
-        `import("/src/raster/hashes.test-support.ts").then(({ hashes }) => hashes(${JSON.stringify(options)}))`,
-      );
-      expect(found).toEqual(golden);
-      await page.close();
+      expect(await inPage("hashes.test-support.ts", "hashes", options)).toEqual(golden);
     },
     60_000,
   );
+
+  describe.each(Object.keys(shippedGolden))("%s", (name) => {
+    const ways: [EngineOptions, typeof WHOLE][] = [
+      [{}, WHOLE],
+      ...[{ batch: 1 }, { batch: 3 }, { batch: 16 }, { threads: 1 }, { threads: 2, batch: 7 }].map(
+        (options): [EngineOptions, typeof WHOLE] => [options, process.env.PIXELCNN_SLOW === "1" ? WHOLE : PART],
+      ),
+    ];
+    test.each(ways)(
+      "with %o: the golden bits",
+      async (options, many) => {
+        expect(await inPage("shipped-golden.test-support.ts", "shippedHashes", name, { ...options, ...many })).toEqual(
+          goldenOf(name, many),
+        );
+      },
+      120_000,
+    );
+  });
 });

@@ -3,7 +3,7 @@
  * Node and in browsers.
  */
 
-import { createEngine, type EngineOptions } from "./engine.ts";
+import { createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
 import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const models = {
@@ -30,36 +30,44 @@ export async function hashes(options: EngineOptions = {}): Promise<Record<string
     const { pixels } = await engine.sample({ count: 64, height: 7, width: 9, seed: 1, conditions });
     found[`${name}: 64 samples of seed 1`] = await sha256(pixels.slice());
 
-    // All tables of 8 images, whatever the lock step: in the order image, row, column, channel.
-    const count = 8;
-    const known = randomPixels(model.config, count, 7, 9);
-    const perImage = known.length / count;
-    const size = model.config.levels + 1;
-    const tables = new Uint32Array(known.length * size);
-    const together = Math.min(options.batch ?? 64, count);
-    for (let first = 0; first < count; first += together) {
-      const n = Math.min(together, count - first);
-      const each = conditions?.slice(first, first + n);
-      await engine.stepwise(
-        { count: n, height: 7, width: 9 },
-        ({ row, column, channel }, cumulative, levels) => {
-          const at = (row * 9 + column) * model.config.channels + channel;
-          for (let image = 0; image < n; image++) {
-            const place = (first + image) * perImage + at;
-            tables.set(cumulative.subarray(image * size, (image + 1) * size), place * size);
-            levels[image] = known[place]!;
-          }
-        },
-        { conditions: each },
-      );
-    }
+    const images = { height: 7, width: 9, pixels: randomPixels(model.config, 8, 7, 9) };
+    const tables = await tablesOf(engine, images, { ...options, conditions });
     found[`${name}: tables of 8 images`] = await sha256(new Uint8Array(tables.buffer));
     await engine.close();
   }
   return found;
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+/** All tables of frequencies of given images, whatever the lock step: in the order image, row, column, channel, each [K + 1]. */
+export async function tablesOf(
+  engine: Engine,
+  { height, width, pixels }: GivenImages,
+  { batch = 64, conditions }: { batch?: number; conditions?: readonly number[] | undefined } = {},
+): Promise<Uint32Array<ArrayBuffer>> {
+  const { channels, levels } = engine;
+  const perImage = height * width * channels;
+  const count = pixels.length / perImage;
+  const size = levels + 1;
+  const tables = new Uint32Array(pixels.length * size);
+  for (let first = 0; first < count; first += batch) {
+    const n = Math.min(batch, count - first);
+    await engine.stepwise(
+      { count: n, height, width },
+      ({ row, column, channel }, cumulative, asked) => {
+        const at = (row * width + column) * channels + channel;
+        for (let image = 0; image < n; image++) {
+          const place = (first + image) * perImage + at;
+          tables.set(cumulative.subarray(image * size, (image + 1) * size), place * size);
+          asked[image] = pixels[place]!;
+        }
+      },
+      { conditions: conditions?.slice(first, first + n) },
+    );
+  }
+  return tables;
+}
+
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
