@@ -13,6 +13,8 @@ export interface Batch {
   readonly pixels: Uint8Array;
   /** [size]; -1 where there is no label */
   readonly labels: Int32Array;
+  /** [size, vectorSize], of a data set that has vectors. All zeros: nothing is known of that image. */
+  readonly vectors?: Float32Array;
 }
 
 export interface Dataset {
@@ -26,8 +28,14 @@ export interface Dataset {
   readonly levels: number;
   readonly length: number;
   readonly classes: readonly string[] | null;
+  /** Numbers of an image's vector, where images come with one: what a model may be conditioned on. */
+  readonly vectorSize?: number;
   /** Names of the source files or "mnist/test/17", for score tables and archives. */
   nameOf(index: number): string;
+  /** An image's label (-1: none), where it is known without reading the image. */
+  labelOf?(index: number): number;
+  /** Texts that describe an image, the one that names it first; may be none for some. */
+  captionsOf?(index: number): readonly string[];
   /** Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number, evaluation 0. */
   batch(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<Batch>;
   close?(): Promise<void>;
@@ -36,15 +44,26 @@ export interface Dataset {
 /** Everything a data set says about itself. */
 export type DatasetParts = Omit<Dataset, "batch">;
 
-/** Fills `pixels` [size, H, W, C] and `labels` [size] (already -1) with the images at `indices`, which are in range. */
-export type FillBatch = (indices: Uint32Array, pixels: Uint8Array, labels: Int32Array, epoch: number) => Promise<void>;
+/**
+ * Fills `pixels` [size, H, W, C], `labels` [size] (already -1) and `vectors` [size, vectorSize] (already 0; empty where there are
+ * none) with the images at `indices`, which are in range.
+ */
+export type FillBatch = (
+  indices: Uint32Array,
+  pixels: Uint8Array,
+  labels: Int32Array,
+  epoch: number,
+  vectors: Float32Array,
+) => Promise<void>;
 
 /** A data set from what it says about itself and the one function that reads it. A format of your own is a call of this. */
 export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
-  const { name, split, height, width, channels, levels, length, classes } = parts;
+  const { name, split, height, width, channels, levels, length, classes, vectorSize } = parts;
   for (const [axis, size] of Object.entries({ height, width, channels })) checkInteger(`${axis} of ${name}`, size, 1);
   checkInteger(`levels of ${name}`, levels, 2, 256);
   checkInteger(`length of ${name}`, length, 0, 2 ** 32 - 1);
+  if (vectorSize !== undefined) checkInteger(`vectorSize of ${name}`, vectorSize, 1);
+  const inRange = (index: number): number => checkInteger(`the index of an image of ${name}`, index, 0, length - 1);
   return {
     name,
     split,
@@ -54,13 +73,17 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
     levels,
     length,
     classes,
-    nameOf: (index) => parts.nameOf(checkInteger(`the index of an image of ${name}`, index, 0, length - 1)),
+    ...(vectorSize === undefined ? {} : { vectorSize }),
+    nameOf: (index) => parts.nameOf(inRange(index)),
+    ...(parts.labelOf && { labelOf: (index: number) => parts.labelOf!(inRange(index)) }),
+    ...(parts.captionsOf && { captionsOf: (index: number) => parts.captionsOf!(inRange(index)) }),
     async batch(indices, { epoch = 0 } = {}) {
       const chosen = checkIndices(name, indices, length);
       const pixels = new Uint8Array(chosen.length * height * width * channels);
       const labels = new Int32Array(chosen.length).fill(-1);
-      await fill(chosen, pixels, labels, checkInteger("epoch", epoch, 0));
-      return { size: chosen.length, pixels, labels };
+      const vectors = new Float32Array(chosen.length * (vectorSize ?? 0));
+      await fill(chosen, pixels, labels, checkInteger("epoch", epoch, 0), vectors);
+      return { size: chosen.length, pixels, labels, ...(vectorSize === undefined ? {} : { vectors }) };
     },
     close: async () => parts.close?.(),
   };
@@ -68,7 +91,7 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
 
 /** A data set of images already in memory. */
 export function datasetFromArrays(
-  parts: Omit<DatasetParts, "nameOf" | "length"> & { nameOf?: (index: number) => string },
+  parts: Omit<DatasetParts, "nameOf" | "labelOf" | "length" | "vectorSize"> & { nameOf?: (index: number) => string },
   pixels: Uint8Array,
   labels?: ArrayLike<number>,
 ): Dataset {
@@ -92,7 +115,8 @@ export function datasetFromArrays(
     );
   }
   const nameOf = parts.nameOf ?? ((index: number) => `${name}/${parts.split}/${index}`);
-  return datasetOf({ ...parts, length, nameOf }, async (indices, target, targetLabels) => {
+  const labelOf = (index: number): number => (labels ? labels[index]! : -1);
+  return datasetOf({ ...parts, length, nameOf, labelOf }, async (indices, target, targetLabels) => {
     indices.forEach((index, i) => {
       target.set(pixels.subarray(index * size, (index + 1) * size), i * size);
       if (labels) targetLabels[i] = labels[index]!;
@@ -115,20 +139,42 @@ function checkIndices(name: string, indices: ArrayLike<number>, length: number):
   return checked;
 }
 
-/** The parts of a data set, for a wrapper to change some of; also of one that is a class with getters. */
-function partsOf(dataset: Dataset): DatasetParts {
-  const { name, split, height, width, channels, levels, length, classes } = dataset;
-  const nameOf = (index: number): string => dataset.nameOf(index);
-  return { name, split, height, width, channels, levels, length, classes, nameOf, close: async () => dataset.close?.() };
+/**
+ * The parts of a data set, for a wrapper to change some of; also of one that is a class with getters. `place` says which image of
+ * the data set is image `index` of the wrapper.
+ */
+export function partsOf(dataset: Dataset, place: (index: number) => number = (index) => index): DatasetParts {
+  const { name, split, height, width, channels, levels, length, classes, vectorSize } = dataset;
+  return {
+    name,
+    split,
+    height,
+    width,
+    channels,
+    levels,
+    length,
+    classes,
+    ...(vectorSize === undefined ? {} : { vectorSize }),
+    nameOf: (index) => dataset.nameOf(place(index)),
+    ...(dataset.labelOf && { labelOf: (index: number) => dataset.labelOf!(place(index)) }),
+    ...(dataset.captionsOf && { captionsOf: (index: number) => dataset.captionsOf!(place(index)) }),
+    close: async () => dataset.close?.(),
+  };
+}
+
+/** What comes with the pixels of a batch, as it is. */
+export function copyBeside(batch: Batch, labels: Int32Array, vectors: Float32Array): void {
+  labels.set(batch.labels);
+  if (batch.vectors) vectors.set(batch.vectors);
 }
 
 /** The same images under a table from level to level. */
 function relabelLevels(dataset: Dataset, levels: number, level: (v: number) => number): Dataset {
   const table = Uint8Array.from({ length: dataset.levels }, (_, v) => level(v));
-  return datasetOf({ ...partsOf(dataset), levels }, async (indices, pixels, labels, epoch) => {
+  return datasetOf({ ...partsOf(dataset), levels }, async (indices, pixels, labels, epoch, vectors) => {
     const batch = await dataset.batch(indices, { epoch });
     for (let i = 0; i < pixels.length; i++) pixels[i] = table[batch.pixels[i]!]!;
-    labels.set(batch.labels);
+    copyBeside(batch, labels, vectors);
   });
 }
 
@@ -160,14 +206,14 @@ export function binariseStochastically(dataset: Dataset, seed: number): Dataset 
   checkInteger("the seed of the binarisation", seed, 0);
   expect256("binarise", dataset);
   const size = dataset.height * dataset.width * dataset.channels;
-  return datasetOf({ ...partsOf(dataset), levels: 2 }, async (indices, pixels, labels, epoch) => {
+  return datasetOf({ ...partsOf(dataset), levels: 2 }, async (indices, pixels, labels, epoch, vectors) => {
     const draw = dataset.split === "train" ? epoch : 0;
     const batch = await dataset.batch(indices, { epoch });
     indices.forEach((index, i) => {
       const random = randomFrom(seed, draw, index);
       for (let p = i * size; p < (i + 1) * size; p++) pixels[p] = random.below(255) < batch.pixels[p]! ? 1 : 0;
     });
-    labels.set(batch.labels);
+    copyBeside(batch, labels, vectors);
   });
 }
 
@@ -178,15 +224,14 @@ export function binariseStochastically(dataset: Dataset, seed: number): Dataset 
 export function subset(dataset: Dataset, selection: ArrayLike<number> | { from?: number; to?: number }): Dataset {
   const kept = "length" in selection ? checkIndices(dataset.name, selection, dataset.length) : rangeOf(dataset, selection);
   if (new Set(kept).size !== kept.length) fail("usage", `expected each index at most once for a subset of ${dataset.name}`);
-  const parts = partsOf(dataset);
-  const nameOf = (index: number): string => dataset.nameOf(kept[index]!);
-  return datasetOf({ ...parts, length: kept.length, nameOf }, async (indices, pixels, labels, epoch) => {
+  const parts = partsOf(dataset, (index) => kept[index]!);
+  return datasetOf({ ...parts, length: kept.length }, async (indices, pixels, labels, epoch, vectors) => {
     const batch = await dataset.batch(
       indices.map((index) => kept[index]!),
       { epoch },
     );
     pixels.set(batch.pixels);
-    labels.set(batch.labels);
+    copyBeside(batch, labels, vectors);
   });
 }
 
@@ -226,7 +271,8 @@ export function splitBySeed(
 export function concatenate(name: string, split: string, datasets: readonly Dataset[]): Dataset {
   const first = datasets[0] ?? fail("usage", `expected at least one data set to concatenate for ${name} but received none`);
   const shape = (d: Dataset): string =>
-    `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}`;
+    `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}` +
+    (d.vectorSize === undefined ? "" : `, vectors of ${d.vectorSize} numbers`);
   for (const d of datasets) {
     if (shape(d) !== shape(first)) {
       fail(
@@ -239,10 +285,20 @@ export function concatenate(name: string, split: string, datasets: readonly Data
   for (const d of datasets) starts.push(starts.at(-1)! + d.length);
   const length = starts.at(-1)!;
   const owner = (index: number): number => starts.findLastIndex((start, k) => k < datasets.length && index >= start);
-  const size = first.height * first.width * first.channels;
-  const close = async (): Promise<void> => void (await Promise.all(datasets.map((d) => d.close?.())));
-  const nameOf = (index: number): string => datasets[owner(index)]!.nameOf(index - starts[owner(index)]!);
-  return datasetOf({ ...partsOf(first), name, split, length, nameOf, close }, async (indices, pixels, labels, epoch) => {
+  /** Asks the data set that holds an image, with the image's index there. */
+  const ask = <T>(index: number, question: (d: Dataset, index: number) => T): T =>
+    question(datasets[owner(index)]!, index - starts[owner(index)]!);
+  const { height, width, channels, levels, classes, vectorSize = 0 } = first;
+  const parts: DatasetParts = {
+    ...{ name, split, height, width, channels, levels, classes, length },
+    ...(vectorSize > 0 ? { vectorSize } : {}),
+    nameOf: (index) => ask(index, (d, i) => d.nameOf(i)),
+    ...(datasets.every((d) => d.labelOf) && { labelOf: (index: number) => ask(index, (d, i) => d.labelOf!(i)) }),
+    ...(datasets.some((d) => d.captionsOf) && { captionsOf: (index: number) => ask(index, (d, i) => d.captionsOf?.(i) ?? []) }),
+    close: async () => void (await Promise.all(datasets.map((d) => d.close?.()))),
+  };
+  const size = height * width * channels;
+  return datasetOf(parts, async (indices, pixels, labels, epoch, vectors) => {
     for (const [k, dataset] of datasets.entries()) {
       const places = [...indices.keys()].filter((i) => owner(indices[i]!) === k);
       if (places.length === 0) continue;
@@ -253,6 +309,7 @@ export function concatenate(name: string, split: string, datasets: readonly Data
       places.forEach((place, i) => {
         pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), place * size);
         labels[place] = batch.labels[i]!;
+        if (batch.vectors) vectors.set(batch.vectors.subarray(i * vectorSize, (i + 1) * vectorSize), place * vectorSize);
       });
     }
   });

@@ -26,6 +26,20 @@ export async function checkDataset(dataset: Dataset): Promise<void> {
   expect(Math.max(...batch.labels)).toBeLessThan(classes?.length ?? 0);
   expect(Math.min(...batch.labels)).toBeGreaterThanOrEqual(-1);
   expect(batch.pixels.every((v) => v < levels)).toBe(true);
+  const { vectorSize = 0 } = dataset;
+  expect(batch.vectors?.length, "a vector for each image, or none at all").toBe(
+    dataset.vectorSize === undefined ? undefined : some.length * vectorSize,
+  );
+  if (dataset.labelOf)
+    expect(
+      some.map((i) => dataset.labelOf!(i)),
+      "labels without pixels",
+    ).toEqual([...batch.labels]);
+  if (dataset.captionsOf) {
+    const captions = some.map((i) => dataset.captionsOf!(i));
+    expect(captions.flat().every((text) => typeof text === "string" && text !== "")).toBe(true);
+    expect(() => dataset.captionsOf!(length)).toThrow(/expected an integer from 0/);
+  }
 
   expect(await dataset.batch(some), "a repeated batch is equal").toEqual(batch);
   const turned = await dataset.batch(some.toReversed());
@@ -34,6 +48,9 @@ export async function checkDataset(dataset: Dataset): Promise<void> {
       batch.pixels.subarray(i * size, (i + 1) * size),
     );
     expect(turned.labels[j]).toBe(batch.labels[i]);
+    expect(turned.vectors?.subarray(j * vectorSize, (j + 1) * vectorSize)).toEqual(
+      batch.vectors?.subarray(i * vectorSize, (i + 1) * vectorSize),
+    );
   }
   const twice = await dataset.batch([0, 0]);
   expect(twice.pixels.subarray(0, size)).toEqual(twice.pixels.subarray(size));
