@@ -1,0 +1,88 @@
+/**
+ * The deconvolutional decoder of the baseline auto-encoder (van den Oord et al. 2016, section 3.4): latents to a small map, transposed
+ * convolutions that double it until it covers the image, one linear output a sub-pixel. Trained on squared error, so it predicts a mean
+ * where a PixelCNN predicts a distribution. docs/model.md gives every shape.
+ */
+
+import { z } from "zod";
+import type { Size } from "../nn/causal.ts";
+import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { convolveUp, doubled, RESAMPLE_KERNEL } from "../nn/resample.ts";
+import type { Value } from "../onnx/graph.ts";
+import { add, gemm, max, min, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
+import { type ImageShape, RELU_GAIN, scaledPixels } from "./encoder.ts";
+
+export const deconvolutionFields = {
+  /** Feature maps of each transposed convolution, first to last; each doubles the map. The first map has as many as the first of them. */
+  features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([128, 64, 32]),
+};
+
+export interface DeconvolutionConfig {
+  readonly features: readonly number[];
+}
+
+/** Size of the first map: the image's, halved once a layer, rounded up. */
+export function firstMap({ features }: DeconvolutionConfig, { height, width }: Size): Size {
+  const times = 2 ** features.length;
+  return { height: Math.ceil(height / times), width: Math.ceil(width / times) };
+}
+
+/** Every parameter; all names begin with "decoder.". */
+export function deconvolutionParameters(config: DeconvolutionConfig, image: ImageShape, latents: number): ParameterSpec[] {
+  const { features } = config;
+  const { height, width } = firstMap(config, image);
+  const flat = height * width * features[0]!;
+  return [
+    matrix("decoder.map.W", [latents, flat], latents, RELU_GAIN),
+    bias("decoder.map.b", [flat]),
+    ...features.flatMap((out, i): ParameterSpec[] => {
+      const inputs = features[Math.max(0, i - 1)]!;
+      // Four of the sixteen taps reach an output.
+      return [
+        matrix(`decoder.layer${i + 1}.W`, [RESAMPLE_KERNEL, RESAMPLE_KERNEL, inputs, out], 4 * inputs, RELU_GAIN),
+        bias(`decoder.layer${i + 1}.b`, [out]),
+      ];
+    }),
+    // Zero, so that a fresh model's guess is mid-grey.
+    matrix("decoder.outputs.W", [features.at(-1)!, image.channels], features.at(-1)!, 0),
+    bias("decoder.outputs.b", [image.channels]),
+  ];
+}
+
+/** latents [B, m] -> the image expected, [B, H, W, C], in scaled units: -1 is level 0, 1 the highest. Not clipped. */
+export function deconvolutionOutputs(config: DeconvolutionConfig, image: ImageShape, lookup: Lookup, latents: Value): Value {
+  const B = latents.shape[0]!;
+  const { height: H, width: W, channels: C } = image;
+  return latents.graph.scope("decoder", () => {
+    let size = firstMap(config, image);
+    let x = relu(gemm(latents, lookup("decoder.map.W"), { c: lookup("decoder.map.b") }));
+    x = reshape(x, [B, size.height * size.width, config.features[0]!]);
+    config.features.forEach((_, i) => {
+      x = relu(convolveUp(x, lookup(`decoder.layer${i + 1}.W`), size, lookup(`decoder.layer${i + 1}.b`)));
+      size = doubled(size);
+    });
+    const features = x.shape[2]!;
+    const cropped = slice(slice(reshape(x, [B, size.height, size.width, features]), 1, 0, H), 2, 0, W);
+    const rows = reshape(cropped, [B * H * W, features]);
+    return reshape(gemm(rows, lookup("decoder.outputs.W"), { c: lookup("decoder.outputs.b") }), [B, H, W, C]);
+  });
+}
+
+/** Sum over sub-pixels of (y - x)^2 in scaled units, [B]. */
+export function squaredError(outputs: Value, pixels: Value, levels: number): Value {
+  return outputs.graph.scope("loss", () => {
+    const difference = sub(outputs, scaledPixels(pixels, levels, outputs.dtype as "float32" | "float64"));
+    return reduceSum(mul(difference, difference), { axes: [1, 2, 3] });
+  });
+}
+
+/** Outputs as levels, 0 .. levels - 1, clipped but not rounded. */
+export function outputLevels(outputs: Value, levels: number): Value {
+  return min(max(mul(add(outputs, 1), (levels - 1) / 2), 0), levels - 1);
+}
+
+/** Numbers of the largest layer, an image. */
+export function deconvolutionWidth(config: DeconvolutionConfig, image: ImageShape): number {
+  const { height, width } = firstMap(config, image);
+  return Math.max(...config.features.map((out, i) => height * width * 4 ** (i + 1) * out));
+}

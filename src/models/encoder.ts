@@ -1,0 +1,88 @@
+/**
+ * The convolutional encoder of auto-encoders and embedders: an image as a few numbers. Layers that halve the image (kernel 4, stride 2, ReLU),
+ * then all that is left as one vector, a hidden layer, and the outputs. docs/model.md gives every shape.
+ * It sees the whole image at once: nothing here is masked.
+ */
+
+import { z } from "zod";
+import { fail } from "../errors.ts";
+import type { Size } from "../nn/causal.ts";
+import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { convolveDown, halved, RESAMPLE_KERNEL } from "../nn/resample.ts";
+import type { Value } from "../onnx/graph.ts";
+import { cast, gemm, mul, relu, reshape, sub } from "../onnx/ops.ts";
+
+/** Variance doubled for inputs that come through ReLU, which halves it (He et al. 2015). */
+export const RELU_GAIN = Math.SQRT2;
+
+export const encoderSchema = z.strictObject({
+  /** Feature maps of each layer; each halves height and width, rounded up. */
+  features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([32, 64, 128]),
+  /** Units of the hidden layer after the last map; 0 for none. */
+  hidden: z.int().min(0).max(65536).default(128),
+});
+export type EncoderConfig = z.output<typeof encoderSchema>;
+
+/** What images look like to a model. */
+export interface ImageShape extends Size {
+  readonly channels: number;
+  readonly levels: number;
+}
+
+/** Size of the image, then of each layer's maps. */
+export function encoderSizes({ features }: EncoderConfig, image: Size): Size[] {
+  const sizes: Size[] = [{ height: image.height, width: image.width }];
+  for (const _ of features) sizes.push(halved(sizes.at(-1)!));
+  return sizes;
+}
+
+/** Every parameter of an encoder to `outputs` numbers; all names begin with "encoder.". */
+export function encoderParameters(config: EncoderConfig, image: ImageShape, outputs: number): ParameterSpec[] {
+  const { features, hidden } = config;
+  const specs = features.flatMap((out, i): ParameterSpec[] => {
+    const inputs = i === 0 ? image.channels : features[i - 1]!;
+    const shape = [RESAMPLE_KERNEL, RESAMPLE_KERNEL, inputs, out];
+    return [
+      matrix(`encoder.layer${i + 1}.W`, shape, RESAMPLE_KERNEL ** 2 * inputs, RELU_GAIN),
+      bias(`encoder.layer${i + 1}.b`, [out]),
+    ];
+  });
+  const { height, width } = encoderSizes(config, image).at(-1)!;
+  const flat = height * width * features.at(-1)!;
+  if (hidden > 0) specs.push(matrix("encoder.hidden.W", [flat, hidden], flat, RELU_GAIN), bias("encoder.hidden.b", [hidden]));
+  specs.push(matrix("encoder.outputs.W", [hidden || flat, outputs], hidden || flat, RELU_GAIN));
+  specs.push(bias("encoder.outputs.b", [outputs]));
+  return specs;
+}
+
+/** Pixel levels [B, H, W, C] uint8 as floats -1 .. 1, 2 v / (levels - 1) - 1, in the same shape: what PixelCNNs look at too. */
+export function scaledPixels(pixels: Value, levels: number, dtype: "float32" | "float64"): Value {
+  const scale = dtype === "float32" ? Math.fround(2 / (levels - 1)) : 2 / (levels - 1);
+  return sub(mul(cast(pixels, dtype), scale), 1);
+}
+
+/** pixels [B, H, W, C] uint8 -> [B, outputs], any real numbers. */
+export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup: Lookup, pixels: Value): Value {
+  const [B, height, width, channels] = pixels.shape as [number, number, number, number];
+  const { height: H, width: W, channels: C, levels } = image;
+  if (pixels.dtype !== "uint8" || height !== H || width !== W || channels !== C)
+    fail("internal", `expected uint8 pixels [B, ${H}, ${W}, ${C}] for the encoder but received ${pixels.dtype}[${pixels.shape}]`);
+  return pixels.graph.scope("encoder", () => {
+    const dtype = lookup("encoder.outputs.b").dtype as "float32" | "float64";
+    let x = reshape(scaledPixels(pixels, levels, dtype), [B, H * W, C]);
+    encoderSizes(config, image)
+      .slice(0, -1)
+      .forEach((size, i) => {
+        x = relu(convolveDown(x, lookup(`encoder.layer${i + 1}.W`), size, lookup(`encoder.layer${i + 1}.b`)));
+      });
+    let y = reshape(x, [B, x.shape[1]! * x.shape[2]!]);
+    if (config.hidden > 0) y = relu(gemm(y, lookup("encoder.hidden.W"), { c: lookup("encoder.hidden.b") }));
+    return gemm(y, lookup("encoder.outputs.W"), { c: lookup("encoder.outputs.b") });
+  });
+}
+
+/** Numbers of the encoder's largest layer, an image. */
+export function encoderWidth(config: EncoderConfig, image: ImageShape): number {
+  const sizes = encoderSizes(config, image);
+  return Math.max(...config.features.map((out, i) => sizes[i + 1]!.height * sizes[i + 1]!.width * out));
+}
