@@ -1,4 +1,4 @@
-// Logits to cumulative integer frequencies with total 2^24, as ../shared/codec.md fixes them: after one conversion all is integer.
+// Logits to cumulative integer frequencies with total 2^24, as docs/determinism.md fixes them: after one conversion all is integer.
 //   w_i = trunc(exp(max(l_i - max, -20)) * 2^21),  S = prefix sums of w,  C_i = i + floor(S_i * (2^24 - K) / S_K)
 // The quotients are float64: S_i * (2^24 - K) < 2^53 for K <= 256, and the quotient's distance to the next integer, at least
 // 1 / S_K >= 2^-29, is more than half a unit in the last place below 2^24, so floor(a / b) of the rounded quotient is exact.

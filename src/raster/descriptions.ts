@@ -19,7 +19,7 @@ export interface Kernel {
   product(description: number, first: number, rows: number): void;
   /** y = tanh(f) * logistic(g). */
   gate(description: number, first: number, rows: number): void;
-  /** Logits to cumulative frequencies (../shared/codec.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
+  /** Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
   frequencies(description: number, first: number, rows: number): number;
   /**
    * The same for one known level of each row (one byte a row at `levels`): two integers a row at `out`, where the level's interval

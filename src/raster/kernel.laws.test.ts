@@ -250,7 +250,7 @@ test("frequencies of any logits have the reference's integers, or are refused by
   );
 });
 
-test("frequencies are exactly codec.md's integers, strictly increasing from 0 to 2^24", () => {
+test("frequencies are exactly the integers of docs/determinism.md, strictly increasing from 0 to 2^24", () => {
   fc.assert(
     fc.property(logits, (values) => {
       const out = new Uint32Array(values.length + 1);
