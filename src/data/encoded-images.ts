@@ -46,6 +46,8 @@ export interface ImageList {
   /** Path, or file and row: for errors. */
   whereOf(index: number): string;
   labelOf(index: number): number;
+  /** Texts that describe an image. */
+  captionsOf?(index: number): readonly string[];
   read(index: number): Promise<EncodedImage>;
   close?(): Promise<void>;
 }
@@ -112,6 +114,8 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
       length: kept.length,
       classes: list.classes,
       nameOf: (index) => list.nameOf(kept[index]!),
+      labelOf: (index) => list.labelOf(kept[index]!),
+      ...(list.captionsOf && { captionsOf: (index: number) => list.captionsOf!(kept[index]!) }),
       close: async () => list.close?.(),
     },
     async (indices, pixels, labels) => {

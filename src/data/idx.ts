@@ -76,6 +76,7 @@ async function openIdx(
         length: length!,
         classes,
         nameOf: (index) => (split === "all" ? `${name}/${index}` : `${name}/${split}/${index}`),
+        labelOf: (index) => labels?.[index] ?? -1,
         close: () => images.close(),
       },
       async (indices, pixels, targetLabels) => {

@@ -87,3 +87,20 @@ test("resolved options are plain JSON and a valid input again", () => {
   const resolved = parseDataOptions({ levels: 4, height: 2, width: 3 });
   expect(parseDataOptions(JSON.parse(JSON.stringify(resolved)))).toEqual(resolved);
 });
+
+test("a split by class holds whole classes back, and wants a source that is not divided already", async () => {
+  const pixel = encode({ height: 1, width: 1, channels: 1, depth: 8, data: new Uint8Array([9]) });
+  for (const person of ["ann", "bob", "cyd", "dan"]) for (const i of [1, 2, 3]) write(`people/${person}/${i}.png`, pixel);
+  const { train, test: tests } = await openSplits(`${path}/people`, { splitBy: "class", testFraction: 0.25 });
+  expect([train.length, tests.length]).toEqual([9, 3]);
+  const persons = (d: typeof train): Set<string> =>
+    new Set(Array.from({ length: d.length }, (_, i) => d.nameOf(i).split("/")[0]!));
+  expect([...persons(train)].filter((person) => persons(tests).has(person))).toEqual([]);
+  await checkDataset(train);
+  await checkDataset(tests);
+  await expect(openData("mnist", { splitBy: "class" })).rejects.toThrow(
+    "expected one pile of images to divide by class for mnist, but it names its own train and test images",
+  );
+  expect((await openData("mnist", { splitBy: "class", split: "all" })).length).toBe(70000);
+  await expect(openData(images, { splitBy: "class" })).rejects.toThrow("expected classes to divide");
+});

@@ -35,7 +35,9 @@ export const dataOptionsSchema = z.strictObject({
   channels: z.union([z.literal("auto"), z.literal(1), z.literal(3), z.literal(4)]).default("auto"),
   /** An image that cannot be decoded: an error, or left out with a warning (then opening decodes every image once). */
   onBroken: z.enum(["error", "skip"]).default("error"),
-  /** Share of a source without splits that is its test split, and the seed that draws it. */
+  /** What the test split of a source without splits is made of: images, or whole classes that training never sees. */
+  splitBy: z.enum(["image", "class"]).default("image"),
+  /** Share of a source without splits (of its images or classes) that is its test split, and the seed that draws it. */
   testFraction: z.number().min(0).lt(1).default(0.1),
   splitSeed: z.int().min(0).default(1),
   /** Bound on the decoded images held in memory. */

@@ -5,6 +5,7 @@
 
 import { fail } from "../errors.ts";
 import { asSplit, concatenate, type Dataset, splitBySeed } from "./dataset.ts";
+import { splitByClass } from "./split-by-class.ts";
 
 export type Source =
   /** Both splits are named by the source; each is opened only when asked for. */
@@ -14,16 +15,30 @@ export type Source =
 
 export type Split = "train" | "test" | "all";
 
+export interface SplitOptions {
+  readonly split: Split;
+  /** What is drawn for the test split: single images, or whole classes. */
+  readonly splitBy: "image" | "class";
+  readonly testFraction: number;
+  readonly splitSeed: number;
+}
+
 /**
- * One split of a source. A source that names both splits keeps them. Otherwise `testFraction` of it, drawn by `splitSeed`, is
- * the test split (0: all of it is train), save that a source of test images alone is all test.
+ * One split of a source. A source that names both splits keeps them. Otherwise `testFraction` of its images or of its classes,
+ * drawn by `splitSeed`, is the test split (0: all of it is train), save that a source of test images alone is all test.
  */
 export async function chooseSplit(
   name: string,
   source: Source,
-  { split, testFraction, splitSeed }: { split: Split; testFraction: number; splitSeed: number },
+  { split, splitBy, testFraction, splitSeed }: SplitOptions,
 ): Promise<Dataset> {
   if (source.kind === "divided") {
+    if (splitBy === "class" && split !== "all") {
+      fail(
+        "usage",
+        `expected one pile of images to divide by class for ${name}, but it names its own train and test images; use splitBy image, or give one of its folders`,
+      );
+    }
     if (split !== "all") return source[split]();
     return concatenate(name, "all", [await source.train(), await source.test()]);
   }
@@ -41,13 +56,14 @@ export async function chooseSplit(
   }
   const whole = await source.open();
   if (split === "all" || source.onlyTest || testFraction === 0) return asSplit(whole, split);
-  return orClose(whole, () => splitBySeed(whole, { seed: splitSeed, testFraction })[split]);
+  const divide = splitBy === "class" ? splitByClass : splitBySeed;
+  return orClose(whole, async () => (await divide(whole, { seed: splitSeed, testFraction }))[split]);
 }
 
 /** What `wrap` makes of a data set; when it refuses, the data set is closed. */
-export async function orClose(dataset: Dataset, wrap: () => Dataset): Promise<Dataset> {
+export async function orClose(dataset: Dataset, wrap: () => Dataset | Promise<Dataset>): Promise<Dataset> {
   try {
-    return wrap();
+    return await wrap();
   } catch (error) {
     await dataset.close?.();
     throw error;
