@@ -1,6 +1,6 @@
 /**
  * The one door to data: a named set or a path, and options that are plain JSON, so that a run's config can hold them.
- * Tells the formats apart, divides train from test, and applies the transforms in one fixed order: split, levels, limit.
+ * Tells the formats apart, divides train from test, and applies the transforms in one fixed order: vectors, split, levels, limit.
  */
 
 import { open as openFile, readdir, stat } from "node:fs/promises";
@@ -16,6 +16,7 @@ import { idxSource } from "./idx.ts";
 import { namedSets, namedSource } from "./named.ts";
 import { parquetFiles, parquetSource } from "./parquet.ts";
 import { chooseSplit, orClose, type Source } from "./source.ts";
+import { readVectorRows, withVectorRows } from "./vector-rows.ts";
 
 export const dataOptionsSchema = z.strictObject({
   /** Which images; "all" is both splits. */
@@ -40,6 +41,11 @@ export const dataOptionsSchema = z.strictObject({
   /** Share of a source without splits (of its images or classes) that is its test split, and the seed that draws it. */
   testFraction: z.number().min(0).lt(1).default(0.1),
   splitSeed: z.int().min(0).default(1),
+  /**
+   * A .npy file of numbers [N, D], or [N, h, w, c], that come with the images: row i with image i of the whole source in the order
+   * of its split "all". Where a source has splits of its own, that is the train images, then the test images.
+   */
+  vectors: z.string().min(1).optional(),
   /** Bound on the decoded images held in memory. */
   cacheBytes: z
     .int()
@@ -133,6 +139,11 @@ function transformed(spec: string, dataset: Dataset, options: ResolvedDataOption
 }
 
 async function sourceOf(spec: string, options: ResolvedDataOptions, onWarning: DataEvents["onWarning"]): Promise<Source> {
+  const source = await imagesOf(spec, options, onWarning);
+  return options.vectors === undefined ? source : withVectorRows(spec, source, await readVectorRows(options.vectors));
+}
+
+async function imagesOf(spec: string, options: ResolvedDataOptions, onWarning: DataEvents["onWarning"]): Promise<Source> {
   const { height, width, fit, channels, onBroken, cacheBytes } = options;
   if (namedSets.includes(spec)) return namedSource(spec, { cacheBytes, onWarning });
   const size = height !== undefined && width !== undefined ? { height, width } : undefined;
