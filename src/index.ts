@@ -21,7 +21,21 @@ export { compile, DEVICES, type Device, openSession, type Program, type Session,
 
 export { categorical } from "./heads/categorical.ts";
 export type { Head } from "./heads/head.ts";
+export { type AutoencoderConfig, decoderConfig, decoderParameters } from "./models/autoencoder.ts";
 export { layersOf, type PixelcnnConfig, type PixelcnnInput, resolvePixelcnn } from "./models/config.ts";
+export type { EmbedderConfig } from "./models/embedder.ts";
+export {
+  codeSize,
+  encoderGraph,
+  lossUnit,
+  type ModelConfig,
+  type ModelInput,
+  modelInputs,
+  modelLoss,
+  modelParameters,
+  reconstructionGraph,
+  resolveModel,
+} from "./models/family.ts";
 export { headOf, pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
 export { readSafeTensors, type SafeTensors, writeSafeTensors } from "./models/safetensors.ts";
 export { causalProduct, horizontalTaps, verticalTaps } from "./nn/causal.ts";
@@ -55,9 +69,12 @@ export {
 
 // What a model is asked for.
 
+// The codec has the name encodeImages too.
+export { type EncodeOptions as CodeOptions, encodeImages as imageCodes, reconstructImages } from "./encode.ts";
 export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
 export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
 export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
+export { type Verification, verify, verifyPairs } from "./verification.ts";
 
 // The exact engine: the same bits on every machine.
 

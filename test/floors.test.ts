@@ -63,6 +63,8 @@ const MAY_USE: Record<string, readonly string[]> = {
   data: ground,
   train: ["ground", "onnx", "autodiff", "nn", "models", "data"],
   likelihood: ["ground", "onnx", "nn", "models", "data"],
+  encode: ["ground", "onnx", "nn", "models", "data"],
+  verification: ["ground"],
   "full-pass": ["ground", "onnx", "nn", "models"],
   export: ["ground", "onnx", "nn", "models", "full-pass"],
   raster: ["ground", "models"],
