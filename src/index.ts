@@ -74,7 +74,7 @@ export { type EncodeOptions as CodeOptions, encodeImages as imageCodes, reconstr
 export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
 export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
 export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
-export { type Verification, verify, verifyPairs } from "./verification.ts";
+export { type Verification, verification, verifyPairs } from "./verification.ts";
 
 // The exact engine: the same bits on every machine.
 

@@ -14,18 +14,18 @@ export interface Verification {
   readonly auc: number;
   /** "The same person" where the distance is at most this: the one with the best balanced accuracy, halfway to the next distance. */
   readonly threshold: number;
-  /** Mean of the shares right of the same and of the different pairs at the threshold: the different ones are many times more. */
-  readonly balancedAccuracy: number;
+  /** Balanced accuracy at the threshold: the mean of the shares right of the same and of the different pairs, since those are many times more. */
+  readonly accuracy: number;
 }
 
 /** Verification over all pairs. vectors [N, m], such as embeddings; labels [N], each image's person. */
-export function verify(vectors: Float32Array, labels: ArrayLike<number>): Verification {
+export function verification(vectors: Float32Array, labels: ArrayLike<number>): Verification {
   const count = labels.length;
   const size = vectors.length / count;
   if (count < 2 || !Number.isInteger(size) || size === 0)
     fail("usage", `expected a vector for each of at least 2 labels but received ${vectors.length} numbers for ${count} labels`);
   const unknown = Array.from(labels).findIndex((label) => label < 0);
-  if (unknown >= 0) fail("data", `expected the person of each image to verify with but image ${unknown} has none`);
+  if (unknown >= 0) fail("data", `expected the person of each image to verify embeddings with but image ${unknown} has none`);
   const pairs = (count * (count - 1)) / 2;
   const distances = new Float64Array(pairs);
   const same = new Uint8Array(pairs);
@@ -48,14 +48,14 @@ export function verify(vectors: Float32Array, labels: ArrayLike<number>): Verifi
 export function verifyPairs(
   distances: ArrayLike<number>,
   same: ArrayLike<number>,
-): Pick<Verification, "auc" | "threshold" | "balancedAccuracy"> {
+): Pick<Verification, "auc" | "threshold" | "accuracy"> {
   const order = Uint32Array.from({ length: distances.length }, (_, i) => i).sort((a, b) => distances[a]! - distances[b]!);
   let positives = 0;
   for (let i = 0; i < same.length; i++) positives += same[i]!;
   const negatives = same.length - positives;
   // Walks the distances upwards, equal ones at once: the ROC curve, and under it the area as trapezoids.
   let [below, belowNegative, area] = [0, 0, 0];
-  let [threshold, balancedAccuracy] = [0, -1];
+  let [threshold, accuracy] = [0, -1];
   for (let at = 0; at < order.length; ) {
     const distance = distances[order[at]!]!;
     let [here, hereNegative] = [0, 0];
@@ -66,11 +66,11 @@ export function verifyPairs(
     area += hereNegative * (below + here / 2);
     below += here;
     belowNegative += hereNegative;
-    const accuracy = (below / positives + (negatives - belowNegative) / negatives) / 2;
-    if (accuracy > balancedAccuracy) {
-      balancedAccuracy = accuracy;
+    const right = (below / positives + (negatives - belowNegative) / negatives) / 2;
+    if (right > accuracy) {
+      accuracy = right;
       threshold = at < order.length ? (distance + distances[order[at]!]!) / 2 : distance;
     }
   }
-  return { auc: area / positives / negatives, threshold, balancedAccuracy };
+  return { auc: area / positives / negatives, threshold, accuracy };
 }
