@@ -43,7 +43,7 @@ test("splits are named by the lines, and the size may be given instead", async (
   write(
     "b/b.jsonl",
     lines(
-      { name: "p", split: "train", label: 4 },
+      { name: "p", split: "train", label: 4, captions: ["a p", "the letter p"] },
       { name: "q", split: "test", label: 1 },
       { name: "r", split: "train", label: 0 },
     ),
@@ -51,6 +51,7 @@ test("splits are named by the lines, and the size may be given instead", async (
   await expect(openData(`${path}/b`)).rejects.toThrow(`expected the size of a tile for ${path}/b/b.png`);
   const train = await openData(`${path}/b`, { height: 2, width: 4 });
   expect([train.length, train.nameOf(1), train.classes]).toEqual([2, "r", ["0", "1", "2", "3", "4"]]);
+  expect([train.captionsOf!(0), train.captionsOf!(1)]).toEqual([["a p", "the letter p"], []]);
   await checkDataset(train);
 });
 
@@ -61,7 +62,9 @@ test("lines and images that do not fit are refused", async () => {
     await openData(`${path}/c`, { height: 2, width: 4, split: "all" });
   };
   await expect(refuse("{")).rejects.toThrow(`expected JSON in line 1 of ${path}/c/c.jsonl but received {`);
-  await expect(refuse(lines({ name: "p", lable: 3 }))).rejects.toThrow('expected {"name", "label"?, "split"?} in line 1');
+  await expect(refuse(lines({ name: "p", lable: 3 }))).rejects.toThrow(
+    'expected {"name", "label"?, "split"?, "captions"?} in line 1',
+  );
   await expect(refuse(lines({ name: "p" }, { name: "p" }))).rejects.toThrow("but received p twice");
   await expect(refuse(lines({ name: "p", label: 1 }, { name: "q", label: "x" }))).rejects.toThrow("all words or all numbers");
   await expect(refuse(lines({ name: "p", split: "test" }, { name: "q" }))).rejects.toThrow("but received it in 1 of 2");

@@ -1,6 +1,6 @@
 /**
  * An atlas: one PNG of equal tiles in raster order and, beside it under the same name, a JSONL file with a line a tile,
- * {"name", "label"?, "split"?}. Its first line may say {"tile": [height, width], "columns": n} instead; otherwise the tile's size
+ * {"name", "label"?, "split"?, "captions"?}. Its first line may say {"tile": [height, width], "columns": n} instead; otherwise the tile's size
  * is asked for. Held in memory whole: an atlas is for small sets.
  */
 
@@ -22,6 +22,7 @@ const tileLine = z.strictObject({
   name: z.string().min(1),
   label: z.union([z.string(), z.int().min(0).max(65535)]).optional(),
   split: z.enum(["train", "test"]).optional(),
+  captions: z.array(z.string().min(1)).optional(),
 });
 type Tile = z.infer<typeof tileLine>;
 
@@ -67,7 +68,7 @@ async function readLines(path: string): Promise<{ head: z.infer<typeof headLine>
     const isHead = tiles.length === 0 && head === null && typeof value === "object" && value !== null && "tile" in value;
     const parsed = (isHead ? headLine : tileLine).safeParse(value);
     if (!parsed.success) {
-      const form = isHead ? '{"tile": [height, width], "columns"}' : '{"name", "label"?, "split"?}';
+      const form = isHead ? '{"tile": [height, width], "columns"}' : '{"name", "label"?, "split"?, "captions"?}';
       fail("data", `expected ${form} in line ${i + 1} of ${path} but received ${line.slice(0, 80)}`, parsed.error);
     }
     if (isHead) head = parsed.data as z.infer<typeof headLine>;
@@ -125,7 +126,10 @@ async function openAtlas(
   const classes = classesOf(tiles, `${stem}.jsonl`);
   const labels = tiles.map(({ label }) => (label === undefined ? -1 : classes!.indexOf(String(label))));
   const parts = { name: basename(stem), split: "all", height, width, channels, levels: 256, classes };
-  return datasetFromArrays({ ...parts, nameOf: (index) => tiles[index]!.name }, pixels, labels);
+  const captioned = tiles.some(({ captions }) => captions !== undefined);
+  const captionsOf = (index: number): readonly string[] => tiles[index]!.captions ?? [];
+  const nameOf = (index: number): string => tiles[index]!.name;
+  return datasetFromArrays({ ...parts, nameOf, ...(captioned && { captionsOf }) }, pixels, labels);
 }
 
 /** Words in code-unit order, or the numbers up to the largest; null where no tile has a label. */

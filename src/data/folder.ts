@@ -1,6 +1,6 @@
 /**
  * A folder of images. Subfolders are classes (the first one counts, deeper ones only group); `train/` and `test/` at the top are
- * splits. Files are ordered by path, by code units, the same on every machine. Hidden files are passed over.
+ * splits. Files are ordered by path, by code units, the same on every machine. Hidden files are passed over. Captions: captions.ts.
  * The only file here that loads sharp, and only when an image is decoded. PGM and PPM are read by netpbm.ts.
  */
 
@@ -8,6 +8,7 @@ import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fail, PixelcnnError } from "../errors.ts";
 import { failToRead, reasonOf } from "./bytes.ts";
+import { readCaptions } from "./captions.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
 import { type CachedDataset, encodedImages, type ImageCodec, type ImageInfo, type ImageOptions } from "./encoded-images.ts";
 import { decodeNetpbm, isNetpbm } from "./netpbm.ts";
@@ -43,7 +44,7 @@ export async function folderSource(path: string, options: ImageOptions): Promise
   }
   let opened: Promise<CachedDataset> | undefined;
   const openOnce = (): Promise<CachedDataset> => {
-    opened ??= openFolder(path, images, divided, options);
+    opened ??= readCaptions(path, files, others).then((captions) => openFolder(path, images, divided, captions, options));
     return opened;
   };
   if (!divided) return { kind: "whole", open: openOnce };
@@ -55,7 +56,13 @@ export async function folderSource(path: string, options: ImageOptions): Promise
   return { kind: "divided", train: () => part("train"), test: () => part("test") };
 }
 
-function openFolder(path: string, images: readonly string[], divided: boolean, options: ImageOptions): Promise<CachedDataset> {
+function openFolder(
+  path: string,
+  images: readonly string[],
+  divided: boolean,
+  captions: ReadonlyMap<string, readonly string[]> | null,
+  options: ImageOptions,
+): Promise<CachedDataset> {
   const classOf = (file: string): string | null => file.split("/").slice(divided ? 1 : 0, -1)[0] ?? null;
   const names = [...new Set(images.map(classOf))].filter((name) => name !== null).sort();
   const labels = images.map((file) => names.indexOf(classOf(file) ?? ""));
@@ -67,6 +74,7 @@ function openFolder(path: string, images: readonly string[], divided: boolean, o
       nameOf: (index) => images[index]!,
       whereOf: (index) => join(path, images[index]!),
       labelOf: (index) => labels[index]!,
+      ...(captions && { captionsOf: (index: number) => captions.get(images[index]!) ?? [] }),
       read: async (index) => join(path, images[index]!),
     },
     imageCodec,
