@@ -4,17 +4,18 @@
  */
 
 import { existsSync, lstatSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { encode } from "fast-png";
 import { type DecodedImage, decodeGroups, describeImage, within } from "../codec/codec.ts";
-import { openPxc, type PxcFile, readGroup, readHeader } from "../codec/container.ts";
+import { openPxc, type PxcFile, readHeader } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { safeNames } from "../codec/safe-names.ts";
 import { type LostImages, salvageArchive } from "../codec/salvage.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import { makeFolder } from "../train/checkpoint.ts";
+import { contentsOf, namesOf, readArchive } from "./archive-contents.ts";
 import { type CodingModel, findCodingModel, wantedDigest } from "./archive-model.ts";
 import { type ArchiveNotes, notedNames, readNotes, tablesOf } from "./archive-notes.ts";
 import { progressOf } from "./compress.ts";
@@ -59,15 +60,7 @@ export default defineCommand({
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     const pixelBudget = numberOption("pixel-budget", args["pixel-budget"], { min: 1, max: 2 ** 31 });
     const { archive } = args;
-    const bytes = await readFile(archive).catch((error: NodeJS.ErrnoException) =>
-      fail(
-        "io",
-        error.code === "ENOENT"
-          ? `expected an archive at ${archive} but there is no such file`
-          : `cannot read ${archive}: ${error.message}`,
-        error,
-      ),
-    );
+    const bytes = await readArchive(archive);
     if (args.list) return listOf(archive, bytes, pixelBudget);
     const out = args.out ?? fail("usage", "expected -o DIR, the folder to write to, but received none");
     const started = performance.now();
@@ -232,19 +225,6 @@ function pngOf(picture: Picture): Uint8Array {
   return encode({ height, width, data: pixels, channels, depth: 8 });
 }
 
-/** Safe names by index; a single image is named for its file. */
-function namesOf(file: PxcFile, notes: ArchiveNotes | null, archive: string): string[] {
-  if (file.kind === "single") return [basename(archive).replace(/\.pxc$/i, "")];
-  const noted = file.names === undefined ? notedNames(notes, file.images) : undefined;
-  if (noted?.length === file.images) return safeNames(noted);
-  const names: string[] = [];
-  for (let position = 0; position < file.images; position++) {
-    const { index, name } = describeImage(file, position);
-    names[index] = name;
-  }
-  return names;
-}
-
 /** Names of rescued images by index; of those between them nothing is known, unless the notes say it. */
 function foundNames(images: readonly DecodedImage[], notes: ArchiveNotes | null): string[] {
   const count = (images.at(-1)?.index ?? -1) + 1;
@@ -289,35 +269,32 @@ function salvaged(result: Salvaged, terminal: Terminal): Outcome {
   };
 }
 
-/** What an archive says about itself. */
+/** What an archive says about itself, image by image. */
 function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefined): Outcome {
-  const file = within(archive, () => openPxc(bytes));
-  const digest = wantedDigest(file);
-  if (file.kind === "single") {
+  const contents = contentsOf(archive, bytes, { pixelBudget });
+  const { digest } = contents;
+  if (!("groups" in contents)) {
     const text = `${archive}: one image, ${bytes.length} bytes, coded with the model ${digest}...`;
-    return { json: { archive, kind: file.kind, bytes: bytes.length, digest, images: 1 }, text };
+    return { json: { archive, kind: contents.file.kind, bytes: bytes.length, digest, images: 1 }, text };
   }
-  const { header, images: count } = file;
-  const notes = readNotes(header.notes);
-  const names = namesOf(file, notes, archive);
+  const { file, notes, names, groups } = contents;
   const images: { name: string; label: number | undefined; height: number; width: number }[] = [];
-  for (const [index, { first }] of file.groups.entries()) {
-    const { height, width, count } = within(archive, () => readGroup(file, index, { pixelBudget }));
+  for (const { first, count, height, width } of groups) {
     for (let position = first; position < first + count; position++) {
       const { index, label } = describeImage(file, position);
       images[index] = { name: names[index]!, label, height, width };
     }
   }
-  const { channels, levels } = header;
+  const { channels, levels } = file.header;
   const about =
-    `${archive}: ${counted(count, "image")} in ${counted(file.groups.length, "group")}, ${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
+    `${archive}: ${counted(file.images, "image")} in ${counted(groups.length, "group")}, ${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
     `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}${notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : ""}`;
   const rows = images.map(({ name, label, height, width }) => {
     const of = label === undefined ? "" : `  ${notes?.classes?.[label] ?? label}`;
     return `  ${height}x${width}  ${name}${of}`;
   });
   return {
-    json: { archive, kind: file.kind, bytes: bytes.length, digest, channels, levels, groups: file.groups.length, notes, images },
+    json: { archive, kind: file.kind, bytes: bytes.length, digest, channels, levels, groups: groups.length, notes, images },
     text: [about, ...rows].join("\n"),
   };
 }

@@ -1,37 +1,33 @@
-/** `pixelcnn info`: what a model is and how it came to be, or what a data set holds. */
+/** `pixelcnn info`: what a model is and how it came to be, what a data set holds, or what an archive does. */
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
 import { countOf } from "../nn/params.ts";
+import { aboutArchive, isArchive } from "./info-archive.ts";
 import { openModel, shippedModels } from "./model-argument.ts";
 import { defineCommand, type Outcome } from "./run-command.ts";
-import { duration } from "./terminal.ts";
+import { alignedRows, duration } from "./terminal.ts";
 import { openTrainData } from "./train-data.ts";
 
 export default defineCommand({
   name: "info",
-  summary: "Describe a model or a data set",
+  summary: "Describe a model, a data set or an archive",
   args: {
     what: {
       type: "positional",
       required: true,
-      description: "A run or model folder, the name of a shipped model, a named set, or a path to images",
+      description: "A run or model folder, the name of a shipped model, a named set, a path to images, or a .pxc archive",
     },
   },
-  examples: ["info runs/digits", "info cifar10 --json"],
+  examples: ["info runs/digits", "info cifar10 --json", "info digits.pxc"],
   async run({ what }, { terminal }) {
     const isModel = existsSync(join(what, "config.json")) || (!existsSync(what) && shippedModels().includes(what));
+    if (!isModel && (await isArchive(what))) return aboutArchive(what);
     return isModel ? aboutModel(what) : aboutData(what, (text) => terminal.warn(text));
   },
 });
-
-/** Rows of a name and a value, aligned. */
-function table(rows: readonly (readonly [string, unknown])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
-}
 
 async function aboutModel(name: string): Promise<Outcome> {
   const { config, folder, step } = await openModel(name);
@@ -58,7 +54,7 @@ async function aboutModel(name: string): Promise<Outcome> {
       "tested",
       `${evaluation.nats.toFixed(2)} nats, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${evaluation.images} images at step ${evaluation.step}`,
     ]);
-  return { json: { kind: "model", name, folder, step, seconds, parameters, evaluation, config }, text: table(rows) };
+  return { json: { kind: "model", name, folder, step, seconds, parameters, evaluation, config }, text: alignedRows(rows) };
 }
 
 interface Logged {
@@ -102,7 +98,7 @@ async function aboutData(source: string, tell: (text: string) => void): Promise<
       classes,
       splits: { train: train.length, test: test.length },
     };
-    const text = table([
+    const text = alignedRows([
       ["data", source],
       ["images", `${height}x${width}x${channels}, ${levels} levels`],
       ["train", train.length],

@@ -99,6 +99,12 @@ export function rounded(value: number): string {
         .replace(/\.$/, "");
 }
 
+/** Rows of a name and a value, aligned. */
+export function alignedRows(rows: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+}
+
 /** `1 image`, `2 images`. */
 export function counted(count: number, unit: string): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
