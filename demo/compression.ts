@@ -25,6 +25,7 @@ const images = Array.from({ length: test.length }, (_, i) => ({
   pixels: pixels.subarray(i * size, (i + 1) * size),
 }));
 
+if (config.model.family !== "gated-pixelcnn") throw new Error(`expected a Gated PixelCNN but received a ${config.model.family}`);
 const model = { config: config.model, parameters };
 const predictor = await enginePredictor(model);
 const threads = openGroupThreads(model, predictor, { count: availableParallelism() });

@@ -35,7 +35,7 @@ const [images, test] = await Promise.all([
 
 let parameters = unflatten(pixelcnnParameters(config.model), initialState(config).average);
 for await (const event of train({ config, data: images })) {
-  if (event.type === "step" && event.step % 100 === 0) console.log(`step ${event.step}: ${event.bitsPerDim.toFixed(3)} bits/dim`);
+  if (event.type === "step" && event.step % 100 === 0) console.log(`step ${event.step}: ${event.loss.toFixed(1)} nats`);
   if (event.type === "checkpoint") parameters = event.parameters;
 }
 const { nats, bitsPerDim } = await likelihood(config.model, parameters, test, { limit: 500 });

@@ -4,6 +4,7 @@
  */
 
 import { frozen } from "./full-pass.ts";
+import { conditionNumbersOf } from "./models/condition.ts";
 import type { PixelcnnConfig } from "./models/config.ts";
 import { headOf, pixelcnnLogProbability, pixelcnnOutputs } from "./models/pixelcnn.ts";
 import type { Lookup, Parameters } from "./nn/params.ts";
@@ -27,7 +28,7 @@ export function exportOnnx(
   const { height, width, channels, levels, condition } = model;
   const graph = new Graph(`pixelcnn-${what}`);
   const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
-  const h = condition ? graph.input("condition", "float32", [1, condition.size]) : null;
+  const h = condition ? graph.input("condition", "float32", [1, conditionNumbersOf(condition)]) : null;
   const lookup: Lookup = frozen(graph, model, parameters);
   if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, pixels, h));
   else

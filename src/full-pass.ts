@@ -5,6 +5,7 @@
  */
 
 import { checkInteger, fail, show } from "./errors.ts";
+import { type ConditionValue, conditionMatrix, conditionNumbersOf } from "./models/condition.ts";
 import type { PixelcnnConfig } from "./models/config.ts";
 import { headOf, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
 import { checkParameters, type Lookup, lookupIn, type Parameters } from "./nn/params.ts";
@@ -21,6 +22,10 @@ export interface FullPassOptions {
   readonly first?: number | undefined;
   /** Divides the logits: below 1 for likelier images, above 1 for wilder ones, 0 for the likeliest level each time; default 1. */
   readonly temperature?: number | undefined;
+  /** One for all images or one an image; null leaves it out. Default: none. */
+  readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
+  /** logits = (1 + guidance) conditioned - guidance unconditioned; default 0. docs/conditioning.md. */
+  readonly guidance?: number | undefined;
   /** Images a forward; default so that every thread has work. */
   readonly batch?: number | undefined;
   readonly device?: Device | undefined;
@@ -49,7 +54,7 @@ export async function completeByFullPasses(
   { pixels, mask, ...options }: FullPassOptions & { readonly pixels: Uint8Array; readonly mask: Uint8Array },
 ): Promise<Uint8Array> {
   const { height, width, channels, levels } = model;
-  const { seed = 1, first = 0, temperature = 1, signal, onProgress } = options;
+  const { seed = 1, first = 0, temperature = 1, guidance = 0, signal, onProgress } = options;
   const size = height * width * channels;
   const count = pixels.length / size;
   if (!Number.isInteger(count) || count === 0)
@@ -77,6 +82,10 @@ export async function completeByFullPasses(
         ),
       ),
   );
+  const conditions = conditionsFor(model, options.conditions, count);
+  if (!(guidance >= 0 && Number.isFinite(guidance)))
+    fail("usage", `expected a guidance of at least 0 but received ${show(guidance)}`);
+  if (guidance > 0 && !conditions) fail("usage", "expected a condition for guidance to strengthen but received none");
   const session = await openPool(compile(logitsGraph(model, parameters, batch)), {
     threads: Math.min(threads, Math.ceil(count / batch)),
     ...(options.device ? { device: options.device } : {}),
@@ -99,6 +108,8 @@ export async function completeByFullPasses(
           images: result.subarray(from * size, (from + chunk) * size),
           streams,
           temperature,
+          guidance,
+          conditions: conditions?.subarray((from * conditions.length) / count, ((from + chunk) * conditions.length) / count),
           given: mask[Math.floor(at / channels)] !== 0,
         });
         done += chunk;
@@ -128,11 +139,15 @@ interface Draw {
   readonly images: Uint8Array;
   readonly streams: readonly Random[];
   readonly temperature: number;
+  readonly guidance: number;
+  /** [chunk, D]; absent to leave them out. */
+  readonly conditions: Float32Array | undefined;
   readonly given: boolean;
 }
 
 /** Draws one sub-pixel of every image of a chunk. */
-async function drawOne({ session, model, batch, at, images, streams, temperature, given }: Draw): Promise<void> {
+async function drawOne(draw: Draw): Promise<void> {
+  const { session, model, batch, at, images, streams, temperature, guidance, conditions, given } = draw;
   const { height, width, channels, levels } = model;
   const size = height * width * channels;
   const uniforms = streams.map((stream) => (stream.bits() + 0.5) / 2 ** 32);
@@ -140,8 +155,21 @@ async function drawOne({ session, model, batch, at, images, streams, temperature
   // A last, smaller chunk is filled up with blank images.
   const pixels = new Uint8Array(batch * size);
   pixels.set(images);
-  const outputs = await session.run({ pixels: tensor("uint8", [batch, height, width, channels], pixels) });
-  const logits = outputs.logits!.data as Float32Array;
+  const logitsGiven = async (h: Float32Array | undefined): Promise<Float32Array> => {
+    const D = model.condition ? conditionNumbersOf(model.condition) : 0;
+    const numbers = new Float32Array(batch * D);
+    numbers.set(h ?? []);
+    const outputs = await session.run({
+      pixels: tensor("uint8", [batch, height, width, channels], pixels),
+      ...(D > 0 ? { condition: tensor("float32", [batch, D], numbers) } : {}),
+    });
+    return outputs.logits!.data as Float32Array;
+  };
+  let logits = await logitsGiven(conditions);
+  if (guidance > 0) {
+    const without = await logitsGiven(undefined);
+    logits = logits.map((c, i) => (1 + guidance) * c - guidance * without[i]!);
+  }
   uniforms.forEach((uniform, i) => {
     const start = (i * size + at) * levels;
     images[i * size + at] = drawLevel(logits.subarray(start, start + levels), uniform, temperature);
@@ -162,6 +190,19 @@ export function drawLevel(logits: ArrayLike<number>, uniform: number, temperatur
   return best;
 }
 
+/** Numbers of all images' conditions, [count, D]; undefined where there are none. */
+function conditionsFor(
+  { condition }: PixelcnnConfig,
+  given: FullPassOptions["conditions"],
+  count: number,
+): Float32Array | undefined {
+  if (given === undefined || given === null) return undefined;
+  if (!condition) return fail("usage", "expected no condition for an unconditional model but received one");
+  const each = Array.isArray(given) ? (given as ConditionValue[]) : Array.from({ length: count }, () => given as ConditionValue);
+  if (each.length !== count) fail("usage", `expected a condition for each of ${count} images but received ${each.length}`);
+  return conditionMatrix(condition, each);
+}
+
 /** A model's parameters as constants of a graph, for graphs that only compute with them. */
 export function frozen(graph: Graph, model: PixelcnnConfig, parameters: Parameters): Lookup {
   const specs = pixelcnnParameters(model);
@@ -169,11 +210,12 @@ export function frozen(graph: Graph, model: PixelcnnConfig, parameters: Paramete
   return lookupIn(new Map(specs.map(({ name, shape }) => [name, graph.constant("float32", shape, parameters.get(name)!.data)])));
 }
 
-/** Pixels [B, H, W, C] -> `logits` [B H W C, K], the weights inside. */
+/** `pixels` [B, H, W, C] (and `condition` [B, D]) -> `logits` [B H W C, K], the weights inside. */
 function logitsGraph(model: PixelcnnConfig, parameters: Parameters, batch: number): Graph {
   const graph = new Graph("full-pass");
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
-  const outputs = pixelcnnOutputs(model, frozen(graph, model, parameters), pixels);
+  const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
+  const outputs = pixelcnnOutputs(model, frozen(graph, model, parameters), pixels, h);
   const { height, width, channels, levels } = model;
   if (outputs.shape[0] !== sizeOf([batch, height, width, channels]))
     fail("internal", `expected a row a sub-pixel but received [${outputs.shape}]`);

@@ -2,7 +2,15 @@
 
 import type { Dataset } from "./data/dataset.ts";
 import { fail } from "./errors.ts";
-import type { PixelcnnConfig } from "./models/config.ts";
+import {
+  type ConditionValue,
+  checkDescribes,
+  conditionMatrix,
+  conditionNumbersOf,
+  conditionsOf,
+  type Described,
+} from "./models/condition.ts";
+import type { ConditionConfig, PixelcnnConfig } from "./models/config.ts";
 import { pixelcnnLogProbabilities, pixelcnnParameters } from "./models/pixelcnn.ts";
 import { countOf, flatten, lookupFlat, type Parameters } from "./nn/params.ts";
 import { Graph } from "./onnx/graph.ts";
@@ -29,6 +37,8 @@ export interface LikelihoodOptions {
   readonly batch?: number | undefined;
   /** Only the first so many images. */
   readonly limit?: number | undefined;
+  /** One for all images, or one an image in the data set's order; default what the data say: their labels or vectors. Null leaves it out. */
+  readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, all: number) => void) | undefined;
 }
@@ -41,7 +51,7 @@ export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   const graph = new Graph("likelihood");
   const specs = pixelcnnParameters(model);
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
-  const h = model.condition ? graph.input("condition", "float32", [batch, model.condition.size]) : null;
+  const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
   const weights = graph.input("weights", "float32", [countOf(specs)]);
   graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), pixels, h));
   return graph;
@@ -61,6 +71,11 @@ export async function likelihood(
         `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
       );
   }
+  const { condition } = model;
+  const given = options.conditions;
+  if (condition === null && given !== undefined && given !== null)
+    fail("usage", "expected no condition for an unconditional model but received one");
+  if (condition && given === undefined) checkDescribes(condition, data);
   const dims = height * width * channels;
   const count = Math.min(data.length, options.limit ?? data.length);
   if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
@@ -86,9 +101,11 @@ export async function likelihood(
         next += size;
         // The last batch is filled up with its own last image, whose results are not read.
         const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
-        const { pixels } = await data.batch(indices, { epoch: 0 });
+        const images = await data.batch(indices, { epoch: 0 });
+        const values = condition && conditionsFor(condition, given, indices, images);
         const { logProbabilities } = await session.run({
-          pixels: tensor("uint8", [batch, height, width, channels], pixels),
+          pixels: tensor("uint8", [batch, height, width, channels], images.pixels),
+          ...(values ? { condition: tensor("float32", [batch, values.length / batch], values) } : {}),
           weights: tensor("float32", [flat.length], weights),
         });
         const { data: parts } = logProbabilities!;
@@ -113,4 +130,17 @@ export async function likelihood(
     each,
     standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
   };
+}
+
+function conditionsFor(
+  condition: ConditionConfig,
+  given: LikelihoodOptions["conditions"],
+  indices: readonly number[],
+  images: Described,
+): Float32Array {
+  if (given === undefined) return conditionMatrix(condition, conditionsOf(condition, images));
+  const each = Array.isArray(given) ? indices.map((i) => given[i] as ConditionValue) : indices.map(() => given as ConditionValue);
+  if (each.includes(undefined as never))
+    fail("usage", `expected a condition for each image but received ${(given as readonly unknown[]).length}`);
+  return conditionMatrix(condition, each);
 }

@@ -9,12 +9,13 @@ import { encodeImages } from "../codec/codec.ts";
 import { openPxc } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
 import { initialise, type Parameters } from "../nn/params.ts";
 import { randomFrom } from "../random.ts";
 import { createEngine } from "../raster/engine.ts";
-import { type RunConfig, resolveRun } from "../train/config.ts";
+import { resolveRun } from "../train/config.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
 
 const scratch = scratchFolder("codec");
@@ -22,7 +23,7 @@ const at = (...parts: string[]): string => join(scratch, ...parts);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 interface Model {
-  readonly config: RunConfig["model"];
+  readonly config: PixelcnnConfig;
   readonly parameters: Parameters;
 }
 

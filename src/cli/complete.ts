@@ -2,11 +2,13 @@
 
 import { type Picture, toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import type { ConditionValue } from "../models/condition.ts";
 import { writeWhole } from "../train/checkpoint.ts";
+import { askedConditions, type ConditionWords, conditionArgs, possibleConditions } from "./condition-option.ts";
 import { drawCompletions } from "./draw-samples.ts";
 import { gridPng, pictureOf } from "./grid.ts";
-import { readImages, readMask } from "./image-arguments.ts";
-import { openModel } from "./model-argument.ts";
+import { type ModelImages, readImages, readMask } from "./image-arguments.ts";
+import { type OpenModel, openModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
 import { counted } from "./terminal.ts";
@@ -33,6 +35,8 @@ export default defineCommand({
         "A picture of the model's size: white where the image is given, black where it is filled in. Drawing goes row by row, so what is given after a gap is kept but does not inform the gap",
     },
     count: { type: "string", alias: "n", valueHint: "N", default: "4", description: "Completions an image" },
+    ...conditionArgs,
+    guidance: { type: "string", valueHint: "G", description: "Strengthen the condition; see `pixelcnn sample --help`" },
     temperature: {
       type: "string",
       valueHint: "T",
@@ -64,7 +68,9 @@ export default defineCommand({
         `expected --rows R or --mask M.png, to say what is given, but received ${args.rows === undefined ? "neither" : "both"}`,
       );
     }
-    const { config, parameters, name, step } = await openModel(args.model);
+    const guidance = numberOption("guidance", args.guidance, { fraction: true });
+    const opened = await openModel(args.model);
+    const { config, parameters, name, step } = opened;
     const { model } = config;
     const { height, width } = model;
     const rows = numberOption("rows", args.rows, { max: height });
@@ -77,6 +83,7 @@ export default defineCommand({
       const image = Math.floor(i / count);
       repeated.set(images.pixels.subarray(image * size, (image + 1) * size), i * size);
     }
+    const conditions = await completionConditions(args, opened, images, (text) => terminal.warn(text));
     const started = performance.now();
     const request = {
       model,
@@ -84,6 +91,8 @@ export default defineCommand({
       count: images.names.length * count,
       seed,
       temperature,
+      guidance,
+      conditions: conditions?.flatMap((value) => Array.from({ length: count }, () => value)),
       threads,
       signal,
       oracle: args.oracle,
@@ -109,6 +118,25 @@ export default defineCommand({
     };
   },
 });
+
+/** One condition an image: what was asked for, or the image's own label, or what the model's encoder makes of it. */
+async function completionConditions(
+  words: ConditionWords,
+  opened: OpenModel,
+  images: ModelImages,
+  tell: (text: string) => void,
+): Promise<readonly ConditionValue[] | null> {
+  const { condition } = opened.config.model;
+  const asked = await askedConditions(words, opened, tell);
+  const { length } = images.names;
+  if (asked && asked.length !== 1 && asked.length !== length)
+    fail("usage", `expected one condition, or one for each of ${counted(length, "image")}, but received ${asked.length}`);
+  if (asked) return images.names.map((_, i) => asked[asked.length === 1 ? 0 : i]!.value);
+  if (condition === null) return null;
+  if (condition.kind === "class" && images.labels.every((label) => label >= 0)) return images.labels;
+  const possible = possibleConditions(opened, opened.whole);
+  return fail("usage", `expected a condition for ${opened.name}, ${possible}, but received none`);
+}
 
 function givenPart(original: Picture, mask: Uint8Array): Picture {
   const { height, width, channels, pixels } = toChannels(original, original.channels === 4 ? 4 : 3);

@@ -4,6 +4,7 @@
  */
 
 import { completeByFullPasses, sampleByFullPasses } from "../full-pass.ts";
+import type { ConditionValue } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import type { Parameters } from "../nn/params.ts";
 import { createEngine, type Engine } from "../raster/engine.ts";
@@ -16,6 +17,9 @@ export interface DrawRequest {
   readonly temperature?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** One an image; absent for a model without, or to leave them out. */
+  readonly conditions?: readonly ConditionValue[] | undefined;
+  readonly guidance?: number | undefined;
   /** Sub-pixels (or, by the exact engine, rows) drawn, of all. */
   readonly onProgress?: ((done: number, all: number) => void) | undefined;
   /** Full passes instead of the exact engine. */
@@ -49,10 +53,12 @@ export async function drawCompletions({
   return drawn.pixels;
 }
 
-function drawOptions({ seed, temperature, signal, onProgress }: Omit<DrawRequest, "model" | "parameters">) {
+function drawOptions({ seed, temperature, conditions, guidance, signal, onProgress }: Omit<DrawRequest, "model" | "parameters">) {
   return {
     seed,
     temperature,
+    guidance,
+    ...(conditions ? { conditions } : {}),
     signal,
     ...(onProgress ? { onProgress: ({ done, total }: { done: number; total: number }) => onProgress(done, total) } : {}),
   };

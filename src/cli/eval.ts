@@ -1,11 +1,22 @@
-/** `pixelcnn eval`: the exact likelihood of a split under a model, on the throughput engine. */
+/** `pixelcnn eval`: how good a model is on a split, on the throughput engine: exact likelihood, or what its family is measured by. */
 
-import { likelihood } from "../likelihood.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { subset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
+import { describeEvaluation, evaluate, latentConditions } from "../evaluate.ts";
+import { type Likelihood, type LikelihoodOptions, likelihood } from "../likelihood.ts";
+import { type ConditionValue, conditionsOf } from "../models/condition.ts";
 import { checkDevice } from "../onnx/session.ts";
-import { openModel } from "./model-argument.ts";
+import { randomFrom } from "../random.ts";
+import { attachConditions } from "./condition-source.ts";
+import { familyName, type OpenModel, openAnyModel, openModel } from "./model-argument.ts";
 import { openForModel } from "./model-data.ts";
+import { didYouMean } from "./nearest.ts";
 import { numberOption } from "./number-option.ts";
-import { defineCommand } from "./run-command.ts";
+import { type CommandContext, defineCommand, type Outcome } from "./run-command.ts";
+
+/** What stands for each image's own condition. */
+const CONDITIONS = ["own", "none", "shuffled"] as const;
 
 export default defineCommand({
   name: "eval",
@@ -15,46 +26,173 @@ export default defineCommand({
     data: { type: "positional", required: false, description: "A named set or a path; default: what the model was trained on" },
     split: { type: "string", valueHint: "S", default: "test", description: "test, train or all" },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
+    conditions: {
+      type: "string",
+      valueHint: "C",
+      default: "own",
+      description:
+        "Of a model with a condition: own (each image's), none, or shuffled (each image has another's: what knowing the right one is worth)",
+    },
+    classify: {
+      type: "boolean",
+      description: "Of a model of classes: the likelihood under every class, and by Bayes' rule how many images get their own",
+    },
     batch: { type: "string", valueHint: "B", description: "Images a call; the result does not depend on it" },
     device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
   },
-  examples: ["eval runs/digits", "eval runs/digits mnist --split train --limit 5000 --json"],
-  async run(args, { terminal, signal, seed }) {
-    const device = args.device === undefined ? undefined : checkDevice(args.device);
-    const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
-    const limit = numberOption("limit", args.limit, { min: 1 });
-    const batch = numberOption("batch", args.batch, { min: 1, max: 65536 });
-    const { config, parameters, step, name } = await openModel(args.model);
-    const data = await openForModel(config, { source: args.data, split: args.split, seed, tell: (text) => terminal.warn(text) });
-    const started = performance.now();
-    const result = await likelihood(config.model, parameters, data, {
-      device,
-      threads,
-      limit,
-      batch,
+  examples: [
+    "eval runs/digits",
+    "eval runs/digits mnist --split train --limit 5000 --json",
+    "eval runs/classes --conditions shuffled",
+    "eval runs/classes --classify",
+  ],
+  async run(args, context) {
+    const { terminal, signal, seed } = context;
+    const options = {
+      device: args.device === undefined ? undefined : checkDevice(args.device),
+      threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
+      batch: numberOption("batch", args.batch, { min: 1, max: 65536 }),
       signal,
-      onProgress: terminal.counter("testing", "images"),
-    });
-    await data.close?.();
-    terminal.endProgress();
-    const { images, nats, bitsPerDim, standardError } = result;
-    return {
-      json: {
-        model: name,
-        step,
-        data: data.name,
-        split: data.split,
-        images,
-        of: data.length,
-        nats,
-        bitsPerDim,
-        standardError,
-        seconds: (performance.now() - started) / 1000,
-      },
-      text:
-        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} bits/dim\n` +
-        `${images} of ${data.length} images of ${data.name}, ${data.split} split`,
     };
+    const limit = numberOption("limit", args.limit, { min: 1 });
+    const how =
+      CONDITIONS.find((c) => c === args.conditions) ??
+      fail(
+        "usage",
+        `expected ${CONDITIONS.join(", ")} for --conditions but received ${JSON.stringify(args.conditions)}${didYouMean(args.conditions, CONDITIONS)}`,
+      );
+    const whole = await openAnyModel(args.model);
+    const { config, name, step, folder } = whole;
+    const tell = (text: string): void => terminal.warn(text);
+    const opened = await openForModel(config, { source: args.data, split: args.split, seed, tell });
+    try {
+      const some = limit === undefined || limit >= opened.length ? opened : subset(opened, { to: limit });
+      const data = await attachConditions(some, config.condition, { folder, threads: options.threads, signal, tell });
+      const started = performance.now();
+      const about = { model: name, step, data: data.name, split: data.split, of: opened.length };
+      const where = `${data.length} of ${opened.length} images of ${data.name}, ${data.split} split`;
+      const done = (json: object, text: string): Outcome => ({
+        json: { ...about, ...json, seconds: (performance.now() - started) / 1000 },
+        text: `${text}\n${where}`,
+      });
+      if (how === "own" && !args.classify && config.model.family !== "gated-pixelcnn") {
+        const counter = terminal.counter("testing", "images");
+        const result = await evaluate(config.model, whole.parameters, data, { ...options, onProgress: counter });
+        terminal.endProgress();
+        const { kind, ...numbers } = result;
+        return done({ measure: kind, ...numbers }, describeEvaluation(result));
+      }
+      const model = await openModel(args.model);
+      if (args.classify) return await classify(model, data, options, context, done);
+      const conditions = how === "own" ? undefined : await otherConditions(model, data, how, seed ?? 1, options);
+      const onProgress = terminal.counter("testing", "images");
+      const result = await likelihood(model.config.model, model.parameters, data, { ...options, conditions, onProgress });
+      terminal.endProgress();
+      const { images, nats, bitsPerDim, standardError } = result;
+      const under = how === "own" ? "" : how === "none" ? ", without the condition" : ", each image with another's condition";
+      return done(
+        { images, nats, bitsPerDim, standardError, ...(model.config.model.condition ? { conditions: how } : {}) },
+        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} bits/dim${under}`,
+      );
+    } finally {
+      await opened.close?.();
+    }
   },
 });
+
+/** Null for all images, or the images' own conditions in another order. */
+async function otherConditions(
+  { config, whole, name }: OpenModel,
+  data: Dataset,
+  how: "none" | "shuffled",
+  seed: number,
+  options: LikelihoodOptions,
+): Promise<ConditionValue | ConditionValue[]> {
+  const { condition } = config.model;
+  if (condition === null)
+    return fail("usage", `expected --conditions own: ${name} is ${familyName(whole.config.model)} without a condition`);
+  if (how === "none") return null;
+  const { model } = whole.config;
+  const own =
+    model.family === "autoencoder" ? await latentConditions(model, whole.parameters, data, options) : await allConditions();
+  // Nobody keeps their own place: one cycle through a random order.
+  const order = randomFrom(seed).permutation(own.length);
+  const shuffled = [...own];
+  order.forEach((from, i) => {
+    shuffled[order[(i + 1) % order.length]!] = own[from]!;
+  });
+  return shuffled;
+
+  async function allConditions(): Promise<ConditionValue[]> {
+    const values: ConditionValue[] = [];
+    for (let from = 0; from < data.length; from += 256) {
+      const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
+      values.push(...conditionsOf(condition!, await data.batch(indices, { epoch: 0 })));
+    }
+    return values;
+  }
+}
+
+/** log p(x | y) for every class y; by Bayes' rule, all classes being as likely, p(y | x) is largest where it is. */
+async function classify(
+  { config, parameters, name, whole }: OpenModel,
+  data: Dataset,
+  options: LikelihoodOptions,
+  { terminal }: CommandContext,
+  done: (json: object, text: string) => Outcome,
+): Promise<Outcome> {
+  const { condition } = config.model;
+  if (condition?.kind !== "class")
+    return fail("usage", `expected a model of classes for --classify but ${name} is ${familyName(whole.config.model)} without`);
+  const results: Likelihood[] = [];
+  for (const [value, label] of condition.classes.entries()) {
+    const onProgress = terminal.counter(`class ${label} (${value + 1} of ${condition.classes.length})`, "images");
+    results.push(await likelihood(config.model, parameters, data, { ...options, conditions: value, onProgress }));
+  }
+  terminal.endProgress();
+  const { right, labelled, confusion, posterior } = await bayes(results, data);
+  const accuracy = right / labelled;
+  const pairs = confusion
+    .slice(0, 5)
+    .map(({ from, to, count }) => `${condition.classes[from]} as ${condition.classes[to]}: ${count}`);
+  return done(
+    { images: data.length, labelled, right, accuracy, posteriorNats: posterior, confusion },
+    `${(100 * accuracy).toFixed(2)} % right: ${right} of ${labelled} images get their own class by Bayes' rule; ` +
+      `${posterior.toFixed(4)} nats a label` +
+      (pairs.length > 0 ? `\nmost confused: ${pairs.join(", ")}` : ""),
+  );
+}
+
+interface Bayes {
+  readonly labelled: number;
+  readonly right: number;
+  /** Mean -log p(y | x). */
+  readonly posterior: number;
+  /** Wrong pairs, the most frequent first. */
+  readonly confusion: readonly { readonly from: number; readonly to: number; readonly count: number }[];
+}
+
+async function bayes(results: readonly Likelihood[], data: Dataset): Promise<Bayes> {
+  let [labelled, right, posterior] = [0, 0, 0];
+  const wrong = new Map<string, number>();
+  for (let from = 0; from < data.length; from += 256) {
+    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
+    const { labels } = await data.batch(indices, { epoch: 0 });
+    labels.forEach((label, i) => {
+      if (label < 0) return;
+      labelled++;
+      const nats = results.map(({ each }) => each[from + i]!);
+      const least = Math.min(...nats);
+      const best = nats.indexOf(least);
+      posterior += nats[label]! - least + Math.log(nats.reduce((sum, x) => sum + Math.exp(least - x), 0));
+      if (best === label) right++;
+      else wrong.set(`${label} ${best}`, (wrong.get(`${label} ${best}`) ?? 0) + 1);
+    });
+  }
+  if (labelled === 0) fail("data", `expected labels to check the classes against but ${data.name} has none`);
+  const confusion = [...wrong]
+    .map(([pair, count]) => ({ from: Number(pair.split(" ")[0]), to: Number(pair.split(" ")[1]), count }))
+    .sort((a, b) => b.count - a.count);
+  return { labelled, right, posterior: posterior / labelled, confusion };
+}

@@ -34,11 +34,17 @@ export interface Images {
   readonly pixels: Uint8Array;
 }
 
-/** A PNG of all images in a square or so. */
-export function gridOf(images: Images & { readonly scale?: number | undefined }): Uint8Array {
+/** A PNG of all images, in a square or so unless `columns` says otherwise. */
+export function gridOf(
+  images: Images & { readonly scale?: number | undefined; readonly columns?: number | undefined },
+): Uint8Array {
   const count = images.pixels.length / (images.height * images.width * images.channels);
   const cells = Array.from({ length: count }, (_, i) => pictureOf(images, i));
-  return gridPng({ cells, columns: Math.ceil(Math.sqrt((count * images.height) / images.width)), scale: images.scale });
+  return gridPng({
+    cells,
+    columns: images.columns ?? Math.ceil(Math.sqrt((count * images.height) / images.width)),
+    scale: images.scale,
+  });
 }
 
 /** A PNG of cells with white gutters between and around them. */

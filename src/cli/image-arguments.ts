@@ -15,6 +15,8 @@ export interface ModelImages {
   readonly pixels: Uint8Array;
   /** One an image: a path, or as the data set names it. */
   readonly names: readonly string[];
+  /** One an image: its class in the data set that it comes from, otherwise -1. */
+  readonly labels: readonly number[];
 }
 
 export async function readImages(
@@ -32,7 +34,7 @@ export async function readImages(
     pixels.set(part.pixels, at);
     at += part.pixels.length;
   }
-  return { pixels, names: parts.flatMap((part) => part.names) };
+  return { pixels, names: parts.flatMap((part) => part.names), labels: parts.flatMap((part) => part.labels) };
 }
 
 async function readOne(word: string, config: RunConfig, tell: (text: string) => void): Promise<ModelImages> {
@@ -42,8 +44,8 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
     const data = await openForModel(config, { source, split, tell });
     try {
       const indices = indicesOf(numbers, word, data.length);
-      const { pixels } = await data.batch(indices, { epoch: 0 });
-      return { pixels, names: indices.map((i) => data.nameOf(i)) };
+      const { pixels, labels } = await data.batch(indices, { epoch: 0 });
+      return { pixels, names: indices.map((i) => data.nameOf(i)), labels: [...labels] };
     } finally {
       await data.close?.();
     }
@@ -54,7 +56,7 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
       `expected an image file, or images of a data set such as mnist:test:0-7, but received ${JSON.stringify(word)}, and there is no such file`,
     );
   }
-  return { pixels: await readFileAs(word, config), names: [word] };
+  return { pixels: await readFileAs(word, config), names: [word], labels: [-1] };
 }
 
 /** `0-7,12` as numbers. */

@@ -4,12 +4,16 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../errors.ts";
+import { type AutoencoderConfig, decoderConfig, decoderParameters } from "../models/autoencoder.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import type { ModelConfig } from "../models/family.ts";
 import type { Parameters } from "../nn/params.ts";
 import { loadModel } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
 import { didYouMean } from "./nearest.ts";
 
-export interface OpenModel {
+/** A model of any family. */
+export interface AnyModel {
   /** As the user named it. */
   readonly name: string;
   readonly folder: string;
@@ -17,6 +21,13 @@ export interface OpenModel {
   readonly parameters: Parameters;
   /** Training steps behind the weights. */
   readonly step: number;
+}
+
+/** A model that gives the probability of an image: a PixelCNN, or the decoder of an auto-encoder whose decoder is one. */
+export interface OpenModel extends AnyModel {
+  readonly config: RunConfig<PixelcnnConfig>;
+  /** What it was opened from. */
+  readonly whole: AnyModel;
 }
 
 const SHIPPED = fileURLToPath(new URL("../../models/", import.meta.url));
@@ -50,7 +61,7 @@ function findModel(name: string): string {
   );
 }
 
-export async function openModel(name: string): Promise<OpenModel> {
+export async function openAnyModel(name: string): Promise<AnyModel> {
   const folder = findModel(name);
   if (!existsSync(join(folder, "model.safetensors"))) {
     fail(
@@ -59,4 +70,29 @@ export async function openModel(name: string): Promise<OpenModel> {
     );
   }
   return { name, folder, ...(await loadModel(folder)) };
+}
+
+/** Opens a model that gives probabilities; for an auto-encoder, its decoder. */
+export async function openModel(name: string): Promise<OpenModel> {
+  const whole = await openAnyModel(name);
+  const { model } = whole.config;
+  if (model.family === "gated-pixelcnn") return { ...whole, config: { ...whole.config, model }, whole };
+  if (model.family === "autoencoder" && model.decoder.kind === "pixelcnn") {
+    const config = { ...whole.config, model: decoderConfig(model) };
+    return { ...whole, config, parameters: decoderParameters(model, whole.parameters), whole };
+  }
+  return fail("model", `expected a model that gives the probability of an image but ${name} is ${familyName(model)}`);
+}
+
+/** The PixelCNN that a model is or decodes with; null where there is none. */
+export function pixelcnnIn(model: ModelConfig): PixelcnnConfig | null {
+  if (model.family === "gated-pixelcnn") return model;
+  return model.family === "autoencoder" && model.decoder.kind === "pixelcnn" ? decoderConfig(model) : null;
+}
+
+/** What a family is called. */
+export function familyName(model: ModelConfig): string {
+  if (model.family === "gated-pixelcnn") return "a Gated PixelCNN";
+  if (model.family === "embedder") return "an embedder";
+  return `an auto-encoder with a ${(model satisfies AutoencoderConfig).decoder.kind} decoder`;
 }

@@ -5,15 +5,19 @@
 
 import type { z } from "zod";
 import type { DataOptions } from "../data/open.ts";
-import type { PixelcnnInput } from "../models/config.ts";
-import type { trainSchema } from "../train/config.ts";
+import type { ModelInput } from "../models/family.ts";
+import type { ConditionSource, trainSchema } from "../train/config.ts";
+
+type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;
 
 export interface Preset {
   readonly summary: string;
   /** Data options; the source is the command's argument. */
   readonly data: Omit<DataOptions, "split" | "limit">;
   /** Without what the data say: height, width, channels, levels. */
-  readonly model: Partial<Omit<PixelcnnInput, "height" | "width" | "channels" | "levels">>;
+  readonly model: DistributiveOmit<ModelInput, "height" | "width" | "channels" | "levels">;
+  /** Where the condition comes from. */
+  readonly condition?: ConditionSource;
   readonly train: z.input<typeof trainSchema>;
 }
 

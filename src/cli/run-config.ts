@@ -4,11 +4,14 @@
  */
 
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { z } from "zod";
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import { parseStrict, pixelcnnSchema } from "../models/config.ts";
+import { parseStrict } from "../models/config.ts";
+import { modelSchema } from "../models/family.ts";
 import {
+  conditionSourceSchema,
   dataSchema,
   draftSchema,
   type RunConfig,
@@ -17,8 +20,9 @@ import {
   type TrainConfig,
   trainSchema,
 } from "../train/config.ts";
+import { type ConditionWish, conditionConfigOf } from "./condition-source.ts";
 import { didYouMean } from "./nearest.ts";
-import { PRESETS, type PresetName, presetNames } from "./presets.ts";
+import { PRESETS, type Preset, type PresetName, presetNames } from "./presets.ts";
 
 /** Dotted names of every field of a schema, the objects inside it too. */
 function keysOf(schema: unknown, prefix: string): string[] {
@@ -43,7 +47,8 @@ function keysOf(schema: unknown, prefix: string): string[] {
 /** Every key that --set and a config file may hold. */
 export const configKeys: readonly string[] = [
   ...keysOf(dataSchema, "data"),
-  ...keysOf(pixelcnnSchema, "model"),
+  ...new Set(keysOf(modelSchema, "model")),
+  ...new Set(keysOf(conditionSourceSchema, "condition")),
   ...keysOf(trainSchema, "train"),
 ];
 
@@ -53,7 +58,7 @@ const isTree = (value: unknown): value is Tree => typeof value === "object" && v
 function checkKeys(tree: Tree, where: string, prefix = ""): void {
   for (const [name, value] of Object.entries(tree)) {
     const key = prefix ? `${prefix}.${name}` : name;
-    if (["format", "data", "model", "train"].includes(key) || configKeys.includes(key)) {
+    if (["format", "data", "model", "condition", "train"].includes(key) || configKeys.includes(key)) {
       if (isTree(value)) checkKeys(value, where, key);
     } else fail("usage", `expected a key of the run config in ${where} but received ${key}${didYouMean(key, configKeys)}`);
   }
@@ -95,6 +100,8 @@ export interface DraftOptions {
   readonly settings: readonly string[];
   readonly budget?: TrainConfig["budget"] | undefined;
   readonly seed?: number | undefined;
+  /** `--condition`. */
+  readonly condition?: ConditionWish | undefined;
   readonly fallback: PresetName;
 }
 
@@ -105,6 +112,7 @@ export async function draftRun({
   settings,
   budget,
   seed,
+  condition,
   fallback,
 }: DraftOptions): Promise<{ draft: RunDraft; origin: string }> {
   if (preset !== undefined && file !== undefined) fail("usage", "expected --preset or --config but received both");
@@ -118,8 +126,8 @@ export async function draftRun({
   let draft: RunDraft;
   if (file !== undefined) draft = await readDraft(file);
   else {
-    const { data, model, train } = structuredClone(PRESETS[known!]);
-    draft = { format: 1, data, model, train };
+    const { data, model, train, condition = null } = structuredClone(PRESETS[known!] as Preset);
+    draft = { format: 1, data, model, condition, train };
   }
   for (const setting of settings) {
     const { key, value } = readSetting(setting);
@@ -128,15 +136,24 @@ export async function draftRun({
     assign(draft, key, value);
   }
   if (budget) draft.train.budget = budget;
+  if (condition) {
+    draft.condition = condition.source;
+    if (condition.vectors !== undefined) draft.data.vectors = resolve(condition.vectors);
+  }
   if (seed !== undefined) draft.train.seed = seed;
   // Its own errors come now, not after the data were read.
   parseStrict(trainSchema, draft.train, "the train part of the run config");
   parseStrict(
-    pixelcnnSchema,
-    { height: 1, width: 1, channels: 1, levels: 2, ...draft.model },
+    modelSchema,
+    { height: 1, width: 1, channels: 1, levels: 2, ...withoutCondition(draft.model) },
     "the model part of the run config",
   );
   return { draft, origin: file ?? `preset ${name}` };
+}
+
+/** A condition is whole only when the data are known. */
+function withoutCondition({ condition: _, ...model }: RunDraft["model"]): RunDraft["model"] {
+  return model;
 }
 
 async function readDraft(file: string): Promise<RunDraft> {
@@ -175,9 +192,10 @@ export function completeDraft(draft: RunDraft, source: string, dataset: Dataset)
       );
     }
   }
+  const condition = conditionConfigOf(draft.condition, dataset, draft.model.condition);
   return resolveRun({
     ...draft,
     data: { ...draft.data, source, height, width, ...([1, 3, 4].includes(channels) ? { channels } : {}) },
-    model: { ...draft.model, height, width, channels, levels },
+    model: { ...draft.model, height, width, channels, levels, ...(condition === undefined ? {} : { condition }) },
   });
 }

@@ -2,11 +2,13 @@
 
 import { fail } from "../errors.ts";
 import { writeWhole } from "../train/checkpoint.ts";
+import { askedConditions, conditionArgs, possibleConditions } from "./condition-option.ts";
 import { drawSamples } from "./draw-samples.ts";
 import { gridOf } from "./grid.ts";
 import { openModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
+import { everyClass, repeated } from "./sample-conditions.ts";
 import { counted } from "./terminal.ts";
 
 export default defineCommand({
@@ -14,7 +16,19 @@ export default defineCommand({
   summary: "Draw new images from a model",
   args: {
     model: { type: "positional", required: true, description: "A run or model folder, or the name of a shipped model" },
-    count: { type: "string", alias: "n", valueHint: "N", default: "16", description: "How many images" },
+    count: {
+      type: "string",
+      alias: "n",
+      valueHint: "N",
+      description: "How many images, of each condition where there are several: a row each; default 16, or 8 a row",
+    },
+    ...conditionArgs,
+    guidance: {
+      type: "string",
+      valueHint: "G",
+      description:
+        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with train.conditionDropout",
+    },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     temperature: {
       type: "string",
@@ -33,15 +47,30 @@ export default defineCommand({
       description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
     },
   },
-  examples: ["sample runs/digits -n 64 -o digits.png", "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7"],
+  examples: [
+    "sample runs/digits -n 64 -o digits.png",
+    "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7",
+    "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
+    'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
+  ],
   async run(args, { terminal, signal, seed = 1 }) {
-    const count = numberOption("count", args.count, { min: 1, max: 1_000_000 })!;
+    const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
+    const guidance = numberOption("guidance", args.guidance, { fraction: true });
     const temperature = numberOption("temperature", args.temperature, { fraction: true })!;
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
-    const { config, parameters, name, step } = await openModel(args.model);
-    const { model } = config;
+    const opened = await openModel(args.model);
+    const { parameters, name, step } = opened;
+    const { model } = opened.config;
+    const asked =
+      (await askedConditions(args, opened, (text) => terminal.warn(text))) ??
+      everyClass(model) ??
+      (model.condition === null
+        ? null
+        : fail("usage", `expected a condition for ${name}, ${possibleConditions(opened, opened.whole)}, but received none`));
+    const each = wanted ?? (asked && asked.length > 1 ? 8 : 16);
+    const count = each * (asked?.length ?? 1);
     const started = performance.now();
     const pixels = await drawSamples({
       model,
@@ -49,17 +78,22 @@ export default defineCommand({
       count,
       seed,
       temperature,
+      guidance,
+      conditions: asked ? repeated(asked, each) : undefined,
       threads,
       signal,
       oracle: args.oracle,
       onProgress: terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows"),
     });
     terminal.endProgress();
-    await writeWhole(out, gridOf({ ...model, pixels, scale }));
+    const columns = asked && asked.length > 1 ? each : undefined;
+    await writeWhole(out, gridOf({ ...model, pixels, scale, columns }));
     const seconds = (performance.now() - started) / 1000;
     return {
-      json: { model: name, step, out, count, seed, temperature, seconds },
-      text: `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
+      json: { model: name, step, out, count, seed, temperature, guidance, conditions: asked?.map(({ label }) => label), seconds },
+      text:
+        `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}` +
+        (asked ? `\n${asked.length > 1 ? "rows" : "condition"}: ${asked.map(({ label }) => label).join(", ")}` : ""),
     };
   },
 });

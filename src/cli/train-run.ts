@@ -6,14 +6,14 @@
 import { join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import { likelihood } from "../likelihood.ts";
+import { describeEvaluation, type Evaluation, evaluate } from "../evaluate.ts";
 import type { Parameters } from "../nn/params.ts";
 import type { Device } from "../onnx/session.ts";
 import { appendLog, createRun, makeFolder, type RunState, saveCheckpoint, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
 import { type StepEvent, train } from "../train/loop.ts";
 import type { drawSamples } from "./draw-samples.ts";
-import { gridOf } from "./grid.ts";
+import { drawRunPicture } from "./run-picture.ts";
 import { counted, duration, rounded, shellWord, type Terminal } from "./terminal.ts";
 
 export interface TrainRunOptions {
@@ -35,22 +35,11 @@ export interface TrainRunOptions {
 
 /** Seconds between two step lines of the log. */
 const LOG_EVERY = 5;
-/** Samples in a run's pictures. */
-const SAMPLES = 16;
-
-interface Evaluation {
-  readonly step: number;
-  readonly images: number;
-  readonly nats: number;
-  readonly bitsPerDim: number;
-  readonly standardError: number;
-}
-
 export interface TrainRunResult {
   readonly step: number;
   readonly seconds: number;
   readonly images: number;
-  readonly evaluation: Evaluation | null;
+  readonly evaluation: (Evaluation & { readonly step: number }) | null;
 }
 
 export const resumeCommand = (folder: string): string => `pixelcnn train --resume --out ${shellWord(folder)}`;
@@ -65,7 +54,8 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     type,
     step,
     epoch,
-    nats,
+    loss,
+    unit,
     bitsPerDim,
     norm,
     rate,
@@ -74,9 +64,9 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   }: StepEvent): Promise<void> => {
     unlogged = null;
     lastLogged = performance.now() / 1000;
-    await log({ type, step, epoch, nats, bitsPerDim, norm, rate, seconds, imagesPerSecond });
+    await log({ type, step, epoch, loss, unit, bitsPerDim, norm, rate, seconds, imagesPerSecond });
   };
-  let evaluation: Evaluation | null = null;
+  let evaluation: TrainRunResult["evaluation"] = null;
   let saved: RunState | null = null;
   for await (const event of train({ config, data, from, device, threads, signal })) {
     switch (event.type) {
@@ -112,7 +102,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
         await log({ type: "checkpoint", step: state.step, seconds: state.seconds, last });
         saved = state;
         try {
-          if (!signal.aborted) evaluation = await evaluate(options, state, parameters, last);
+          if (!signal.aborted) evaluation = await test(options, state, parameters, last);
           if (!signal.aborted && last) await picture(options, state, parameters);
         } catch (error) {
           // The loop sees the same signal and ends by itself.
@@ -133,17 +123,17 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   return { step: saved.step, seconds: saved.seconds, images: saved.step * config.train.batch, evaluation };
 }
 
-/** Test likelihood of the averaged weights. */
-async function evaluate(
+/** Tests the averaged weights. */
+async function test(
   options: TrainRunOptions,
   { step, seconds }: RunState,
   parameters: Parameters,
   last: boolean,
-): Promise<Evaluation | null> {
+): Promise<TrainRunResult["evaluation"]> {
   const { folder, config, test, threads, device, evalLimit, finalEval, terminal, signal } = options;
   const limit = last && finalEval ? test.length : evalLimit;
   if (limit === 0) return null;
-  const { images, nats, bitsPerDim, standardError } = await likelihood(config.model, parameters, test, {
+  const evaluation = await evaluate(config.model, parameters, test, {
     limit,
     device,
     threads,
@@ -151,24 +141,23 @@ async function evaluate(
     onProgress: terminal.counter(`step ${step}  testing`, "images"),
   });
   terminal.endProgress();
-  await appendLog(folder, { type: "evaluation", step, seconds, split: test.split, images, nats, bitsPerDim, standardError });
+  await appendLog(folder, { type: "evaluation", step, seconds, split: test.split, ...evaluation });
+  const { images } = evaluation;
   const every = images < test.length ? `the first ${images} of ${test.length} images` : counted(images, "image");
-  terminal.note(
-    `step ${step}  ${duration(seconds)} trained  test ${bitsPerDim.toFixed(4)} bits/dim, ${nats.toFixed(2)} nats (${every})`,
-  );
-  return { step, images, nats, bitsPerDim, standardError };
+  terminal.note(`step ${step}  ${duration(seconds)} trained  test ${describeEvaluation(evaluation)} (${every})`);
+  return { step, ...evaluation };
 }
 
-/** Draws `samples/step-000123.png`. */
+/** Draws `samples/step-000123.png`; nothing of a model that draws no images. */
 async function picture(options: TrainRunOptions, { step }: RunState, parameters: Parameters): Promise<void> {
-  const { folder, config, threads, draw, terminal, signal } = options;
-  const { model } = config;
+  const { folder, config, test, threads, draw, terminal, signal } = options;
   const onProgress = terminal.counter(`step ${step}  sampling`, "rows");
-  const pixels = await draw({ model, parameters, count: SAMPLES, seed: config.train.seed, threads, signal, onProgress });
+  const png = await drawRunPicture({ config, parameters, test, threads, draw, signal, onProgress });
   terminal.endProgress();
+  if (!png) return;
   const file = `samples/step-${String(step).padStart(6, "0")}.png`;
   await makeFolder(join(folder, "samples"));
-  await writeWhole(join(folder, file), gridOf({ ...model, pixels }));
+  await writeWhole(join(folder, file), png);
   await appendLog(folder, { type: "samples", step, file });
 }
 
@@ -177,18 +166,19 @@ function progressLine(terminal: Terminal): (event: StepEvent) => void {
   let mean = 0;
   let weight = 0;
   let first: StepEvent | null = null;
-  let perNat = 0;
   return (event) => {
     first ??= event;
-    perNat = event.bitsPerDim / event.nats;
-    mean = mean * 0.99 + event.nats * 0.01;
+    mean = mean * 0.99 + event.loss * 0.01;
     weight = weight * 0.99 + 0.01;
-    const nats = mean / weight;
+    const loss = mean / weight;
+    const said =
+      event.bitsPerDim === null
+        ? `${event.unit} ${loss.toPrecision(4)}`
+        : `${((loss * event.bitsPerDim) / event.loss).toFixed(3)} bits/dim (${loss.toFixed(1)} nats)`;
     const done = event.progress - first.progress;
     const left = done > 0 ? `  ${duration(((event.seconds - first.seconds) * (1 - event.progress)) / done)} left` : "";
     terminal.progress(
-      `step ${event.step}  epoch ${event.epoch.toFixed(2)}  ${(nats * perNat).toFixed(3)} bits/dim (${nats.toFixed(1)} nats)  ` +
-        `${rounded(event.imagesPerSecond)} images/s${left}`,
+      `step ${event.step}  epoch ${event.epoch.toFixed(2)}  ${said}  ` + `${rounded(event.imagesPerSecond)} images/s${left}`,
     );
   };
 }

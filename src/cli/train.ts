@@ -5,16 +5,19 @@ import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { ParsedArgs } from "citty";
 import { fail, PixelcnnError } from "../errors.ts";
+import { describeEvaluation } from "../evaluate.ts";
 import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
-import type { RunConfig, TrainConfig } from "../train/config.ts";
+import type { ConditionSource, RunConfig, TrainConfig } from "../train/config.ts";
+import { attachConditions, CONDITION_WORDS, keepEncoder, readConditionWish } from "./condition-source.ts";
 import { drawSamples } from "./draw-samples.ts";
+import { pixelcnnIn } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { presetFor, presetNames } from "./presets.ts";
 import { type CommandContext, defineCommand } from "./run-command.ts";
 import { completeDraft, draftRun, readSetting, valueAt } from "./run-config.ts";
-import { counted, duration, rounded, shellWord } from "./terminal.ts";
+import { counted, duration, rounded, shellWord, type Terminal } from "./terminal.ts";
 import { keptSource, openTrainData, type Splits } from "./train-data.ts";
 import { resumeCommand, trainRun } from "./train-run.ts";
 
@@ -32,6 +35,7 @@ const args = {
     valueHint: "key=value",
     description: "Change one field of the config, such as train.rate=1e-3; again for more",
   },
+  condition: { type: "string", valueHint: "C", description: `What images are conditioned on: ${CONDITION_WORDS}` },
   minutes: { type: "string", valueHint: "M", description: "Train for so many minutes" },
   steps: { type: "string", valueHint: "N", description: "Train for so many steps" },
   epochs: { type: "string", valueHint: "E", description: "Train for so many passes over the data" },
@@ -81,9 +85,7 @@ export default defineCommand({
       };
       const result = await trainRun({ ...options, terminal, signal }).catch(withAdvice(folder));
       const { evaluation, seconds, step, images } = result;
-      const tested = evaluation
-        ? `\ntest likelihood ${evaluation.nats.toFixed(2)} nats an image, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${counted(evaluation.images, "image")}`
-        : "";
+      const tested = evaluation ? `\ntest ${describeEvaluation(evaluation)} on ${counted(evaluation.images, "image")}` : "";
       const pace = seconds > 0 ? `, ${rounded(images / seconds)} images/s` : "";
       return {
         json: { run: folder, step, images, seconds, evaluation },
@@ -140,6 +142,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
     settings: valuesOf("set"),
     budget,
     seed,
+    condition: args.condition === undefined ? undefined : readConditionWish(args.condition),
     fallback: presetFor(args.data ?? ""),
   });
   const { source: inFile, ...data } = draft.data;
@@ -157,14 +160,31 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   await makeFolder(folder);
   await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
-  const splits = await openTrainData(source, data, tell);
-  const config = completeDraft(draft, keptSource(source), splits.train);
+  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, folder, terminal);
+  const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train), folder);
   const { train } = config;
   const [unit, amount] = Object.entries(train.budget)[0]!;
-  const hole = blindSpotOf(config.model);
+  const pixelcnn = pixelcnnIn(config.model);
+  const hole = pixelcnn && blindSpotOf(pixelcnn);
   if (hole) terminal.warn(`model.dilations: ${hole}`);
   terminal.note(`${source}, ${origin}: ${counted(amount, unit.slice(0, -1))}, batch ${train.batch}, rate ${train.rate}`);
   return { config, splits, from: undefined };
+}
+
+/** The splits with the vectors that the condition's source makes of their images. */
+async function conditioned(
+  { train, test }: Splits,
+  source: ConditionSource | null,
+  folder: string,
+  { warn, note }: Pick<Terminal, "warn" | "note">,
+): Promise<Splits> {
+  if (source?.from === "encoder" || source?.from === "captions")
+    note(`making the conditions of ${counted(train.length + test.length, "image")}`);
+  const options = { folder, tell: warn };
+  return {
+    train: await attachConditions(train, source, options),
+    test: await attachConditions(test, source, options),
+  };
 }
 
 /** Fields that may change when a run goes on: how long, and how often it is saved. */
@@ -180,7 +200,7 @@ async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }:
       "usage",
       `expected options that fit the run in ${folder}: its config.json has ${name} ${JSON.stringify(has)} but received ${JSON.stringify(given)}; leave it out, or start another run with another --out`,
     );
-  for (const option of ["preset", "config"] as const) {
+  for (const option of ["preset", "config", "condition"] as const) {
     if (args[option] !== undefined)
       fail("usage", `expected no --${option} with --resume: the run in ${folder} goes on with its own config.json`);
   }
@@ -196,7 +216,8 @@ async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }:
   const budget = budgetOf(args);
   if (budget) changed.budget = budget;
   const { source, ...data } = saved.data;
-  const splits = await openTrainData(source, data, (text) => terminal.warn(text));
+  const opened = await openTrainData(source, data, (text) => terminal.warn(text));
+  const splits = await conditioned(opened, saved.condition, folder, terminal);
   const config = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
   await tidy(folder);
   if (JSON.stringify(config) !== JSON.stringify(saved))

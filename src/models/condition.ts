@@ -69,6 +69,52 @@ export function conditionNumbers(condition: ConditionConfig, value: ConditionVal
   return numbers;
 }
 
+/** What a batch of a data set (data/dataset.ts) says about its images. */
+export interface Described {
+  readonly size: number;
+  /** -1 where an image has no label. */
+  readonly labels: Int32Array;
+  /** [size, D]. */
+  readonly vectors?: Float32Array | undefined;
+}
+
+/** The condition of each image of a batch: its label, or its vector or map. An image without a label has none. */
+export function conditionsOf(condition: ConditionConfig, batch: Described): ConditionValue[] {
+  return Array.from({ length: batch.size }, (_, i) => {
+    if (condition.kind === "class") return batch.labels[i]! < 0 ? null : batch.labels[i]!;
+    const vectors =
+      batch.vectors ?? fail("usage", `expected ${describeCondition(condition)} with each image but the data have no vectors`);
+    const size = vectors.length / batch.size;
+    return vectors.subarray(i * size, (i + 1) * size);
+  });
+}
+
+/** Fails unless a data set can give a model its conditions: its classes by name, its vectors by their size. */
+export function checkDescribes(
+  condition: ConditionConfig,
+  data: { readonly name: string; readonly classes: readonly string[] | null; readonly vectorSize?: number | undefined },
+): void {
+  if (condition.kind === "class") {
+    const same = data.classes?.length === condition.classes.length && data.classes.every((c, i) => c === condition.classes[i]);
+    if (same) return;
+    const received = data.classes ? `the classes ${namesOf(data.classes)}` : "no classes";
+    fail("usage", `expected the model's classes (${namesOf(condition.classes)}) but ${data.name} has ${received}`);
+  }
+  const size = condition.kind === "vector" ? condition.size : condition.height * condition.width * condition.channels;
+  if (data.vectorSize !== size) {
+    const received = data.vectorSize === undefined ? "none" : `vectors of ${data.vectorSize}`;
+    fail("usage", `expected ${describeCondition(condition)} with each image but ${data.name} has ${received}`);
+  }
+}
+
+/** Numbers of many conditions, [count, D]. */
+export function conditionMatrix(condition: ConditionConfig, values: readonly ConditionValue[]): Float32Array {
+  const D = conditionNumbersOf(condition);
+  const matrix = new Float32Array(values.length * D);
+  values.forEach((value, i) => matrix.set(conditionNumbers(condition, value), i * D));
+  return matrix;
+}
+
 /** In words: what a model can be conditioned on. */
 export function describeCondition(condition: ConditionConfig): string {
   if (condition.kind === "class") return `one of ${condition.classes.length} classes (${namesOf(condition.classes)})`;

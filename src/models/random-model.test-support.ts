@@ -6,6 +6,7 @@ import { Graph } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { conditionNumbersOf } from "./condition.ts";
 import { type PixelcnnConfig, type PixelcnnInput, resolvePixelcnn } from "./config.ts";
 import { pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./pixelcnn.ts";
 
@@ -58,7 +59,7 @@ export async function openModel(
   const { height, width, channels, condition } = config;
   const graph = new Graph("model");
   const pixels = graph.input("pixels", "uint8", [batch, height, width, channels]);
-  const h = condition ? graph.input("h", dtype, [batch, condition.size]) : null;
+  const h = condition ? graph.input("h", dtype, [batch, conditionNumbersOf(condition)]) : null;
   const wide = (data: Float32Array) => (dtype === "float64" ? Float64Array.from(data) : data);
   const lookup = lookupIn(
     new Map([...parameters].map(([name, { shape, data }]) => [name, graph.constant(dtype, shape, wide(data) as Float32Array)])),

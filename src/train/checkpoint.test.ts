@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorKind, PixelcnnError } from "../errors.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { modelParameters } from "../models/family.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
 import { countOf, flatten } from "../nn/params.ts";
 import {
@@ -221,7 +221,7 @@ describe("a run's files", () => {
     const model = await loadModel(folder);
     expect(model.config).toEqual(config);
     expect(model.step).toBe(7);
-    expect(flatten(pixelcnnParameters(config.model), model.parameters)).toEqual(state.average);
+    expect(flatten(modelParameters(config.model), model.parameters)).toEqual(state.average);
     expect(readdirSync(folder).sort()).toEqual(["config.json", "model.safetensors", "samples", "state.safetensors"]);
   });
 
@@ -275,7 +275,7 @@ describe("a run's files", () => {
 
   test("of another model are refused with both numbers or shapes", async () => {
     const wider = tinyRun({ budget: { steps: 9 }, model: { features: 8 } });
-    const other = countOf(pixelcnnParameters(wider.model));
+    const other = countOf(modelParameters(wider.model));
     await expectFailure(
       loadState(folder, wider),
       "model",

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { appendFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail } from "../errors.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { modelParameters } from "../models/family.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
 import { countOf, flatten, type Parameters, unflatten } from "../nn/params.ts";
 import type { Tensor } from "../tensor.ts";
@@ -117,7 +117,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 
 /** Saves the state, then the averaged model. */
 export async function saveCheckpoint(folder: string, config: RunConfig, state: RunState): Promise<void> {
-  const specs = pixelcnnParameters(config.model);
+  const specs = modelParameters(config.model);
   const vectors = new Map(
     VECTORS.map((name): [string, Tensor<"float32">] => [
       name,
@@ -136,7 +136,7 @@ export async function saveCheckpoint(folder: string, config: RunConfig, state: R
 export async function loadState(folder: string, config: RunConfig): Promise<RunState> {
   const path = join(folder, "state.safetensors");
   const { tensors, metadata } = readSafeTensors(await readWhole(path, "a run's state"), path);
-  const n = countOf(pixelcnnParameters(config.model));
+  const n = countOf(modelParameters(config.model));
   const vector = (name: string): Float32Array => {
     const found = tensors.get(name) ?? fail("model", `expected a vector ${name} in ${path} but it has none`);
     if (found.data.length !== n)
@@ -164,7 +164,7 @@ export async function loadModel(folder: string): Promise<{ config: RunConfig; pa
   const config = await readRunConfig(folder);
   const path = join(folder, "model.safetensors");
   const { tensors, metadata } = readSafeTensors(await readWhole(path, "a model's weights"), path);
-  flatten(pixelcnnParameters(config.model), tensors);
+  flatten(modelParameters(config.model), tensors);
   return { config, parameters: tensors, step: Number(metadata.step ?? 0) };
 }
 

@@ -2,7 +2,8 @@
 
 import { z } from "zod";
 import { dataOptionsSchema } from "../data/open.ts";
-import { parseStrict, pixelcnnSchema } from "../models/config.ts";
+import { type PixelcnnConfig, parseStrict } from "../models/config.ts";
+import { type ModelConfig, modelSchema } from "../models/family.ts";
 
 const positive = z.number().gt(0);
 
@@ -25,6 +26,10 @@ export const trainSchema = z.strictObject({
   clip: z.number().min(0).default(100),
   /** Decay of the moving average of the weights, which is what is saved and sampled; early steps use less. */
   average: z.number().min(0).lt(1).default(0.999),
+  /** Share of images whose condition is left out, so that one model serves with and without, and for guidance. */
+  conditionDropout: z.number().min(0).max(1).default(0),
+  /** Images of one class in a batch, for a model that learns from who is who (embedder). */
+  perClass: z.int().min(2).max(4096).default(4),
   /** Names the initial weights and the order of the images. */
   seed: z.int().min(0).default(1),
   /** When to stop; exactly one. Minutes count training time only, over all resumes. */
@@ -44,24 +49,52 @@ export const dataSchema = dataOptionsSchema.omit({ split: true }).extend({
   source: z.string().min(1),
 });
 
+/** Where the conditions of a data set's images come from; docs/conditioning.md. */
+export const conditionSourceSchema = z.discriminatedUnion("from", [
+  /** The classes of the data. */
+  z.strictObject({ from: z.literal("class") }),
+  /** `data.vectors`: a vector an image, or a map where the file's rows are [h, w, c]. */
+  z.strictObject({ from: z.literal("vectors") }),
+  /** Sentence vectors of the data's captions. */
+  z.strictObject({ from: z.literal("captions") }),
+  /**
+   * What another model's encoder makes of the image itself or, with "class", of other images of its class. `model` is a path; inside the folder
+   * of a run, a copy that goes with it.
+   */
+  z.strictObject({ from: z.literal("encoder"), model: z.string().min(1), of: z.enum(["image", "class"]).default("image") }),
+  /** The image itself, averaged down to height x width: a map. */
+  z.strictObject({ from: z.literal("thumbnail"), height: z.int().min(1), width: z.int().min(1) }),
+]);
+export type ConditionSource = z.output<typeof conditionSourceSchema>;
+
 export const runSchema = z.strictObject({
   format: z.literal(1).default(1),
   data: dataSchema,
-  model: pixelcnnSchema,
+  model: modelSchema,
+  /** Where a model's condition comes from; null for a model without, or one whose condition is a class. */
+  condition: conditionSourceSchema.nullable().default(null),
   train: trainSchema.prefault({}),
 });
-/** A resolved run config. */
-export type RunConfig = z.output<typeof runSchema>;
+/** A resolved run config, of a model of one family or of any. */
+export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & { readonly model: M };
+/** The family that a written config names; without a name, the Gated PixelCNN. */
+type FamilyIn<I> = I extends { readonly model: { readonly family: infer N extends ModelConfig["family"] } }
+  ? Extract<ModelConfig, { family: N }>
+  : I extends { readonly model: object }
+    ? PixelcnnConfig
+    : ModelConfig;
 
 /** A run config before the data is known: the model's image size and levels may be missing. */
 export const draftSchema = z.strictObject({
   format: z.literal(1).default(1),
   data: z.record(z.string(), z.unknown()).default({}),
   model: z.record(z.string(), z.unknown()).default({}),
+  condition: conditionSourceSchema.nullable().default(null),
   train: z.record(z.string(), z.unknown()).default({}),
 });
 export type RunDraft = z.output<typeof draftSchema>;
 
-export function resolveRun(input: unknown): RunConfig {
-  return parseStrict(runSchema, input, "the run config");
+/** Checks a run config and fills in the defaults. */
+export function resolveRun<const I>(input: I): RunConfig<FamilyIn<I>> {
+  return parseStrict(runSchema, input, "the run config") as RunConfig<FamilyIn<I>>;
 }

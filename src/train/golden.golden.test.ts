@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import { likelihoodGraph } from "../likelihood.ts";
+import { conditionNumbersOf } from "../models/condition.ts";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
 import { flatBlocks } from "../nn/params.ts";
 import type { Graph } from "../onnx/graph.ts";
@@ -27,7 +28,7 @@ function imagesOf({ model, batch, pixels, h }: Golden): Record<string, Tensor> {
   const { height, width, channels, condition } = model;
   return {
     pixels: tensor("uint8", [batch, height, width, channels], pixels),
-    ...(h && condition ? { condition: tensor("float32", [batch, condition.size], h) } : {}),
+    ...(h && condition ? { condition: tensor("float32", [batch, conditionNumbersOf(condition)], h) } : {}),
   };
 }
 

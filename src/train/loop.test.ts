@@ -9,11 +9,12 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { datasetFromArrays, datasetOf } from "../data/dataset.ts";
 import { PixelcnnError } from "../errors.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { modelParameters } from "../models/family.ts";
 import { countOf, flatten } from "../nn/params.ts";
+import { batchOrder } from "./batches.ts";
 import { createRun, loadState, saveCheckpoint } from "./checkpoint.ts";
 import { type TrainConfig, trainSchema } from "./config.ts";
-import { averageDecayAt, batchOrder, initialState, progressOf, rateAt, type StepEvent, type TrainEvent, train } from "./loop.ts";
+import { averageDecayAt, initialState, progressOf, rateAt, type StepEvent, type TrainEvent, train } from "./loop.ts";
 import { collect, stateOf, tinyData, tinyRun } from "./resume.test-support.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-loop-"));
@@ -151,17 +152,17 @@ describe("a run", () => {
     expect(events[0]).toEqual({
       type: "start",
       step: 0,
-      parameters: countOf(pixelcnnParameters(config.model)),
+      parameters: countOf(modelParameters(config.model)),
       images: 32,
       device: "cpu",
       threads: 1,
     });
     expect(steps.map((e) => e.step)).toEqual(Array.from({ length: 80 }, (_, i) => i + 1));
     // Logits start at exactly 0; what is left is the rounding of a sum of 30 float32 numbers.
-    expect(steps[0]!.nats).toBeCloseTo(30 * Math.LN2, 4);
+    expect(steps[0]!.loss).toBeCloseTo(30 * Math.LN2, 4);
     expect(steps[0]!.bitsPerDim).toBeCloseTo(1, 5);
     // A pixel is its stripe's with probability 220/255 or 225/255: no model is below 11.4 nats an image.
-    const late = steps.slice(-10).reduce((sum, e) => sum + e.nats / 10, 0);
+    const late = steps.slice(-10).reduce((sum, e) => sum + e.loss / 10, 0);
     expect(late).toBeLessThan(14.5);
     expect(late).toBeGreaterThan(10);
   });
@@ -173,7 +174,7 @@ describe("a run", () => {
       expect(e.epoch).toBeCloseTo(((i + 1) * 4) / 11, 12);
       expect(e.progress).toBeCloseTo((i + 1) / 10, 12);
       expect(e.rate).toBe(rateAt(config.train, i + 1, i / 10));
-      expect(e.bitsPerDim).toBeCloseTo(e.nats / 30 / Math.LN2, 12);
+      expect(e.bitsPerDim).toBeCloseTo(e.loss / 30 / Math.LN2, 12);
       expect(e.seconds).toBeGreaterThan(steps[i - 1]?.seconds ?? 0);
       expect(e.imagesPerSecond).toBeGreaterThan(0);
     });
@@ -201,7 +202,7 @@ describe("a run", () => {
     const checkpoints = events.filter((e) => e.type === "checkpoint");
     expect(checkpoints.map((e) => [e.state.step, e.last])).toEqual([1, 2, 3, 4, 5].map((step) => [step, step === 5]));
     for (const { state, parameters } of checkpoints)
-      expect(flatten(pixelcnnParameters(config.model), parameters)).toEqual(state.average);
+      expect(flatten(modelParameters(config.model), parameters)).toEqual(state.average);
     // Later steps do not write into an earlier checkpoint.
     expect(checkpoints[0]!.state.weights).not.toEqual(checkpoints[1]!.state.weights);
   });

@@ -6,11 +6,12 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { lossUnit, modelParameters, uniformLoss } from "../models/family.ts";
 import { countOf, flatten, initialise, type Parameters, unflatten } from "../nn/params.ts";
 import type { Device } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { scheduleVector } from "./adam.ts";
+import { openBatches, type TrainBatch } from "./batches.ts";
 import type { RunState } from "./checkpoint.ts";
 import type { RunConfig, TrainConfig } from "./config.ts";
 import { openStepper } from "./stepper.ts";
@@ -34,9 +35,11 @@ export interface StepEvent {
   readonly step: number;
   /** Passes over the data so far, with a fraction. */
   readonly epoch: number;
-  /** Mean nats an image of this step's batch. */
-  readonly nats: number;
-  readonly bitsPerDim: number;
+  /** Mean loss an image of this step's batch, in `unit`. */
+  readonly loss: number;
+  readonly unit: ReturnType<typeof lossUnit>;
+  /** Of nats; null for another unit. */
+  readonly bitsPerDim: number | null;
   readonly norm: number;
   readonly rate: number;
   /** Seconds of training so far, over all resumes. */
@@ -80,59 +83,18 @@ export function averageDecayAt(train: TrainConfig, t: number): number {
 
 /** A fresh run's state. */
 export function initialState(config: RunConfig): RunState {
-  const specs = pixelcnnParameters(config.model);
+  const specs = modelParameters(config.model);
   const weights = flatten(specs, initialise(specs, randomFrom(config.train.seed, 0)));
   const zero = (): Float32Array => new Float32Array(weights.length);
   return { step: 0, seconds: 0, weights, first: zero(), second: zero(), average: weights.slice() };
 }
 
-/** Image indices of the step after `step`: epochs are permutations, and a batch may reach over the end of one into the next. */
-export function batchOrder(
-  seed: number,
-  images: number,
-  batch: number,
-): (step: number) => { indices: Uint32Array; epochs: Uint32Array } {
-  const orders = new Map<number, Uint32Array>();
-  const orderOf = (epoch: number): Uint32Array => {
-    let order = orders.get(epoch);
-    if (!order) {
-      order = randomFrom(seed, 1, epoch).permutation(images);
-      orders.delete(epoch - 2);
-      orders.set(epoch, order);
-    }
-    return order;
-  };
-  return (step) => {
-    const indices = new Uint32Array(batch);
-    const epochs = new Uint32Array(batch);
-    for (let i = 0; i < batch; i++) {
-      const at = step * batch + i;
-      epochs[i] = Math.floor(at / images);
-      indices[i] = orderOf(epochs[i]!)[at % images]!;
-    }
-    return { indices, epochs };
-  };
-}
-
-async function readBatch(data: Dataset, indices: Uint32Array, epochs: Uint32Array): Promise<Uint8Array> {
-  const split = epochs.findIndex((e) => e !== epochs[0]);
-  if (split < 0) return (await data.batch(indices, { epoch: epochs[0]! })).pixels;
-  const [before, after] = [
-    await readBatch(data, indices.slice(0, split), epochs.slice(0, split)),
-    await readBatch(data, indices.slice(split), epochs.slice(split)),
-  ];
-  const pixels = new Uint8Array(before.length + after.length);
-  pixels.set(before);
-  pixels.set(after, before.length);
-  return pixels;
-}
-
 /** Throws when the loss says that the run is lost; `limit` is several times the nats of a uniform guess. */
-function checkLoss(loss: number, norm: number, step: number, limit: number): void {
+function checkLoss(loss: number, norm: number, step: number, limit: number, unit: ReturnType<typeof lossUnit>): void {
   if (Number.isFinite(loss) && Number.isFinite(norm) && loss <= limit) return;
   const what =
     Number.isFinite(loss) && Number.isFinite(norm)
-      ? `${loss.toFixed(1)} nats an image, far above a uniform guess`
+      ? `${loss.toFixed(1)} ${unit === "nats" ? "nats an image, far above a uniform guess" : `(${unit}), far above a blind guess`}`
       : "not a number";
   fail(
     "diverged",
@@ -152,9 +114,11 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
   }
   if (data.length === 0) fail("data", `expected at least one image to train on but ${data.name} has none`);
   const state = from ?? initialState(config);
-  const specs = pixelcnnParameters(model);
+  const specs = modelParameters(model);
+  const unit = lossUnit(model);
   const dims = model.height * model.width * model.channels;
-  const uniform = dims * Math.log(model.levels);
+  const uniform = uniformLoss(model);
+  const read = await openBatches(config, data);
   const stepper = await openStepper({
     model,
     batch: settings.batch,
@@ -172,18 +136,13 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
       device: stepper.device,
       threads: stepper.threads,
     };
-    const order = batchOrder(settings.seed, data.length, settings.batch);
-    const read = async (step: number): Promise<Uint8Array> => {
-      const { indices, epochs } = order(step);
-      return readBatch(data, indices, epochs);
-    };
     const snapshot = (): RunState => ({ step, seconds, ...stepper.state() });
     const stepsPerEpoch = data.length / settings.batch;
     let { step, seconds } = state;
     let saved = step;
     let lastSave = seconds;
     const recent: { seconds: number }[] = [{ seconds }];
-    let pending: Promise<Uint8Array> | null = null;
+    let pending: Promise<TrainBatch> | null = null;
     let clock = performance.now();
 
     for (;;) {
@@ -203,17 +162,17 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
       }
       if (over) break;
 
-      const pixels = await (pending ?? read(step));
+      const images = await (pending ?? read(step));
       // The next batch is read while this one is computed. A read that fails is reported when its turn comes.
       pending = read(step + 1);
       pending.catch(() => undefined);
       const t = step + 1;
       const rate = rateAt(settings, t, progress);
       const { loss, norm } = await stepper.step({
-        pixels,
+        ...images,
         schedule: scheduleVector(t, rate, settings, averageDecayAt(settings, t)),
       });
-      checkLoss(loss, norm, t, 4 * uniform);
+      checkLoss(loss, norm, t, 4 * uniform, unit);
       step = t;
       const now = performance.now();
       seconds += (now - clock) / 1000;
@@ -226,8 +185,9 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
         type: "step",
         step,
         epoch: (step * settings.batch) / data.length,
-        nats: loss,
-        bitsPerDim: loss / dims / Math.LN2,
+        loss,
+        unit,
+        bitsPerDim: unit === "nats" ? loss / dims / Math.LN2 : null,
         norm,
         rate,
         seconds,

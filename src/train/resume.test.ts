@@ -24,7 +24,7 @@ const bits = ({ step, weights, first, second, average }: RunState): unknown => (
   ),
 });
 const figures = (events: readonly TrainEvent[]) =>
-  events.filter((e): e is StepEvent => e.type === "step").map(({ step, nats, rate, norm }) => ({ step, nats, rate, norm }));
+  events.filter((e): e is StepEvent => e.type === "step").map(({ step, loss, rate, norm }) => ({ step, loss, rate, norm }));
 
 /** Takes steps until number `stop` is done, as an interruption would. */
 async function until(stop: number, threads: number, from?: RunState): Promise<RunState> {

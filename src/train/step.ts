@@ -6,38 +6,47 @@
  */
 
 import { grad } from "../autodiff/grad.ts";
-import type { PixelcnnConfig } from "../models/config.ts";
-import { pixelcnnLogProbability, pixelcnnParameters } from "../models/pixelcnn.ts";
+import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters } from "../models/family.ts";
 import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
-import { add, neg, reduceSum, slice } from "../onnx/ops.ts";
-import { sizeOf } from "../tensor.ts";
+import { add, slice } from "../onnx/ops.ts";
 import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
 
 const STATE = ["weights", "first", "second", "average"] as const;
 
-/** Loss (sum of nats over the images) and its gradient with respect to the flat weights. */
+/** Loss (summed over the images) and its gradient with respect to the flat weights. */
 function lossAndGradient(
-  model: PixelcnnConfig,
+  model: ModelConfig,
   specs: readonly ParameterSpec[],
   weights: Value,
-  pixels: Value,
-  h: Value | null,
-  chunk = pixels.shape[0]!,
+  images: Images,
+  chunk = images.pixels.shape[0]!,
 ): { loss: Value; gradient: Value } {
   const lookup = lookupFlat(specs, weights);
-  const part = (x: Value, i: number): Value => slice(x, 0, i * chunk, (i + 1) * chunk);
-  const losses = Array.from({ length: pixels.shape[0]! / chunk }, (_, i) =>
-    neg(reduceSum(pixelcnnLogProbability(model, lookup, part(pixels, i), h && part(h, i)))),
+  const part = <V extends Value | null>(x: V, i: number): V => (x && slice(x, 0, i * chunk, (i + 1) * chunk)) as V;
+  const losses = Array.from({ length: images.pixels.shape[0]! / chunk }, (_, i) =>
+    modelLoss(model, lookup, {
+      pixels: part(images.pixels, i),
+      condition: part(images.condition, i),
+      labels: part(images.labels, i),
+    }),
   );
   const loss = losses.reduce((a, b) => add(a, b));
   return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup))) };
 }
 
-function imageInputs(graph: Graph, model: PixelcnnConfig, batch: number): { pixels: Value; h: Value | null } {
+interface Images {
+  readonly pixels: Value;
+  readonly condition: Value | null;
+  readonly labels: Value | null;
+}
+
+function imageInputs(graph: Graph, model: ModelConfig, batch: number): Images {
+  const { condition, labels } = modelInputs(model);
   return {
     pixels: graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]),
-    h: model.condition ? graph.input("condition", "float32", [batch, model.condition.size]) : null,
+    condition: condition > 0 ? graph.input("condition", "float32", [batch, condition]) : null,
+    labels: labels ? graph.input("labels", "int32", [batch]) : null,
   };
 }
 
@@ -65,21 +74,21 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D] where the model has one; `weights`, `first`, `second`, `average`
- * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (sum of nats over the batch), `norm` (of the mean gradient, before clipping), and
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D] and `labels` int32 [B] where the model wants them; `weights`, `first`, `second`, `average`
+ * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
  * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */
 export function stepGraph(
-  model: PixelcnnConfig,
+  model: ModelConfig,
   batch: number,
   adam: AdamSettings,
   { splitInner = 1 }: { splitInner?: number } = {},
 ): Graph {
   const graph = new Graph("train-step", { splitInner });
-  const specs = pixelcnnParameters(model);
-  const { pixels, h } = imageInputs(graph, model, batch);
+  const specs = modelParameters(model);
+  const images = imageInputs(graph, model, batch);
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, images);
   graph.output("loss", loss);
   update(graph, specs, gradient, batch, weights, adam);
   return graph;
@@ -89,21 +98,21 @@ export function stepGraph(
  * One shard's part of a step: `pixels` (and `condition`) of `shard` images and `weights` -> `loss` and `gradient`, both summed over the shard.
  * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once a shard.
  */
-export function gradientGraph(model: PixelcnnConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
+export function gradientGraph(model: ModelConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
   const graph = new Graph("gradient");
-  const specs = pixelcnnParameters(model);
-  const { pixels, h } = imageInputs(graph, model, shard);
+  const specs = modelParameters(model);
+  const images = imageInputs(graph, model, shard);
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  const { loss, gradient } = lossAndGradient(model, specs, weights, pixels, h, chunk);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, images, chunk);
   graph.output("loss", loss);
   graph.output("gradient", gradient);
   return graph;
 }
 
 /** The rest of a step: `gradient0` .. of all shards, the state and the schedule -> `norm` and `next_...`. */
-export function updateGraph(model: PixelcnnConfig, shards: number, batch: number, adam: AdamSettings): Graph {
+export function updateGraph(model: ModelConfig, shards: number, batch: number, adam: AdamSettings): Graph {
   const graph = new Graph("update");
-  const specs = pixelcnnParameters(model);
+  const specs = modelParameters(model);
   const n = countOf(specs);
   const gradients = Array.from({ length: shards }, (_, i) => graph.input(`gradient${i}`, "float32", [n]));
   const weights = graph.input("weights", "float32", [n]);
@@ -120,8 +129,8 @@ export function shardSize(batch: number): number {
 }
 
 /** Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. */
-export function chunkSize(model: PixelcnnConfig, shard: number): number {
-  const perImage = sizeOf([model.height, model.width, model.features]);
+export function chunkSize(model: ModelConfig, shard: number): number {
+  const perImage = largestLayer(model);
   let best = 1;
   for (let n = 1; n <= shard; n++) if (shard % n === 0 && n * perImage <= 60_000) best = n;
   return best;

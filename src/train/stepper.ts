@@ -3,7 +3,7 @@
  */
 
 import { fail } from "../errors.ts";
-import type { PixelcnnConfig } from "../models/config.ts";
+import { type ModelConfig, modelInputs, separable } from "../models/family.ts";
 import { openPool } from "../onnx/pool.ts";
 import { compile, type Device, inNode, openSession, type Session } from "../onnx/session.ts";
 import { type DTypes, type Tensor, tensor } from "../tensor.ts";
@@ -20,14 +20,16 @@ export interface Vectors {
 export interface StepInput {
   /** [B, H, W, C], levels. */
   readonly pixels: Uint8Array;
-  /** [B, D] for a model with a condition. */
-  readonly condition?: Float32Array;
+  /** [B, D] for a model with a condition (models/condition.ts). */
+  readonly condition?: Float32Array | undefined;
+  /** [B], for a model that learns from who is who. */
+  readonly labels?: Int32Array | undefined;
   /** adam.ts, scheduleVector. */
   readonly schedule: Float32Array;
 }
 
 export interface StepResult {
-  /** Mean nats an image over the batch, before the update. */
+  /** Mean loss an image over the batch, before the update: nats, squared error or triplet loss (models/family.ts). */
   readonly loss: number;
   /** Global norm of the gradient of that mean, before clipping. */
   readonly norm: number;
@@ -43,7 +45,7 @@ export interface Stepper {
 }
 
 export interface StepperOptions {
-  readonly model: PixelcnnConfig;
+  readonly model: ModelConfig;
   readonly batch: number;
   readonly adam: AdamSettings;
   readonly start: Vectors;
@@ -56,23 +58,29 @@ export interface StepperOptions {
 
 export async function openStepper(options: StepperOptions): Promise<Stepper> {
   const { device = "cpu" } = options;
-  return device === "cpu" && inNode ? openSharded(options) : openWhole(options, device);
+  return device === "cpu" && inNode && separable(options.model) ? openSharded(options) : openWhole(options, device);
 }
 
 const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], data);
 
 function inputs({ model, batch }: StepperOptions, input: StepInput, from: number, count: number): Record<string, Tensor> {
-  const { height, width, channels, condition } = model;
+  const { height, width, channels } = model;
+  const { condition: D, labels } = modelInputs(model);
   const each = height * width * channels;
   if (input.pixels.length !== batch * each)
     fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
-  const pixels = tensor("uint8", [count, height, width, channels], input.pixels.slice(from * each, (from + count) * each));
-  if (!condition) return { pixels };
-  const h = input.condition ?? fail("usage", `expected a condition of ${condition.size} numbers an image but received none`);
-  return {
-    pixels,
-    condition: tensor("float32", [count, condition.size], h.slice(from * condition.size, (from + count) * condition.size)),
+  const feeds: Record<string, Tensor> = {
+    pixels: tensor("uint8", [count, height, width, channels], input.pixels.slice(from * each, (from + count) * each)),
   };
+  if (D > 0) {
+    const h = input.condition ?? fail("usage", `expected a condition of ${D} numbers an image but received none`);
+    feeds.condition = tensor("float32", [count, D], h.slice(from * D, (from + count) * D));
+  }
+  if (labels) {
+    const given = input.labels ?? fail("usage", "expected a label an image but received none");
+    feeds.labels = tensor("int32", [count], given.slice(from, from + count));
+  }
+  return feeds;
 }
 
 const next = (outputs: Record<string, Tensor>): Vectors => {

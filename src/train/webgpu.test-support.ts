@@ -1,6 +1,7 @@
 /** Run as a process, `webgpu.test-support.ts DEVICE MODEL..`: 20 whole steps of each model; prints, as JSON, the losses and where the weights end. */
 
 import { pathToFileURL } from "node:url";
+import { conditionNumbersOf } from "../models/condition.ts";
 import { resolvePixelcnn } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
 import { flatten, initialise } from "../nn/params.ts";
@@ -64,7 +65,9 @@ export async function twentySteps(name: ModelName, device: Device): Promise<Step
       { length: batch * each },
       (_, i) => (2 * (i % each) < each ? levels - 2 : 0) + random.below(2),
     );
-    const h = condition ? { condition: Float32Array.from({ length: batch * condition.size }, () => random.uniform() - 0.5) } : {};
+    const h = condition
+      ? { condition: Float32Array.from({ length: batch * conditionNumbersOf(condition) }, () => random.uniform() - 0.5) }
+      : {};
     const { loss, norm } = await stepper.step({ pixels, ...h, schedule: scheduleVector(t, 5e-3, adam, 0.9) });
     losses.push(loss);
     norms.push(norm);

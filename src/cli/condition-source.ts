@@ -1,0 +1,133 @@
+/**
+ * Where conditions come from: `--condition` as words, the vectors that a data set gets for it, and what of it a run's folder keeps. The condition of
+ * a model that is asked for by hand (`--class`, `--like`) is in condition-option.ts.
+ */
+
+import { existsSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import type { Dataset } from "../data/dataset.ts";
+import { withThumbnails } from "../data/thumbnails.ts";
+import { withVectors } from "../data/with-vectors.ts";
+import { encodeImages } from "../encode.ts";
+import { fail } from "../errors.ts";
+import type { PixelcnnInput } from "../models/config.ts";
+import { makeFolder } from "../train/checkpoint.ts";
+import type { ConditionSource, RunConfig } from "../train/config.ts";
+import { openAnyModel } from "./model-argument.ts";
+
+/** Where a run's folder keeps the model whose encoder conditions it. */
+export const ENCODER_FOLDER = "encoder";
+
+export const CONDITION_WORDS =
+  "class, captions, vectors:F.npy, encoder:MODEL, peers:MODEL (other images of the class) or thumbnail:HxW";
+
+export interface ConditionWish {
+  readonly source: ConditionSource;
+  /** data.vectors, with vectors. */
+  readonly vectors?: string;
+}
+
+/** `--condition class`, `thumbnail:7x7`, ... */
+export function readConditionWish(text: string): ConditionWish {
+  const [kind, ...rest] = text.split(":");
+  const value = rest.join(":");
+  if (text === "class") return { source: { from: "class" } };
+  if (text === "captions") return { source: { from: "captions" } };
+  if (kind === "vectors" && value) return { source: { from: "vectors" }, vectors: value };
+  if (kind === "encoder" && value) return { source: { from: "encoder", model: value, of: "image" } };
+  if (kind === "peers" && value) return { source: { from: "encoder", model: value, of: "class" } };
+  const size = kind === "thumbnail" ? /^(\d+)x(\d+)$/.exec(value) : null;
+  if (size) return { source: { from: "thumbnail", height: Number(size[1]), width: Number(size[2]) } };
+  return fail("usage", `expected ${CONDITION_WORDS} for --condition but received ${JSON.stringify(text)}`);
+}
+
+/** model.condition of a source, now that the data (with their vectors) are known. `given`: what the user set of it. */
+export function conditionConfigOf(source: ConditionSource | null, data: Dataset, given: unknown): PixelcnnInput["condition"] {
+  const fixed = typeof given === "object" && given !== null ? given : {};
+  if (source === null) return given as PixelcnnInput["condition"];
+  if (source.from === "class") {
+    const classes =
+      data.classes ?? fail("usage", `expected classes for --condition class but ${data.name} has none: subfolders are classes`);
+    return { kind: "class", classes: [...classes] };
+  }
+  if (source.from === "thumbnail")
+    return { kind: "map", height: source.height, width: source.width, channels: data.channels, ...fixed };
+  const size = data.vectorSize ?? fail("usage", `expected vectors for the condition but ${data.name} has none`);
+  // A .npy of rank 4 holds maps; its shape comes as model.condition.
+  return "kind" in fixed ? (fixed as PixelcnnInput["condition"]) : { kind: "vector", size };
+}
+
+export interface AttachOptions {
+  /** The run's folder, which holds the encoder's copy. */
+  readonly folder: string | null;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly tell: (text: string) => void;
+}
+
+/** The data set with the vectors that the source makes for its images. */
+export async function attachConditions(data: Dataset, source: ConditionSource | null, options: AttachOptions): Promise<Dataset> {
+  if (source?.from === "thumbnail") return withThumbnails(data, source);
+  if (source?.from === "captions") {
+    const { captionVectors } = await import("../text/caption-vectors.ts");
+    const { vectors, size, variants } = await captionVectors(data, { onWarning: options.tell });
+    return withVectors(data, vectors, size, { variants });
+  }
+  if (source?.from !== "encoder") return data;
+  const { vectors, size } = await encode(data, source.model, options);
+  return source.of === "image" ? withVectors(data, vectors, size) : withPeers(data, vectors, size);
+}
+
+async function encode(
+  data: Dataset,
+  model: string,
+  { folder, threads, signal }: AttachOptions,
+): Promise<{ vectors: Float32Array; size: number }> {
+  const path = isAbsolute(model) || folder === null ? model : join(folder, model);
+  const { config, parameters } = await openAnyModel(path);
+  const vectors = await encodeImages(config.model, parameters, data, { threads, signal });
+  return { vectors, size: vectors.length / data.length };
+}
+
+/** Each image with the vectors of the other images of its class as variants; its own where it is alone or has no class. */
+async function withPeers(data: Dataset, vectors: Float32Array, size: number): Promise<Dataset> {
+  const labels = await labelsOf(data);
+  const members = new Map<number, number[]>();
+  labels.forEach((label, i) => members.set(label, [...(members.get(label) ?? []), i]));
+  const rows: number[] = [];
+  const offsets = [0];
+  labels.forEach((label, i) => {
+    const peers = label < 0 ? [] : members.get(label)!.filter((j) => j !== i);
+    // Beginning with the next one, so that the one that tests use is not the same image for a whole class.
+    const from = peers.findIndex((j) => j > i);
+    const turned = from > 0 ? [...peers.slice(from), ...peers.slice(0, from)] : peers;
+    rows.push(...(turned.length > 0 ? turned : [i]));
+    offsets.push(rows.length);
+  });
+  const matrix = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => matrix.set(vectors.subarray(row * size, (row + 1) * size), i * size));
+  return withVectors(data, matrix, size, { variants: { offsets } });
+}
+
+/** Labels of a whole data set, -1 where there is none. */
+export async function labelsOf(data: Dataset): Promise<Int32Array> {
+  const labels = new Int32Array(data.length);
+  for (let from = 0; from < data.length; from += 256) {
+    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
+    labels.set((await data.batch(indices, { epoch: 0 })).labels, from);
+  }
+  return labels;
+}
+
+/** Copies the encoder's model into a new run's folder, so that the run is whole by itself; the source as the run's config keeps it. */
+export async function keepEncoder(config: RunConfig, folder: string): Promise<RunConfig> {
+  const { condition } = config;
+  if (condition?.from !== "encoder" || condition.model === ENCODER_FOLDER) return config;
+  const { folder: from } = await openAnyModel(condition.model);
+  await makeFolder(join(folder, ENCODER_FOLDER));
+  for (const file of ["config.json", "model.safetensors", "log.jsonl"]) {
+    if (existsSync(join(from, file))) await copyFile(join(from, file), join(folder, ENCODER_FOLDER, file));
+  }
+  return { ...config, condition: { ...condition, model: ENCODER_FOLDER } };
+}

@@ -1,0 +1,90 @@
+/**
+ * The picture that a run draws of itself: samples; a row a class; images of the test split beside samples under their conditions; reconstructions
+ * beside their originals. An embedder draws none.
+ */
+
+import { type Dataset, subset } from "../data/dataset.ts";
+import type { Picture } from "../data/picture.ts";
+import { encodeImages, reconstructImages } from "../encode.ts";
+import { decoderParameters } from "../models/autoencoder.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import type { Parameters } from "../nn/params.ts";
+import type { RunConfig } from "../train/config.ts";
+import type { Asked } from "./condition-option.ts";
+import type { DrawRequest, drawSamples } from "./draw-samples.ts";
+import { gridPng, pictureOf } from "./grid.ts";
+import { pixelcnnIn } from "./model-argument.ts";
+import { conditionsOfFirst, everyClass, repeated } from "./sample-conditions.ts";
+
+/** Images of a picture without conditions; images a condition; images of the test split. */
+const SAMPLES = 16;
+const EACH = 8;
+const SHOWN = 8;
+
+export interface RunPicture {
+  readonly config: RunConfig;
+  readonly parameters: Parameters;
+  readonly test: Dataset;
+  readonly draw: typeof drawSamples;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: DrawRequest["onProgress"];
+}
+
+/** A PNG; null of a model that draws no images. */
+export async function drawRunPicture({ config, parameters, test, draw, ...options }: RunPicture): Promise<Uint8Array | null> {
+  const { model, train } = config;
+  if (model.family === "embedder") return null;
+  const pixelcnn = pixelcnnIn(model);
+  if (!pixelcnn) return reconstructions(config, parameters, test);
+  const own = model.family === "autoencoder" ? decoderParameters(model, parameters) : parameters;
+  const request = { ...options, model: pixelcnn, parameters: own, seed: train.seed };
+  if (pixelcnn.condition === null) {
+    const pixels = await draw({ ...request, count: SAMPLES });
+    return gridPng({ cells: cellsOf(pixelcnn, pixels), columns: Math.sqrt(SAMPLES) });
+  }
+  const asked = everyClass(pixelcnn) ?? (await ofTest(config, pixelcnn, parameters, test));
+  const conditions = repeated(asked, EACH);
+  const drawn = cellsOf(pixelcnn, await draw({ ...request, count: conditions.length, conditions }));
+  const cells = asked.flatMap(({ image }, i) => [
+    ...(image ? cellsOf(pixelcnn, image) : []),
+    ...drawn.slice(i * EACH, (i + 1) * EACH),
+  ]);
+  return gridPng({ cells, columns: cells.length / asked.length });
+}
+
+/** The first test images and what they are conditioned on. */
+async function ofTest(config: RunConfig, pixelcnn: PixelcnnConfig, parameters: Parameters, test: Dataset): Promise<Asked[]> {
+  const { model } = config;
+  if (model.family !== "autoencoder") return conditionsOfFirst(pixelcnn, test, SHOWN);
+  const first = await firstOf(test);
+  const codes = await encodeImages(model, parameters, first.data);
+  return first.images.map((image, i) => ({
+    label: test.nameOf(i),
+    value: codes.slice(i * model.latents, (i + 1) * model.latents),
+    image,
+  }));
+}
+
+async function reconstructions({ model }: RunConfig, parameters: Parameters, test: Dataset): Promise<Uint8Array> {
+  const first = await firstOf(test);
+  const back = await reconstructImages(model, parameters, await encodeImages(model, parameters, first.data));
+  const rounded = Uint8Array.from(back, (v) => Math.round(v));
+  const [originals, reconstructed] = [first.images.flatMap((image) => cellsOf(model, image)), cellsOf(model, rounded)];
+  return gridPng({ cells: [...originals, ...reconstructed], columns: originals.length });
+}
+
+async function firstOf(test: Dataset): Promise<{ data: Dataset; images: Uint8Array[] }> {
+  const data = subset(test, { to: Math.min(SHOWN, test.length) });
+  const { pixels } = await data.batch([...Array(data.length).keys()], { epoch: 0 });
+  const size = pixels.length / data.length;
+  return { data, images: Array.from({ length: data.length }, (_, i) => pixels.slice(i * size, (i + 1) * size)) };
+}
+
+function cellsOf(
+  shape: { readonly height: number; readonly width: number; readonly channels: number; readonly levels: number },
+  pixels: Uint8Array,
+): Picture[] {
+  const count = pixels.length / (shape.height * shape.width * shape.channels);
+  return Array.from({ length: count }, (_, i) => pictureOf({ ...shape, pixels }, i));
+}

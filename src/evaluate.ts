@@ -1,0 +1,105 @@
+/**
+ * The number that says how good a model is on a data set, for each family: likelihood of a PixelCNN or of an auto-encoder's images given their latents,
+ * squared error of a deconvolution, verification of an embedder.
+ */
+
+import type { Dataset } from "./data/dataset.ts";
+import { subset } from "./data/dataset.ts";
+import { encodeImages, reconstructImages } from "./encode.ts";
+import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
+import { decoderConfig, decoderParameters } from "./models/autoencoder.ts";
+import type { ConditionValue } from "./models/condition.ts";
+import type { ModelConfig } from "./models/family.ts";
+import type { Parameters } from "./nn/params.ts";
+import { verification } from "./verification.ts";
+
+export type Evaluation =
+  | {
+      readonly kind: "likelihood";
+      readonly images: number;
+      readonly nats: number;
+      readonly bitsPerDim: number;
+      readonly standardError: number;
+    }
+  /** Mean over the images of the summed squared error, x in -1 .. 1, and the root mean square error in levels. */
+  | { readonly kind: "error"; readonly images: number; readonly squaredError: number; readonly levels: number }
+  | { readonly kind: "verification"; readonly images: number; readonly auc: number; readonly balancedAccuracy: number };
+
+/** Conditions of an auto-encoder's images: their own latents, or in another order. */
+export async function latentConditions(
+  config: Extract<ModelConfig, { family: "autoencoder" }>,
+  parameters: Parameters,
+  data: Dataset,
+  options: LikelihoodOptions = {},
+): Promise<ConditionValue[]> {
+  const { limit, device, threads, signal } = options;
+  const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
+  const codes = await encodeImages(config, parameters, some, { device, threads, signal });
+  return Array.from({ length: some.length }, (_, i) => codes.subarray(i * config.latents, (i + 1) * config.latents));
+}
+
+export async function evaluate(
+  config: ModelConfig,
+  parameters: Parameters,
+  data: Dataset,
+  options: LikelihoodOptions = {},
+): Promise<Evaluation> {
+  const { limit, device, threads, signal, onProgress } = options;
+  if (config.family === "gated-pixelcnn") return summary(await likelihood(config, parameters, data, options));
+  const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
+  if (config.family === "embedder") {
+    const codes = await encodeImages(config, parameters, some, { device, threads, signal, onProgress });
+    const labels = await allLabels(some);
+    const { auc, accuracy: balancedAccuracy } = verification(codes, labels);
+    return { kind: "verification", images: some.length, auc, balancedAccuracy };
+  }
+  if (config.decoder.kind === "pixelcnn") {
+    const conditions = await latentConditions(config, parameters, some, options);
+    const result = await likelihood(decoderConfig(config), decoderParameters(config, parameters), some, {
+      ...options,
+      conditions,
+    });
+    return summary(result);
+  }
+  const codes = await encodeImages(config, parameters, some, { device, threads, signal });
+  const pixels = await reconstructImages(config, parameters, codes, { device, threads, signal, onProgress });
+  const dims = config.height * config.width * config.channels;
+  let sum = 0;
+  for (let from = 0; from < some.length; from += 256) {
+    const indices = Array.from({ length: Math.min(256, some.length - from) }, (_, i) => from + i);
+    const batch = await some.batch(indices, { epoch: 0 });
+    for (let i = 0; i < batch.pixels.length; i++) sum += (batch.pixels[i]! - pixels[from * dims + i]!) ** 2;
+  }
+  const each = sum / some.length;
+  return {
+    kind: "error",
+    images: some.length,
+    squaredError: each * (2 / (config.levels - 1)) ** 2,
+    levels: Math.sqrt(each / dims),
+  };
+}
+
+/** One line for a person. */
+export function describeEvaluation(evaluation: Evaluation): string {
+  switch (evaluation.kind) {
+    case "likelihood":
+      return `${evaluation.bitsPerDim.toFixed(4)} bits/dim, ${evaluation.nats.toFixed(2)} nats an image`;
+    case "error":
+      return `squared error ${evaluation.squaredError.toFixed(2)} an image (x in -1 .. 1), ${evaluation.levels.toFixed(2)} levels root mean square`;
+    case "verification":
+      return `ROC AUC ${evaluation.auc.toFixed(4)}, best balanced accuracy ${(100 * evaluation.balancedAccuracy).toFixed(1)} %`;
+  }
+}
+
+function summary({ images, nats, bitsPerDim, standardError }: Likelihood): Evaluation {
+  return { kind: "likelihood", images, nats, bitsPerDim, standardError };
+}
+
+async function allLabels(data: Dataset): Promise<Int32Array> {
+  const labels = new Int32Array(data.length);
+  for (let from = 0; from < data.length; from += 256) {
+    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
+    labels.set((await data.batch(indices, { epoch: 0 })).labels, from);
+  }
+  return labels;
+}
