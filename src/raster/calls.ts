@@ -18,7 +18,7 @@ export interface LayerCalls {
   readonly gate: readonly number[];
   /** Residual and skip. */
   readonly out: readonly number[];
-  /** Condition to biases; 0 without a condition. */
+  /** Condition to biases, one line an image, or for a map (canvas.ts says of which row) to sums, one a line; 0 without a condition. */
   readonly verticalCondition: number;
   readonly horizontalCondition: number;
 }
@@ -32,8 +32,8 @@ export interface Calls {
   readonly words: readonly number[];
 }
 
-export function describeCalls(plan: Plan, layout: Layout, count: number): Calls {
-  const { channels: C, levels: K, features: F, skip: S, head, condition } = plan.config;
+export function describeCalls(plan: Plan, layout: Layout): Calls {
+  const { channels: C, levels: K, features: F, skip: S, head } = plan.config;
   const { width } = plan;
   const groups = Array.from({ length: C }, (_, c) => c);
   const words: number[] = [];
@@ -87,7 +87,7 @@ export function describeCalls(plan: Plan, layout: Layout, count: number): Calls 
       if (before === null) return multiply(layer.side[c]!, own(c), unset(layer.radius + (c > 0 ? 1 : 0)), { start: own(c) });
       const left = Array.from({ length: layer.radius }, (_, m) => {
         const columns = (layer.radius - m) * layer.dilation;
-        return seen({ ...before, base: before.base - columns * count * before.stride }, C, F / C, lineWidth);
+        return seen({ ...before, base: before.base - columns * layout.lanes * before.stride }, C, F / C, lineWidth);
       });
       return multiply(layer.side[c]!, own(c), [...left.flat(), ...seen(before, c + 1, F / C, lineWidth)], { start: own(c) });
     };
@@ -101,8 +101,10 @@ export function describeCalls(plan: Plan, layout: Layout, count: number): Calls 
       const start = before === null ? undefined : shifted(before, c * lineWidth + (S > 0 ? width.group : 0));
       return multiply(layer.out[c]!, shifted(layout.head, c * headWidth), segments, { start, relu: true });
     };
-    const conditions = (packed: PackedProduct | null, to: Rows | null): number =>
-      packed === null ? 0 : multiply(packed, to!, [{ ...at(layout.condition!), inputs: condition!.size }]);
+    const conditions = (packed: PackedProduct | null, to: Rows): number =>
+      packed === null || layout.condition === null
+        ? 0
+        : multiply(packed, to, [{ ...at(layout.condition), inputs: packed.inputs }]);
     return {
       vertical: multiply(layer.vertical, layout.p, unset(layer.up * layer.kernel)),
       verticalGate: v === null ? 0 : gate(v, layout.p, width.vertical),
@@ -113,8 +115,8 @@ export function describeCalls(plan: Plan, layout: Layout, count: number): Calls 
       side: groups.map(side),
       gate: groups.map((c) => gate(shifted(y, c * width.group), own(c), width.group)),
       out: groups.map(out),
-      verticalCondition: conditions(layer.verticalCondition, verticalBias),
-      horizontalCondition: conditions(layer.horizontalCondition, horizontalBias),
+      verticalCondition: conditions(layer.verticalCondition, verticalBias ?? layout.p),
+      horizontalCondition: conditions(layer.horizontalCondition, horizontalBias ?? q),
     };
   });
 
@@ -127,7 +129,7 @@ export function describeCalls(plan: Plan, layout: Layout, count: number): Calls 
     multiply(plan.logits[c]!, layout.logits[c]!, seen(layout.hidden, c + 1, head.features / C, width.hidden)),
   );
   const frequencies = groups.map((c) => {
-    const { base, stride } = layout.logits[c]!;
+    const { base, stride } = layout.joined ?? layout.logits[c]!;
     return add(frequencyWords({ logits: base, stride, levels: K, scale: 1, out: layout.cumulative }));
   });
   return { layers, hidden, logits, frequencies, words };

@@ -2,10 +2,20 @@
 
 import { expect, test } from "vitest";
 import { Canvas } from "./canvas.ts";
+import { conditionsOf } from "./conditions.ts";
 import { FREQUENCY_SPILL } from "./descriptions.ts";
 import { forced, type Step, stepwise } from "./loop.ts";
-import { configOf, float32, float64, logSoftmax, naiveLogits, randomModel, randomPixels } from "./naive.test-support.ts";
-import type { RasterConfig } from "./parameters.ts";
+import {
+  configOf,
+  float32,
+  float64,
+  logSoftmax,
+  naiveLogits,
+  randomConditions,
+  randomModel,
+  randomPixels,
+} from "./naive.test-support.ts";
+import type { RasterConfig, RasterModel } from "./parameters.ts";
 import { createPlan } from "./plan.ts";
 import { cumulativeFrequencies } from "./reference.ts";
 
@@ -33,7 +43,25 @@ const configs: [string, RasterConfig][] = [
   ],
   ["colour, one layer", configOf({ channels: 3, depth: 1 })],
   ["two channels", configOf({ channels: 2, skip: 10, features: 20 })],
+  ["grey, classes", configOf({ condition: { kind: "class", classes: ["a", "b", "c"] } })],
+  ["grey, a map of the image's size", withMap({}, { height: 5, width: 7, channels: 2 })],
+  ["grey, no skip, a map larger than the image", withMap({ skip: 0 }, { height: 6, width: 9, channels: 1 })],
+  ["grey, one layer, a map of half the size", withMap({ depth: 1 }, { height: 3, width: 4, channels: 1 })],
+  [
+    "colour, a map of half the size, dilations 1 2",
+    withMap({ channels: 3, depth: 4, dilations: [1, 2] }, { height: 3, width: 4, channels: 3 }),
+  ],
+  [
+    "grey, a map of a quarter, dilations 2 1 3",
+    withMap({ depth: 4, dilations: [2, 1, 3] }, { height: 2, width: 2, channels: 2 }),
+  ],
+  ["grey, a map of one cell", withMap({ levels: 2 }, { height: 1, width: 1, channels: 4 })],
 ];
+
+/** A map for images of this file's size; M is no multiple of a panel. */
+function withMap(changes: Partial<RasterConfig>, map: { height: number; width: number; channels: number }): RasterConfig {
+  return configOf({ ...changes, height: HEIGHT, width: WIDTH, condition: { kind: "map", ...map, features: 5 } });
+}
 
 /** Equality to the bit. Says where the first difference is: printing two lists of a million numbers takes minutes. */
 function expectEqual(received: readonly Uint32Array[], expected: readonly Uint32Array[]): void {
@@ -46,19 +74,22 @@ function expectEqual(received: readonly Uint32Array[], expected: readonly Uint32
   }
 }
 
-const conditionsOf = (config: RasterConfig, count: number): Float32Array | undefined =>
-  config.condition === null ? undefined : Float32Array.from({ length: count * config.condition.size }, (_, i) => Math.sin(i + 1));
+/** [count, D]. */
+const numbersOf = (model: RasterModel, count: number): Float32Array | undefined =>
+  model.config.condition === null
+    ? undefined
+    : conditionsOf(createPlan(model), randomConditions(model.config, count), { count, height: HEIGHT, width: WIDTH });
 
 /** All tables of n images, image by image, each in raster order. */
 function tablesOf(
   walk: "forced" | "stepwise",
-  model: Parameters<typeof createPlan>[0],
+  model: RasterModel,
   pixels: Uint8Array,
   {
     count = 1,
     height = HEIGHT,
     kernel = "wasm" as "wasm" | "reference",
-    conditions = conditionsOf(model.config, count),
+    conditions = numbersOf(model, count),
     canvas = undefined as Canvas | undefined,
   } = {},
 ): Uint32Array[] {
@@ -105,7 +136,7 @@ test.each(configs)("%s: log-probabilities are the naive float64 pass's to 1e-4",
   const model = randomModel(config);
   const pixels = randomPixels(config, 1, HEIGHT, WIDTH);
   const [table] = tablesOf("forced", model, pixels);
-  const logits = naiveLogits(model, pixels, HEIGHT, conditionsOf(config, 1) ?? null, float64);
+  const logits = naiveLogits(model, pixels, HEIGHT, numbersOf(model, 1) ?? null, float64);
   let worst = 0;
   for (const [step, row] of logits.entries()) {
     for (const [level, truth] of logSoftmax(row).entries()) {
@@ -124,7 +155,7 @@ test.each(configs)("%s: log-probabilities are the naive float64 pass's to 1e-4",
 test.each(configs)("%s: frequencies are, to the bit, the naive float32 pass's in the documented order", (_, config) => {
   const model = randomModel(config, 2);
   const pixels = randomPixels(config, 1, HEIGHT, WIDTH);
-  const logits = naiveLogits(model, pixels, HEIGHT, conditionsOf(config, 1) ?? null, float32);
+  const logits = naiveLogits(model, pixels, HEIGHT, numbersOf(model, 1) ?? null, float32);
   const tables = logits.map((row) => {
     const out = new Uint32Array(config.levels + 1);
     expect(cumulativeFrequencies(Float32Array.from(row), 1, out)).toBe(true);
@@ -147,7 +178,7 @@ test.each(configs)("%s: an image's frequencies do not depend on its batch or pla
   const model = randomModel(config, 4);
   const most = 64;
   const pixels = randomPixels(config, most, HEIGHT, WIDTH);
-  const conditions = conditionsOf(config, most);
+  const conditions = numbersOf(model, most);
   const perImage = pixels.length / most;
   const part = (first: number, count: number): Uint32Array[] =>
     tablesOf("stepwise", model, pixels.subarray(first * perImage, (first + count) * perImage), {

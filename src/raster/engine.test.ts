@@ -201,7 +201,7 @@ test("errors say what was expected, for what, and what came", async () => {
     "usage: expected an integer from 0 to 3 for the class of image 0 but received 4",
   );
   expect(await bad(here.sample({ count: 1, ...SIZE, conditions: new Float32Array(3) }))).toBe(
-    "usage: expected 4 numbers in the condition of image 0 but received 3",
+    "usage: image 0: expected a condition of 4 numbers an image but received 3",
   );
   expect(await bad(here.score({ images: { ...SIZE, pixels: new Uint8Array(100) } }))).toBe(
     "data: expected whole images of 5x7 pixels and 3 channels, 105 levels each, but received 100 levels",

@@ -4,6 +4,8 @@
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
+import type { ConditionConfig } from "../models/config.ts";
+import { type Conditions, conditionSizeOf, conditionsOf } from "./conditions.ts";
 import type { KernelName } from "./descriptions.ts";
 import { layOut } from "./layout.ts";
 import { type SymbolSource, stepwise } from "./loop.ts";
@@ -21,8 +23,7 @@ import {
 } from "./tasks.ts";
 import { type Thread, ThreadPool } from "./workers.ts";
 
-/** A class, or a vector of D numbers. */
-export type Condition = number | Float32Array;
+export type { Condition, Conditions } from "./conditions.ts";
 
 export interface EngineOptions {
   /** "reference" is plain TypeScript, some hundred times slower: the oracle. */
@@ -49,8 +50,8 @@ export interface GivenImages {
 }
 
 export interface RunOptions {
-  /** One for all images, or one an image; absent for a model without condition, or to leave the condition out. */
-  readonly conditions?: Condition | readonly Condition[] | undefined;
+  /** One for all images, or one an image; null or absent, for all or for one, leaves the condition out. A map fixes the size of the images. */
+  readonly conditions?: Conditions;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -65,6 +66,11 @@ export interface DrawOptions extends ProgressOptions {
   readonly first?: number | undefined;
   /** Divides the logits; below 1 likelier images, above 1 stranger ones. Default 1. */
   readonly temperature?: number | undefined;
+  /**
+   * How far to go on from what the model gives without the condition through what it gives with it (docs/conditioning.md): above 0 clearer
+   * images of the condition, and less varied ones; twice the work. Needs conditions. Default 0.
+   */
+  readonly guidance?: number | undefined;
 }
 
 export interface SampleOptions extends DrawOptions {
@@ -85,7 +91,9 @@ export interface Engine {
   readonly config: RasterConfig;
   readonly channels: number;
   readonly levels: number;
-  /** Classes, or numbers in a condition vector; 0 for a model without condition. */
+  /** What images can be conditioned on; null for a model without condition. */
+  readonly condition: ConditionConfig | null;
+  /** Numbers of a condition that is given as numbers: one a class, those of a vector or of a map; 0 for a model without condition. */
   readonly conditionSize: number;
   /** Image i of seed s is the same whatever else is drawn with it. */
   sample(options: SampleOptions): Promise<Images>;
@@ -99,8 +107,8 @@ export interface Engine {
   forced(images: Uint8Array, size: GroupSize, onRow: OnRow, options?: RunOptions): Promise<void>;
   /** The images are asked for: `source` says each level. All images in one lock step, in the calling thread. */
   stepwise(size: GroupSize, source: SymbolSource, options?: RunOptions): Promise<Uint8Array>;
-  /** Bytes of buffers that a lock step of `count` images takes, whatever their height; more than 2 GiB are refused. */
-  memoryFor(size: { readonly count: number; readonly width: number }): number;
+  /** Bytes of buffers that a lock step of `count` images takes, `guided` or not, whatever their height; more than 2 GiB are refused. */
+  memoryFor(size: { readonly count: number; readonly width: number; readonly guided?: boolean | undefined }): number;
   /** Ends the threads. */
   close(): Promise<void>;
 }
@@ -120,25 +128,27 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
   const plan = createPlan(model);
   const { config } = plan;
   const { channels, levels } = config;
-  const D = config.condition?.size ?? 0;
   let canvases = new CanvasPool(plan, kernel);
   const pool = threads > 0 ? new ThreadPool(plan, kernel, threads, startThread) : null;
   const run = (task: Task, how: DriveOptions): Promise<TaskResult> =>
     pool === null ? drive(runTask(canvases, task), how) : pool.run(task, how);
 
-  const memoryFor = ({ count, width }: { count: number; width: number }): number => layOut(plan, count, width).end;
+  const memoryFor: Engine["memoryFor"] = ({ count, width, guided }) => layOut(plan, count, width, guided).end;
 
   /** Runs one task a batch, all threads busy, and hands each result to `collect`. */
   async function inBatches(
     size: GroupSize,
-    { signal, onProgress, conditions }: ProgressOptions,
+    { signal, onProgress, conditions, guided }: ProgressOptions & { readonly guided?: boolean },
     taskOf: (part: GroupSize & { conditions: Float32Array | undefined }, first: number) => Task,
     collect: (result: NonNullable<TaskResult>, first: number) => void,
   ): Promise<void> {
     const { count, height } = size;
-    const vectors = conditionVectors(conditions, count);
+    const numbers = conditionsOf(plan, conditions, size);
+    if (guided && numbers === undefined)
+      fail("usage", "expected conditions for guidance, which goes from no condition to a condition, but received none");
+    const D = (numbers?.length ?? 0) / count;
     let most = Math.min(batch, Math.ceil(count / Math.max(1, threads)));
-    while (most > 1 && memoryFor({ count: most, width: size.width }) > MEMORY) most = Math.ceil(most / 2);
+    while (most > 1 && memoryFor({ count: most, width: size.width, guided }) > MEMORY) most = Math.ceil(most / 2);
     let done = 0;
     const parts: Promise<void>[] = [];
     const stop = new AbortController();
@@ -150,7 +160,7 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
         onProgress?.({ done, total: count * height });
       };
       const work = async (): Promise<void> => {
-        const task = taskOf({ ...part, conditions: vectors?.subarray(first * D, (first + part.count) * D) }, first);
+        const task = taskOf({ ...part, conditions: numbers?.subarray(first * D, (first + part.count) * D) }, first);
         try {
           collect((await run(task, { signal: either, onRow }))!, first);
         } catch (error) {
@@ -171,13 +181,14 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
     if (!(typeof temperature === "number" && temperature > 0 && temperature < Infinity)) {
       fail("usage", `expected a positive temperature but received ${show(temperature)}`);
     }
+    const guidance = checkGuidance(options.guidance ?? 0);
     const perImage = size.height * size.width * channels;
     const pixels = new Uint8Array(size.count * perImage);
     await inBatches(
       size,
-      options,
+      { ...options, guided: guidance > 0 },
       (part, first) => ({
-        ...{ ...part, kind: "draw", seed, first: number + first, temperature },
+        ...{ ...part, kind: "draw", seed, first: number + first, temperature, guidance },
         given: given && { ...given, pixels: given.pixels.subarray(first * perImage, (first + part.count) * perImage) },
       }),
       (result, first) => pixels.set(result as Uint8Array, first * perImage),
@@ -185,25 +196,12 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
     return { ...size, channels, pixels };
   }
 
-  /** [count, D] from classes and vectors. */
-  function conditionVectors(conditions: RunOptions["conditions"], count: number): Float32Array | undefined {
-    if (conditions === undefined) return undefined;
-    if (D === 0) fail("usage", "expected no conditions: the model has none");
-    const each = Array.isArray(conditions)
-      ? (conditions as readonly Condition[])
-      : new Array<Condition>(count).fill(conditions as Condition);
-    if (each.length !== count) fail("usage", `expected ${count} conditions, one an image, but received ${each.length}`);
-    const vectors = new Float32Array(count * D);
-    for (const [i, condition] of each.entries()) {
-      if (typeof condition === "number") vectors[i * D + checkInteger(`the class of image ${i}`, condition, 0, D - 1)] = 1;
-      else if (condition.length !== D)
-        fail("usage", `expected ${D} numbers in the condition of image ${i} but received ${condition.length}`);
-      else vectors.set(condition, i * D);
-    }
-    const bad = vectors.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0)
-      fail("usage", `expected finite numbers in the condition of image ${Math.floor(bad / D)} but received ${vectors[bad]}`);
-    return vectors;
+  function checkGuidance(guidance: number): number {
+    // 1 + g and g become float32 numbers.
+    if (!(typeof guidance === "number" && guidance >= 0 && Math.fround(1 + guidance) < Infinity))
+      fail("usage", `expected a finite guidance of at least 0 but received ${show(guidance)}`);
+    if (guidance > 0 && plan.condition === null) fail("usage", "expected no guidance: the model has no condition");
+    return guidance;
   }
 
   function checkSize({ count, height, width }: GroupSize): GroupSize {
@@ -233,7 +231,8 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
     config,
     channels,
     levels,
-    conditionSize: D,
+    condition: plan.condition,
+    conditionSize: conditionSizeOf(plan.condition),
     sample: async ({ count, height, width, ...rest }) => draw(checkSize({ count, height, width }), rest),
     async complete({ images, rows, mask, ...rest }) {
       const size = checkImages(images);
@@ -263,19 +262,19 @@ export function createEngine(model: RasterModel, options: EngineOptions = {}): E
     async forced(pixels, size, onRow, { conditions, signal } = {}) {
       const { count } = checkImages({ ...size, pixels });
       if (count !== size.count) fail("usage", `expected ${size.count} images but received ${count}`);
-      const task: Task = { ...checkSize(size), kind: "intervals", pixels, conditions: conditionVectors(conditions, count) };
+      const task: Task = { ...checkSize(size), kind: "intervals", pixels, conditions: conditionsOf(plan, conditions, size) };
       await run(task, { signal, onRow: ({ row, starts, frequencies }) => onRow(row, starts!, frequencies!) });
     },
     async stepwise(size, source, { conditions, signal } = {}) {
       const { count, height, width } = checkSize(size);
-      const vectors = conditionVectors(conditions, count);
+      const numbers = conditionsOf(plan, conditions, { count, height, width });
       const canvas = canvases.take(count, width);
       const pixels = new Uint8Array(count * height * width * channels);
       const rows = function* (): Generator<TaskRow, void> {
         for (const row of stepwise(canvas, height, source, pixels)) yield { row };
       };
       try {
-        canvas.begin({ conditions: vectors });
+        canvas.begin({ conditions: numbers });
         await drive(rows(), { signal });
         return pixels;
       } finally {

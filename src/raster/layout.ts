@@ -3,7 +3,7 @@
  * asked for again: a ring of rows of the vertical stack, and the current row of the horizontal stack; so the height does not
  * matter. Layout only: what is computed is in calls.ts.
  *
- * A "line" is one pixel of one image: line column * n + image. Rows lie as [column][image][feature], so that a step to another
+ * A "line" is one pixel of one lane: line column * lanes + lane. A lane is an image, or with guidance one of its two. Rows lie as [column][lane][feature], so that a step to another
  * column is a fixed distance, and any run of columns is one product. Left and right of the image lie zeros, never written.
  */
 
@@ -31,7 +31,7 @@ export interface LayerLayout {
   readonly v: Rows | null;
   /** [horizontal features | skip sum so far] of each group; null in the last layer. */
   readonly h: Rows | null;
-  /** Biases with the condition added, one line an image; null for a model without condition. */
+  /** Biases with the condition added, one line an image; null for a model without condition, and for a map, which differs by pixel. */
   readonly verticalBias: Rows | null;
   readonly horizontalBias: Rows | null;
 }
@@ -54,15 +54,20 @@ export interface Layout {
   readonly levels: readonly number[];
   /** Two integers a line: see Kernel.intervals. */
   readonly intervals: number;
-  /** Condition vectors, one line an image. */
+  /** Classes and vectors: one line an image. Maps: m(h), all rows of the image; null where rows are not as wide as the map's. */
   readonly condition: Rows | null;
+  /** With guidance: logits of one column, joined, one line an image. */
+  readonly joined: Rows | null;
+  /** Images of the network: twice as many as are drawn with guidance, the second half without their conditions. */
+  readonly lanes: number;
   /** First free address. */
   readonly end: number;
 }
 
 /** Lays out buffers for `count` images of `width` columns. */
-export function layOut(plan: Plan, count: number, width: number): Layout {
-  const { config } = plan;
+export function layOut(plan: Plan, count: number, width: number, guided = false): Layout {
+  const { config, map } = plan;
+  const lanes = guided ? 2 * count : count;
   const C = config.channels;
   let end = FIRST_ADDRESS;
   const allocate = (bytes: number): number => {
@@ -73,11 +78,14 @@ export function layOut(plan: Plan, count: number, width: number): Layout {
   /** `left` and `right`: columns of zeros beside the image. */
   const rows = (features: number, { slots = 1, left = 0, right = 0 } = {}): Rows => {
     const stride = features * 4;
-    const row = align((left + width + right) * count * stride);
-    return { base: allocate(row * slots) + left * count * stride, stride, row, slots };
+    const row = align((left + width + right) * lanes * stride);
+    return { base: allocate(row * slots) + left * lanes * stride, stride, row, slots };
   };
-  const perImage = (features: number): Rows | null =>
-    config.condition === null ? null : { base: allocate(count * features * 4), stride: features * 4, row: 0, slots: 1 };
+  const perImage = (features: number, images = lanes): Rows => {
+    const stride = features * 4;
+    return { base: allocate(images * stride), stride, row: 0, slots: 1 };
+  };
+  const bias = (features: number): Rows | null => (plan.condition === null || map !== null ? null : perImage(features));
 
   const weights = allocate(plan.data.length * 4);
   const first = plan.layers[0]!;
@@ -93,8 +101,8 @@ export function layOut(plan: Plan, count: number, width: number): Layout {
       y: shared ?? rows(C * plan.width.group),
       v: next === undefined ? null : rows(plan.width.vertical, { slots, left: reach, right: reach }),
       h: next === undefined ? null : rows(C * (plan.width.group + plan.width.skip), { left: reach }),
-      verticalBias: perImage(layer.vertical.outputs),
-      horizontalBias: perImage(layer.link.outputs),
+      verticalBias: bias(layer.vertical.outputs),
+      horizontalBias: bias(layer.link.outputs),
     };
   });
   return {
@@ -106,9 +114,16 @@ export function layOut(plan: Plan, count: number, width: number): Layout {
     hidden: rows(C * plan.width.hidden),
     logits: Array.from({ length: C }, () => rows(plan.width.levels)),
     cumulative: allocate(count * (config.levels + 1) * 4 + FREQUENCY_SPILL),
-    levels: Array.from({ length: C }, () => allocate(width * count)),
-    intervals: allocate(width * count * 8),
-    condition: perImage(config.condition?.size ?? 0),
+    levels: Array.from({ length: C }, () => allocate(width * lanes)),
+    intervals: allocate(width * lanes * 8),
+    condition:
+      map === null
+        ? bias(first.verticalCondition?.inputs ?? 0)
+        : width === map.width
+          ? rows(map.features, { slots: map.height })
+          : null,
+    joined: guided ? perImage(plan.width.levels, count) : null,
+    lanes,
     end,
   };
 }

@@ -6,7 +6,8 @@
 
 import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { layerSizes, parameterShapes, type RasterConfig, type RasterModel } from "./parameters.ts";
+import type { Condition } from "./conditions.ts";
+import { conditionOf, layerSizes, parameterShapes, type RasterConfig, type RasterModel } from "./parameters.ts";
 import { gate as gate32 } from "./reference.ts";
 
 export function configOf(changes: Partial<RasterConfig> = {}): RasterConfig {
@@ -20,7 +21,9 @@ export function randomModel(config: RasterConfig, seed = 1): RasterModel & { par
   const parameters = new Map<string, Tensor>();
   for (const [name, shape] of parameterShapes(config)) {
     const inputs = sizeOf(shape.slice(0, -1));
-    const most = /\.(b|b_f|b_g)$/.test(name) ? 0.5 : /logits/.test(name) ? 4 / Math.sqrt(inputs) : 2 / Math.sqrt(inputs);
+    // A layer of m(h) gives each pixel four of its sixteen taps.
+    const gain = /logits|^map\./.test(name) ? 4 : 2;
+    const most = /\.(b|b_f|b_g)$/.test(name) ? 0.5 : gain / Math.sqrt(inputs);
     parameters.set(
       name,
       tensor(
@@ -39,6 +42,21 @@ export function randomPixels(config: RasterConfig, count: number, height: number
   return Uint8Array.from({ length: count * height * width * config.channels }, () => random.below(config.levels));
 }
 
+/** Conditions of every sort that a model takes: of a class an index, then a mixture, and so on; the fourth image, the ninth and so on have none. */
+export function randomConditions(config: RasterConfig, count: number, seed = 5): (Condition | null)[] {
+  const condition = conditionOf(config);
+  const random = randomFrom(seed);
+  const numbers = (size: number): Float32Array => Float32Array.from({ length: size }, () => 2 * random.uniform() - 1);
+  return Array.from({ length: count }, (_, i) => {
+    if (condition === null || i % 5 === 3) return null;
+    if (condition.kind === "vector") return numbers(condition.size);
+    if (condition.kind === "map") return numbers(condition.height * condition.width * condition.channels);
+    if (i % 2 === 0) return random.below(condition.classes.length);
+    const weights = numbers(condition.classes.length).map(Math.abs);
+    return weights.map((w) => w / weights.reduce((a, b) => a + b));
+  });
+}
+
 export interface Arithmetic {
   readonly round: (x: number) => number;
   readonly gate: (f: number, g: number) => number;
@@ -49,14 +67,52 @@ export const float32: Arithmetic = { round: Math.fround, gate: gate32 };
 
 type FeatureMap = number[][][];
 
-/** Logits of every sub-pixel of one image [H, W, C]: K numbers for each, in raster order. */
-export function naiveLogits(
+/** m(h) of docs/conditioning.md, from the D numbers of a map: M numbers for each pixel. */
+function naiveMap(
   { config, parameters }: { config: RasterConfig; parameters: Map<string, Tensor> },
+  numbers: ArrayLike<number>,
+  { round }: Arithmetic,
+): FeatureMap {
+  const { height: h0, width: w0, channels } = config.condition as { height: number; width: number; channels: number };
+  let s: FeatureMap = Array.from({ length: h0 }, (_, i) =>
+    Array.from({ length: w0 }, (_, j) =>
+      Array.from({ length: channels + 1 }, (_, c) => numbers[(i * w0 + j) * (channels + 1) + c]!),
+    ),
+  );
+  for (let k = 1; parameters.has(`map.layer${k}.W`); k++) {
+    const { data, shape } = parameters.get(`map.layer${k}.W`)!;
+    const [, , inputs, outputs] = shape as [number, number, number, number];
+    const before = s;
+    const sum = (y: number, x: number, o: number): number => {
+      let total = 0;
+      for (let ky = 0; ky < 4; ky++) {
+        for (let kx = 0; kx < 4; kx++) {
+          // No such row or column for a half, or outside.
+          const from = before[(y + 1 - ky) / 2]?.[(x + 1 - kx) / 2];
+          if (from === undefined) continue;
+          for (let i = 0; i < inputs; i++)
+            total = round(total + round(from[i]! * (data[((ky * 4 + kx) * inputs + i) * outputs + o] as number)));
+        }
+      }
+      return Math.max(total, 0);
+    };
+    s = Array.from({ length: 2 * before.length }, (_, y) =>
+      Array.from({ length: 2 * before[0]!.length }, (_, x) => Array.from({ length: outputs }, (_, o) => sum(y, x, o))),
+    );
+  }
+  return s;
+}
+
+/** Logits of every sub-pixel of one image [H, W, C]: K numbers for each, in raster order. `condition`: the D numbers of docs/conditioning.md. */
+export function naiveLogits(
+  model: { config: RasterConfig; parameters: Map<string, Tensor> },
   pixels: Uint8Array,
   height: number,
   condition: ArrayLike<number> | null,
-  { round, gate }: Arithmetic,
+  arithmetic: Arithmetic,
 ): number[][] {
+  const { config, parameters } = model;
+  const { round, gate } = arithmetic;
   const { channels: C, levels: K, features: F, skip: S, depth: L } = config;
   const R = config.head.features;
   const width = pixels.length / height / C;
@@ -82,20 +138,24 @@ export function naiveLogits(
 
   const scale = Math.fround(2 / (K - 1));
   const x = mapOf((i, j) => list(C, (c) => Math.fround(Math.fround(pixels[(i * width + j) * C + c]! * scale) - 1)));
+  const conditionAt: FeatureMap | null =
+    condition === null
+      ? null
+      : config.condition?.kind === "map"
+        ? naiveMap(model, condition, arithmetic)
+        : mapOf(() => Array.from(condition));
   let v = x;
   let h = x;
   let s = mapOf(() => (S > 0 ? [...get("skip.b")] : []));
 
   for (const [index, { kernel, dilation, radius, up, inputs }] of layerSizes(config).entries()) {
     const layer = `layer${index + 1}`;
-    const begin = (stack: string, half: string, f: number): number => {
+    const begin = (stack: string, half: string, i: number, j: number, f: number): number => {
       const bias = get(`${layer}.${stack}.b_${half}`)[f]!;
-      return condition === null
-        ? bias
-        : addProduct(bias, [...Array.from(condition)], get(`${layer}.${stack}.V_${half}`), 0, F, f);
+      return conditionAt === null ? bias : addProduct(bias, conditionAt[i]![j]!, get(`${layer}.${stack}.V_${half}`), 0, F, f);
     };
     const verticalSum = (half: string, i: number, j: number, f: number): number => {
-      let sum = begin("vertical", half, f);
+      let sum = begin("vertical", half, i, j, f);
       for (let k = 0; k < up; k++) {
         const row = index === 0 ? i - up + k : i - (up - 1 - k) * dilation;
         for (let m = 0; m < kernel; m++) {
@@ -109,7 +169,7 @@ export function naiveLogits(
     const pg = mapOf((i, j) => list(F, (f) => verticalSum("g", i, j, f)));
 
     const horizontalSum = (half: string, i: number, j: number, f: number): number => {
-      let sum = begin("horizontal", half, f);
+      let sum = begin("horizontal", half, i, j, f);
       sum = addProduct(sum, [...pf[i]![j]!, ...pg[i]![j]!], get(`${layer}.link.W_${half}`), 0, F, f);
       for (let m = 0; m < radius; m++) {
         const tap = pixelAt(h, i, j - (radius - m) * dilation).slice(0, inputs);

@@ -1,9 +1,11 @@
 /**
  * The parameters of docs/model.md: the name and shape of each, derived from a config, and the check that a model has exactly these.
- * The config type is structural, so that this folder needs nothing from models/.
+ * The config type is structural and loose: what comes from a file is checked here.
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
+import { conditionWidth, mapLayersOf } from "../models/condition.ts";
+import type { ConditionConfig } from "../models/config.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 
 /** The fields of docs/model.md that the exact engine reads. */
@@ -17,7 +19,22 @@ export interface RasterConfig {
   readonly dilations: readonly number[];
   readonly skip: number;
   readonly head: { readonly kind: string; readonly features: number };
-  readonly condition: { readonly kind: string; readonly size: number } | null;
+  readonly condition: RasterCondition | null;
+  /** Size of the images: needed, and read, for a map condition alone, which fixes it. */
+  readonly height?: number | undefined;
+  readonly width?: number | undefined;
+}
+
+/** What a model can be conditioned on (docs/conditioning.md), as a config read from anywhere says it: {@link conditionOf} checks it. */
+export interface RasterCondition {
+  /** "class", "vector" or "map"; the others are the fields of one kind each. */
+  readonly kind: string;
+  readonly classes?: readonly string[] | undefined;
+  readonly size?: number | undefined;
+  readonly height?: number | undefined;
+  readonly width?: number | undefined;
+  readonly channels?: number | undefined;
+  readonly features?: number | undefined;
 }
 
 export interface RasterModel {
@@ -73,12 +90,51 @@ function checkConfig(config: RasterConfig): void {
   }
   if (config.head.kind !== "categorical")
     fail("model", `expected a "categorical" head for the exact engine but received ${show(config.head.kind)}`);
-  if (config.condition !== null) {
-    if (config.condition.kind !== "vector") {
-      fail("model", `expected a "vector" condition or none for the exact engine but received ${show(config.condition.kind)}`);
-    }
-    checkInteger("condition.size", config.condition.size, 1);
+  conditionOf(config);
+  if (config.condition?.kind === "map") {
+    checkInteger("height, which a map condition needs,", config.height, 1);
+    checkInteger("width, which a map condition needs,", config.width, 1);
   }
+}
+
+/** The condition of a config, checked. */
+export function conditionOf({ condition }: RasterConfig): ConditionConfig | null {
+  if (condition === null) return null;
+  const { kind, classes, size, height, width, channels, features } = condition;
+  if (kind === "class") {
+    if (!Array.isArray(classes) || classes.length < 2 || !classes.every((name) => typeof name === "string"))
+      fail("model", `expected the names of at least two classes for condition.classes but received ${show(classes)}`);
+    return { kind, classes: [...classes] };
+  }
+  if (kind === "vector") return { kind, size: checkInteger("condition.size", size, 1) };
+  if (kind !== "map")
+    return fail(
+      "model",
+      `expected a "class", "vector" or "map" condition or none for the exact engine but received ${show(kind)}`,
+    );
+  return {
+    kind,
+    height: checkInteger("condition.height", height, 1),
+    width: checkInteger("condition.width", width, 1),
+    channels: checkInteger("condition.channels", channels, 1),
+    features: checkInteger("condition.features", features, 1),
+  };
+}
+
+/** Rows of every V (0 without a condition), and the shapes of the layers of m(h). */
+export function conditionShapes(config: RasterConfig): { readonly V: number; readonly map: readonly Shape[] } {
+  const condition = conditionOf(config);
+  if (condition === null) return { V: 0, map: [] };
+  const [height, width] = [config.height ?? 0, config.width ?? 0]; // read for a map alone, where both are given
+  const layers = condition.kind === "map" ? mapLayersOf(condition, height, width) : 0;
+  const V = conditionWidth(condition, height, width);
+  const map = Array.from({ length: layers }, (_, k) => [
+    4,
+    4,
+    k === 0 && condition.kind === "map" ? condition.channels + 1 : V,
+    V,
+  ]);
+  return { V, map };
 }
 
 /** Name and shape of every parameter, in the order of docs/model.md. */
@@ -86,8 +142,8 @@ export function parameterShapes(config: RasterConfig): Map<string, Shape> {
   const { channels: C, levels: K, features: F, depth: L, skip: S } = config;
   const R = config.head.features;
   const A = S > 0 ? S : F; // what the head reads
-  const D = config.condition?.size;
-  const shapes = new Map<string, Shape>();
+  const { V, map } = conditionShapes(config);
+  const shapes = new Map<string, Shape>(map.map((shape, k) => [`map.layer${k + 1}.W`, shape]));
   const both = (prefix: string, suffix: string, shape: Shape): void => {
     for (const half of ["f", "g"]) shapes.set(`${prefix}.${suffix}_${half}`, shape);
   };
@@ -99,7 +155,7 @@ export function parameterShapes(config: RasterConfig): Map<string, Shape> {
     ] as const) {
       both(`${layer}.${stack}`, "W", shape);
       both(`${layer}.${stack}`, "b", [F]);
-      if (D !== undefined) both(`${layer}.${stack}`, "V", [D, F]);
+      if (V > 0) both(`${layer}.${stack}`, "V", [V, F]);
     }
     both(`${layer}.link`, "W", [2 * F, F]);
     for (let c = 0; c < C; c++) {

@@ -95,7 +95,22 @@ test.each([
     { head: { kind: "logistic-mixture", features: 6 } },
     'expected a "categorical" head for the exact engine but received "logistic-mixture"',
   ],
-  [{ condition: { kind: "map", size: 3 } }, 'expected a "vector" condition or none for the exact engine but received "map"'],
+  [
+    { condition: { kind: "text", size: 3 } },
+    'expected a "class", "vector" or "map" condition or none for the exact engine but received "text"',
+  ],
+  [
+    { condition: { kind: "class", classes: ["one"] } },
+    'expected the names of at least two classes for condition.classes but received ["one"]',
+  ],
+  [
+    { condition: { kind: "map", height: 0, width: 1, channels: 1, features: 4 } },
+    "expected an integer of at least 1 for condition.height but received 0",
+  ],
+  [
+    { condition: { kind: "map", height: 2, width: 1, channels: 1, features: 4 } },
+    "expected an integer of at least 1 for height, which a map condition needs, but received undefined",
+  ],
 ])("a config with %o is refused", (changes, message) => {
   expect(() => createPlan({ config: configOf(changes), parameters: {} })).toThrow(message);
 });

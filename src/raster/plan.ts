@@ -4,8 +4,18 @@
  * (weight rows) below is that order.
  */
 
+import type { ConditionConfig } from "../models/config.ts";
 import { PANEL } from "./descriptions.ts";
-import { checkParameters, type LayerSize, layerSizes, type RasterConfig, type RasterModel } from "./parameters.ts";
+import type { MapLayers } from "./map-features.ts";
+import {
+  checkParameters,
+  conditionOf,
+  conditionShapes,
+  type LayerSize,
+  layerSizes,
+  type RasterConfig,
+  type RasterModel,
+} from "./parameters.ts";
 
 /** One product's packed numbers: offsets count float32 numbers of {@link Plan.data}. */
 export interface PackedProduct {
@@ -26,13 +36,17 @@ export interface PlanLayer extends LayerSize {
   readonly side: readonly PackedProduct[];
   /** Per group: gated features of groups up to this -> [h | s] of that group; in the last layer only what the head reads. */
   readonly out: readonly PackedProduct[];
-  /** Condition -> [f | g], beginning with the bias; null without a condition. */
+  /** h, or for a map m(h) at a pixel, -> [f | g], beginning with the bias; null without a condition. */
   readonly verticalCondition: PackedProduct | null;
   readonly horizontalCondition: PackedProduct | null;
 }
 
 export interface Plan {
   readonly config: RasterConfig;
+  /** What the model can be conditioned on. */
+  readonly condition: ConditionConfig | null;
+  /** m(h) of a map condition; null for the other kinds. */
+  readonly map: MapLayers | null;
   readonly layers: readonly PlanLayer[];
   /** Per group: what the head reads -> hidden features. */
   readonly hidden: readonly PackedProduct[];
@@ -78,7 +92,8 @@ export function createPlan(model: RasterModel): Plan {
   const { channels: C, levels: K, features: F, depth: L, skip: S } = config;
   const R = config.head.features;
   const A = S > 0 ? S : F;
-  const D = config.condition?.size;
+  const condition = conditionOf(config);
+  const { V, map } = conditionShapes(config);
   const Fc = F / C;
   const width = { vertical: padded(F), group: padded(Fc), skip: padded(S / C), hidden: padded(R / C), levels: padded(K) };
   const groups = Array.from({ length: C }, (_, c) => c);
@@ -143,7 +158,7 @@ export function createPlan(model: RasterModel): Plan {
       return pack((c + 1) * Fc, residual + width.skip, weights, biases);
     });
     const conditions = (stack: string, blocks: (name: string) => Block[], outputs: number): PackedProduct | null =>
-      D === undefined ? null : pack(D, outputs, blocks(`${layer}.${stack}.V`), blocks(`${layer}.${stack}.b`));
+      V === 0 ? null : pack(V, outputs, blocks(`${layer}.${stack}.V`), blocks(`${layer}.${stack}.b`));
 
     return {
       ...size,
@@ -177,7 +192,18 @@ export function createPlan(model: RasterModel): Plan {
     data.set(chunk, at);
     at += chunk.length;
   }
-  return { config, layers, hidden, logits, width, data };
+  const mapLayers: MapLayers | null =
+    condition?.kind !== "map"
+      ? null
+      : {
+          condition,
+          // Copies: a parameter may be a view of a whole file, which a message to a thread would take along.
+          weights: map.map((_, k) => get(`map.layer${k + 1}.W`).slice()),
+          height: config.height!,
+          width: config.width!,
+          features: V,
+        };
+  return { config, condition, map: mapLayers, layers, hidden, logits, width, data };
 }
 
 /** Copies a block into panels of `inputs` inputs. */

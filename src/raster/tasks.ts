@@ -29,6 +29,8 @@ export interface DrawTask extends TaskInput {
   /** Number of the first image among the images of this seed. */
   readonly first: number;
   readonly temperature: number;
+  /** Above 0, each image goes through the network with and without its condition. */
+  readonly guidance: number;
   /** `mask` [H, W] is not 0 where a pixel is given. */
   readonly given?: { readonly pixels: Uint8Array; readonly mask: Uint8Array } | undefined;
 }
@@ -66,9 +68,9 @@ export class CanvasPool {
     return this.#plan;
   }
 
-  take(count: number, width: number): Canvas {
-    const at = this.#idle.findIndex((canvas) => canvas.count === count && canvas.width === width);
-    return at >= 0 ? this.#idle.splice(at, 1)[0]! : new Canvas(this.#plan, this.#kernel, count, width);
+  take(count: number, width: number, guided = false): Canvas {
+    const at = this.#idle.findIndex((c) => c.count === count && c.width === width && c.guided === guided);
+    return at >= 0 ? this.#idle.splice(at, 1)[0]! : new Canvas(this.#plan, this.#kernel, count, width, guided);
   }
 
   give(canvas: Canvas): void {
@@ -81,13 +83,13 @@ export class CanvasPool {
 export function* runTask(pool: CanvasPool, task: Task): Generator<TaskRow, TaskResult> {
   const { count, height, width, conditions } = task;
   const { channels } = pool.plan.config;
-  const canvas = pool.take(count, width);
+  const canvas = pool.take(count, width, task.kind === "draw" && task.guidance > 0);
   try {
     if (task.kind === "draw") {
       const pixels = new Uint8Array(count * height * width * channels);
       let source = sampleSource(task.seed, task.first, count);
       if (task.given !== undefined) source = completeSource(source, task.given, { count, width, channels });
-      canvas.begin({ conditions, temperature: task.temperature });
+      canvas.begin({ conditions, temperature: task.temperature, guidance: task.guidance });
       for (const row of stepwise(canvas, height, source, pixels)) yield { row };
       return pixels;
     }

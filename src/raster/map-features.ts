@@ -1,0 +1,74 @@
+/**
+ * m(h): a map condition brought to the size of the image, as docs/conditioning.md orders its sums. Plain TypeScript rather than a call of
+ * the kernel: float32 arithmetic rounded by Math.fround has the same bits everywhere, and an image needs this once, before its first pixel.
+ */
+
+import type { ConditionConfig } from "../models/config.ts";
+
+const f = Math.fround;
+
+/** The transposed convolutions of m(h), and the sizes on both sides. */
+export interface MapLayers {
+  readonly condition: Extract<ConditionConfig, { kind: "map" }>;
+  /** [4, 4, in, M] each, first to last; none where the map covers the image as it is. */
+  readonly weights: readonly Float32Array[];
+  /** Size of the image. */
+  readonly height: number;
+  readonly width: number;
+  /** Numbers a pixel that come out, M. */
+  readonly features: number;
+}
+
+/** [h0, w0, Cm + 1] -> s, [H, W, M]. */
+export function mapFeatures({ condition, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
+  let s: Grid = { height: condition.height, width: condition.width, features: condition.channels + 1, data: numbers };
+  for (const [k, layer] of weights.entries()) {
+    // Of the last layer only the image's part is wanted.
+    const last = k + 1 === weights.length;
+    s = upsample(s, layer, { height: last ? height : 2 * s.height, width: last ? width : 2 * s.width, features });
+  }
+  if (weights.length > 0) return s.data;
+  const part = new Float32Array(height * width * features);
+  for (let row = 0; row < height; row++) {
+    const from = row * s.width * features;
+    part.set(s.data.subarray(from, from + width * features), row * width * features);
+  }
+  return part;
+}
+
+interface Size {
+  readonly height: number;
+  readonly width: number;
+  readonly features: number;
+}
+
+interface Grid extends Size {
+  readonly data: Float32Array;
+}
+
+/** The first `out.height` rows and `out.width` columns of a transposed convolution (kernel 4, stride 2, padding 1) and its ReLU. */
+function upsample(input: Grid, weights: Float32Array, out: Size): Grid {
+  const data = new Float32Array(out.height * out.width * out.features);
+  for (let y = 0; y < out.height; y++) {
+    for (let x = 0; x < out.width; x++) {
+      const to = (y * out.width + x) * out.features;
+      // A tap has a place in the input where y + 1 - ky is even, and likewise across: two of four each way.
+      for (let ky = (y + 1) & 1; ky < 4; ky += 2) {
+        const row = (y + 1 - ky) >> 1;
+        if (row < 0 || row >= input.height) continue;
+        for (let kx = (x + 1) & 1; kx < 4; kx += 2) {
+          const column = (x + 1 - kx) >> 1;
+          if (column < 0 || column >= input.width) continue;
+          const from = (row * input.width + column) * input.features;
+          let weight = (ky * 4 + kx) * input.features * out.features;
+          for (let i = 0; i < input.features; i++) {
+            const value = input.data[from + i]!;
+            for (let o = 0; o < out.features; o++, weight++) data[to + o] = f(data[to + o]! + f(value * weights[weight]!));
+          }
+        }
+      }
+      for (let o = to; o < to + out.features; o++) if (data[o]! < 0) data[o] = 0; // a NaN passes on
+    }
+  }
+  return { ...out, data };
+}
