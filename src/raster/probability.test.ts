@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { createEngine } from "./engine.ts";
-import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
+import { configOf, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
 import { layerSizes, type RasterConfig } from "./parameters.ts";
 
 /** All images of a size, [levels^(H W C), H, W, C]. */
@@ -15,14 +15,30 @@ function allImages(config: RasterConfig, height: number, width: number): Uint8Ar
   );
 }
 
+function withMap(height: number, width: number): RasterConfig {
+  const condition = { kind: "map", height, width, channels: 2, features: 4 };
+  return configOf({ height: 2, width: 2, levels: 2, condition });
+}
+
 test.each([
   ["2x2 binary", configOf({ levels: 2 }), 2, 2],
   ["1x2 colour of 3 levels", configOf({ channels: 3, levels: 3 }), 1, 2],
-  ["2x2 binary, conditioned", configOf({ levels: 2, condition: { kind: "vector", size: 3 } }), 2, 2],
+  ["2x2 binary, a vector", configOf({ levels: 2, condition: { kind: "vector", size: 3 } }), 2, 2],
+  ["2x2 binary, classes", configOf({ levels: 2, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 2, 2],
+  ["2x2 binary, a map of its size", withMap(2, 2), 2, 2],
+  ["2x2 binary, a larger map", withMap(3, 5), 2, 2],
+  ["2x2 binary, a map of half its height", withMap(1, 2), 2, 2],
+  ["2x2 binary, a map of one cell", withMap(1, 1), 2, 2],
 ] as const)("%s: the probabilities of all images sum to 1", async (_, config, height, width) => {
   const engine = createEngine(randomModel(config, 8));
   const pixels = allImages(config, height, width);
-  for (const conditions of config.condition === null ? [undefined] : [undefined, 0, 1, 2]) {
+  const [, ...given] = new Set([
+    null,
+    ...randomConditions(config, 8),
+    ...(config.condition?.kind === "class" ? [0, 1, 2, 3] : []),
+  ]);
+  expect(given.length).toBeGreaterThanOrEqual(config.condition === null ? 0 : 6);
+  for (const conditions of [undefined, ...given]) {
     const bits = await engine.score({ images: { height, width, pixels }, conditions });
     const places = height * width * config.channels;
     let sum = 0;
