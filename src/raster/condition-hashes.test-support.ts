@@ -1,0 +1,66 @@
+/**
+ * For tests: hashes of what small fixed models with a condition of each kind draw and score, for any way of running the engine, in Node and in
+ * browsers. Bits are API: they may only change together with the version that archives carry (FREQUENCY_VERSION in codec/).
+ */
+
+import { createEngine, type EngineOptions } from "./engine.ts";
+import { configOf, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
+
+const SIZE = { height: 6, width: 9 };
+const mapOf = (height: number, width: number, channels: number) => ({
+  ...SIZE,
+  condition: { kind: "map", height, width, channels, features: 6 },
+});
+const grey = { levels: 2, features: 16, skip: 16, depth: 4, dilations: [1, 2] };
+
+const models = {
+  classes: randomModel(configOf({ ...grey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 11),
+  vector: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 12),
+  "map of the image's size": randomModel(configOf({ levels: 8, ...mapOf(6, 9, 2) }), 13),
+  "map of a quarter": randomModel(configOf({ ...grey, ...mapOf(2, 3, 2) }), 14),
+  "map of one cell": randomModel(configOf({ channels: 3, skip: 0, ...mapOf(1, 1, 3) }), 15),
+};
+
+export const conditionGolden = {
+  "classes: samples": "2a68b58d717757aa426bba071e5badfc6379b9d55a2dd6e806d2bafe54c86b6d",
+  "classes: guided samples": "4522da237ccb6cc5eddca267bd1d0f11f65a304386e59804a9a78a55808a4501",
+  "classes: intervals of known images": "36f61e78904865ec343c46b26ce61a4e29faff526c9a831b64458598d3594236",
+  "vector: samples": "30473439173a83b9e335f62c961986827df7eec86a561eda14cf058bedf5b06c",
+  "vector: guided samples": "b5fcec848bbdb06fdeb5feac838d08a0de04f6e36756d8d24e45c98642a29aa0",
+  "vector: intervals of known images": "bf1b3a662a31f2fb2a582e5c8b2af47cc2c99999e8a6955af9e0138516d1931b",
+  "map of the image's size: samples": "35d484a20314903b72f8ad8489116b20244da977683d6355c71aa110450d60be",
+  "map of the image's size: guided samples": "b51862e37e3972a197daab1ae4fcc48cd67d5674d097e1502875167d268c9a28",
+  "map of the image's size: intervals of known images": "c153b5e6036a12de645a1a511b09f7aa21c86da9bd73700ac8a98593ab19c8c7",
+  "map of a quarter: samples": "3be0cc939781bc951b7563c3c3aeb126a833f0cbb49bbad4ea2938e332a12eb7",
+  "map of a quarter: guided samples": "a279b06af9d04003735ca4882ea406e4d340cac4cbca3801e2c6b6e975be5605",
+  "map of a quarter: intervals of known images": "1dcc3705f23b05b43f799b0c9c16104e0bd2a6159e777d5b66fe4a4a6e249704",
+  "map of one cell: samples": "8747de356edd75ec4274bae0fd497bfbe007c0c4ac622edbac672857b4db51cf",
+  "map of one cell: guided samples": "f43ea155836da3535e1557aa9bd48ce171723fb3cc8d26874605d194faf5eac0",
+  "map of one cell: intervals of known images": "0bedb317153dfa269feea7ce2c4f47c645525e041a1761fe9cbdec165c8eb0da",
+};
+
+export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const [name, model] of Object.entries(models)) {
+    const engine = createEngine(model, options);
+    const count = 16;
+    const conditions = randomConditions(model.config, count);
+    const draw = { count, ...SIZE, seed: 1, conditions };
+    found[`${name}: samples`] = await sha256((await engine.sample(draw)).pixels);
+    found[`${name}: guided samples`] = await sha256((await engine.sample({ ...draw, guidance: 1.25, temperature: 0.9 })).pixels);
+    const pixels = randomPixels(model.config, count, SIZE.height, SIZE.width);
+    // Integers: a score's last digit is the machine's.
+    const intervals: number[] = [];
+    await engine.forced(pixels, { count, ...SIZE }, (_, starts, frequencies) => intervals.push(...starts, ...frequencies), {
+      conditions,
+    });
+    found[`${name}: intervals of known images`] = await sha256(new Uint8Array(Uint32Array.from(intervals).buffer));
+    await engine.close();
+  }
+  return found;
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.slice()));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
