@@ -1,30 +1,34 @@
 /** The codec on the exact engine: any size, any grouping, any number of threads; and which changes make another model. */
 
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { PixelcnnError } from "../errors.ts";
-import { resolvePixelcnn } from "../models/config.ts";
+import { type PixelcnnInput, resolvePixelcnn } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/pixelcnn.ts";
 import { initialise } from "../nn/params.ts";
 import { randomFrom } from "../random.ts";
-import type { RasterModel } from "../raster/parameters.ts";
+import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
+import { loadModel } from "../train/checkpoint.ts";
 import { type CodecImage, decodeArchive, decodeGroups, encodeImages, encodeSingle } from "./codec.ts";
 import { openPxc, readGroup } from "./container.ts";
-import { hex } from "./digest.ts";
+import { hex, modelDigest } from "./digest.ts";
 import { type EnginePredictor, enginePredictor } from "./engine-predictor.ts";
 import { openGroupThreads } from "./group-threads.ts";
+
+type Condition = NonNullable<PixelcnnInput["condition"]>;
 
 interface Shape {
   readonly channels?: number;
   readonly levels?: number;
   readonly height?: number;
-  readonly condition?: number;
+  readonly condition?: Condition;
 }
 
 function modelOf({ channels = 1, levels = 2, height = 5, condition }: Shape = {}) {
   const config = resolvePixelcnn({
     ...{ height, width: 7, channels, levels, features: 4 * channels, depth: 3, firstKernel: 5, skip: 4 * channels },
     ...{ head: { features: 4 * channels }, dilations: [1, 2] },
-    ...(condition === undefined ? {} : { condition: { kind: "vector", size: condition } }),
+    ...(condition === undefined ? {} : { condition }),
   });
   const specs = pixelcnnParameters(config).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.3) }));
   return { config, parameters: initialise(specs, randomFrom(3)) };
@@ -57,7 +61,7 @@ describe.each([
   ["grey", { levels: 256 }],
   ["colour", { channels: 3, levels: 8 }],
   ["colour and alpha", { channels: 4, levels: 3 }],
-  ["with a condition", { levels: 4, condition: 3 }],
+  ["with a condition", { levels: 4, condition: { kind: "vector", size: 3 } }],
 ] as const)("a %s model", (_name, shape) => {
   test("gives back images of any size, in groups of 1, 3 and 64, and alone", async () => {
     const predictor = await predictorOf(modelOf(shape));
@@ -162,6 +166,55 @@ test("the digest covers every weight and what the engine reads of the config, no
     expect(await digestOf({ config, parameters })).not.toBe(digest);
     tensor.data[0] = before;
   }
+});
+
+test("the digests of models that ship stay what they are", async () => {
+  const digests: Record<string, string> = {};
+  for (const name of ["fashion-mnist", "mnist-binary"]) {
+    const { config, parameters } = await loadModel(fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
+    digests[name] = hex((await predictorOf({ config: config.model as RasterConfig, parameters })).digest);
+  }
+  expect(digests).toEqual({
+    "fashion-mnist": "af7346f359617f9276b2b800a690dd8fb26f773aed68ed5bead804e73f1ac1c4",
+    "mnist-binary": "5e4c16cc190df48ff9d28f48d69e03a2d6680780d0a1c66913ba9859cc2867aa",
+  });
+});
+
+describe("the digest of a condition holds its kind and sizes:", () => {
+  const digestOf = async (condition: Condition, height = 5): Promise<string> =>
+    hex((await predictorOf(modelOf({ condition, height }))).digest);
+  const written = async (condition: Condition, fields: object, others: object = {}): Promise<string> => {
+    const { config, parameters } = modelOf({ condition });
+    const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head } = config;
+    const read = { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, condition: fields, ...others };
+    return hex(await modelDigest(read, parameters));
+  };
+
+  test("of classes their number, not their names", async () => {
+    const condition = { kind: "class", classes: ["a", "b", "c"] } as const;
+    const digest = await digestOf({ ...condition, classes: [...condition.classes] });
+    expect(await written({ kind: "class", classes: ["a", "b", "c"] }, { kind: "class", size: 3 })).toBe(digest);
+    expect(await digestOf({ kind: "class", classes: ["x", "y", "z"] }, 28)).toBe(digest);
+    expect(await digestOf({ kind: "class", classes: ["a", "b"] })).not.toBe(digest);
+    // The same weights, given numbers that are no classes.
+    expect(await digestOf({ kind: "vector", size: 3 })).not.toBe(digest);
+  });
+
+  test("of a vector its size", async () => {
+    const digest = await digestOf({ kind: "vector", size: 3 });
+    expect(await written({ kind: "vector", size: 3 }, { kind: "vector", size: 3 })).toBe(digest);
+    expect(await digestOf({ kind: "vector", size: 3 }, 28)).toBe(digest);
+  });
+
+  test("of a map its size and features, and the size of the images", async () => {
+    const map = { kind: "map", height: 3, width: 4, channels: 2, features: 5 } as const;
+    const digest = await digestOf(map);
+    expect(await written(map, { ...map }, { height: 5, width: 7 })).toBe(digest);
+    // As many transposed convolutions, so the very same weights.
+    expect(await digestOf(map, 6)).not.toBe(digest);
+    for (const other of [{ height: 4 }, { width: 5 }, { channels: 3 }, { features: 6 }])
+      expect(await digestOf({ ...map, ...other })).not.toBe(digest);
+  });
 });
 
 test("groups of wide images are made small enough to decode in moderate memory", async () => {

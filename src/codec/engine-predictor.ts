@@ -1,8 +1,10 @@
 /**
  * The exact engine as the codec's predictor. The digest covers what decides the frequencies and nothing else: the fields of the config
- * that the engine reads (not the size of the images that the model was trained on, since it codes any) and every parameter.
+ * that the engine reads (not the size of the images that the model was trained on, since it codes any, unless a map fixes it) and every
+ * parameter.
  */
 
+import type { ConditionConfig } from "../models/config.ts";
 import { createEngine, type Engine } from "../raster/engine.ts";
 import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
 import { modelDigest } from "./digest.ts";
@@ -27,7 +29,7 @@ export async function enginePredictor(model: RasterModel, engine: Engine = creat
     channels: engine.channels,
     levels: engine.levels,
     conditionSize: engine.conditionSize,
-    digest: await modelDigest(readFields(model.config), entries),
+    digest: await modelDigest(readFields(model.config, engine.condition), entries),
     mostImages({ width }) {
       const one = engine.memoryFor({ count: 1, width });
       const each = engine.memoryFor({ count: 2, width }) - one;
@@ -40,18 +42,27 @@ export async function enginePredictor(model: RasterModel, engine: Engine = creat
 }
 
 /** The fields of a config that the engine reads, each by name: another field must not slip into the digest. */
-function readFields(config: RasterConfig): RasterConfig {
-  const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, condition } = config;
+function readFields(config: RasterConfig, condition: ConditionConfig | null): object {
+  const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, height, width } = config;
   return {
-    channels,
-    levels,
-    features,
-    depth,
-    firstKernel,
-    kernels,
-    dilations,
-    skip,
+    ...{ channels, levels, features, depth, firstKernel, kernels, dilations, skip },
     head: { kind: head.kind, features: head.features },
-    condition: condition && { kind: condition.kind, size: condition.size },
+    condition: condition && conditionFields(condition),
+    // m(h) is cut to the image's size, so a model with a map codes images of one size.
+    ...(condition?.kind === "map" ? { height, width } : {}),
   };
+}
+
+/** Classes by their number: what they are called decides no frequency. */
+function conditionFields(condition: ConditionConfig): object {
+  switch (condition.kind) {
+    case "class":
+      return { kind: condition.kind, size: condition.classes.length };
+    case "vector":
+      return { kind: condition.kind, size: condition.size };
+    case "map": {
+      const { kind, height, width, channels, features } = condition;
+      return { kind, height, width, channels, features };
+    }
+  }
 }
