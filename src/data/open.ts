@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { fail, show } from "../errors.ts";
 import { atlasSource } from "./atlas.ts";
+import { augment } from "./augment.ts";
 import { failToRead } from "./bytes.ts";
 import { cifarSource, looksLikeCifar } from "./cifar.ts";
 import { binariseStochastically, type Dataset, quantise, subset, threshold } from "./dataset.ts";
@@ -25,7 +26,7 @@ export const dataOptionsSchema = z.strictObject({
   levels: z.int().min(2).max(256).optional(),
   /** Two levels: "threshold" v > 127, "stochastic" 1 with probability v / 255. */
   binarise: z.enum(["none", "threshold", "stochastic"]).default("none"),
-  /** Names the draws of the stochastic binarisation; the train split draws anew each epoch. */
+  /** Names the draws of the stochastic binarisation, and of mirror and shift; the train split draws anew each epoch. */
   binariseSeed: z.int().min(0).default(1),
   /** Size of the images, both or neither; neither: all have one size. For formats of one size, a check. */
   height: z.int().min(1).max(65535).optional(),
@@ -46,6 +47,10 @@ export const dataOptionsSchema = z.strictObject({
    * of its split "all". Where a source has splits of its own, that is the train images, then the test images.
    */
   vectors: z.string().min(1).optional(),
+  /** Half of the train images, drawn anew each epoch, left for right. */
+  mirror: z.boolean().default(false),
+  /** Train images moved by up to so many pixels, drawn anew each epoch. */
+  shift: z.int().min(0).max(64).default(0),
   /** Bound on the decoded images held in memory. */
   cacheBytes: z
     .int()
@@ -119,7 +124,7 @@ async function openSplit(spec: string, source: Source, options: ResolvedDataOpti
 }
 
 function transformed(spec: string, dataset: Dataset, options: ResolvedDataOptions): Dataset {
-  const { binarise, binariseSeed, levels = 256, limit, height, width, channels } = options;
+  const { binarise, binariseSeed, levels = 256, limit, height, width, channels, mirror, shift } = options;
   if (height !== undefined && width !== undefined && (dataset.height !== height || dataset.width !== width)) {
     fail(
       "usage",
@@ -132,9 +137,10 @@ function transformed(spec: string, dataset: Dataset, options: ResolvedDataOption
       `expected ${channels} channels for ${spec}, as asked, but its format holds ${dataset.channels} and is not converted`,
     );
   }
-  let images = quantise(dataset, levels);
-  if (binarise === "threshold") images = threshold(dataset);
-  if (binarise === "stochastic") images = binariseStochastically(dataset, binariseSeed);
+  const moved = augment(dataset, { mirror, shift, seed: binariseSeed });
+  let images = quantise(moved, levels);
+  if (binarise === "threshold") images = threshold(moved);
+  if (binarise === "stochastic") images = binariseStochastically(moved, binariseSeed);
   return limit === undefined || limit >= images.length ? images : subset(images, { to: limit });
 }
 

@@ -65,6 +65,6 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const config = await readRunConfig(folder);
   const events = await collect({ config, data: tinyData(), from: await loadState(folder, config), threads });
   await saveCheckpoint(folder, config, stateOf(events));
-  const steps = events.flatMap((e) => (e.type === "step" ? [{ step: e.step, nats: e.loss, rate: e.rate, norm: e.norm }] : []));
+  const steps = events.flatMap((e) => (e.type === "step" ? [{ step: e.step, loss: e.loss, rate: e.rate, norm: e.norm }] : []));
   console.log(JSON.stringify(steps));
 }
