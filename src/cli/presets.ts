@@ -30,8 +30,14 @@ const GREY = { ...LAYERS, features: 32, skip: 32, head: { features: 96 } };
 const COLOUR = { ...LAYERS, features: 48, skip: 48, head: { features: 96 } };
 /** Few pictures of each of few people: others are tested on, and each picture is seen mirrored and moved. */
 const PEOPLE = {
-  ...{ splitBy: "class" as const, testFraction: 0.2, height: 32, width: 32, channels: 1, levels: 32 },
-  ...{ mirror: true, shift: 2 },
+  splitBy: "class",
+  testFraction: 0.2,
+  height: 32,
+  width: 32,
+  channels: 1,
+  levels: 32,
+  mirror: true,
+  shift: 2,
 } as const;
 /** Each pixel is 1 with probability v / 255, drawn anew each epoch; the test set is drawn once. */
 const STOCHASTIC = { binarise: "stochastic" } as const;
