@@ -8,11 +8,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { decodeArchive, encodeImages, enginePredictor, loadModel, openData, openGroupThreads } from "../src/node.ts";
+import { decodeArchive, encodeImages, enginePredictor, loadPixelcnn, openData, openGroupThreads } from "../src/node.ts";
 
 const folder = process.argv[2];
 if (!folder) throw new Error("expected the folder of a run");
-const { config, parameters } = await loadModel(folder);
+const { config, parameters } = await loadPixelcnn(folder);
 const { source, ...options } = config.data;
 const test = await openData(source, { ...options, split: "test" });
 const { height, width, channels, levels } = test;
@@ -25,7 +25,6 @@ const images = Array.from({ length: test.length }, (_, i) => ({
   pixels: pixels.subarray(i * size, (i + 1) * size),
 }));
 
-if (config.model.family !== "gated-pixelcnn") throw new Error(`expected a Gated PixelCNN but received a ${config.model.family}`);
 const model = { config: config.model, parameters };
 const predictor = await enginePredictor(model);
 const threads = openGroupThreads(model, predictor, { count: availableParallelism() });

@@ -7,6 +7,7 @@ export {
   appendLog,
   createRun,
   loadModel,
+  loadPixelcnn,
   loadState,
   type RunState,
   readRunConfig,

@@ -94,7 +94,7 @@ async function encode(
 async function withPeers(data: Dataset, vectors: Float32Array, size: number): Promise<Dataset> {
   const labels = await labelsOf(data);
   const members = new Map<number, number[]>();
-  labels.forEach((label, i) => members.set(label, [...(members.get(label) ?? []), i]));
+  for (const [i, label] of labels.entries()) members.set(label, [...(members.get(label) ?? []), i]);
   const rows: number[] = [];
   const offsets = [0];
   labels.forEach((label, i) => {
@@ -106,7 +106,7 @@ async function withPeers(data: Dataset, vectors: Float32Array, size: number): Pr
     offsets.push(rows.length);
   });
   const matrix = new Float32Array(rows.length * size);
-  rows.forEach((row, i) => matrix.set(vectors.subarray(row * size, (row + 1) * size), i * size));
+  for (const [i, row] of rows.entries()) matrix.set(vectors.subarray(row * size, (row + 1) * size), i * size);
   return withVectors(data, matrix, size, { variants: { offsets } });
 }
 

@@ -4,9 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../errors.ts";
-import { type AutoencoderConfig, decoderConfig, decoderParameters } from "../models/autoencoder.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import type { ModelConfig } from "../models/family.ts";
+import { pixelcnnOf } from "../models/probability.ts";
 import type { Parameters } from "../nn/params.ts";
 import { loadModel } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
@@ -75,24 +74,6 @@ export async function openAnyModel(name: string): Promise<AnyModel> {
 /** Opens a model that gives probabilities; for an auto-encoder, its decoder. */
 export async function openModel(name: string): Promise<OpenModel> {
   const whole = await openAnyModel(name);
-  const { model } = whole.config;
-  if (model.family === "gated-pixelcnn") return { ...whole, config: { ...whole.config, model }, whole };
-  if (model.family === "autoencoder" && model.decoder.kind === "pixelcnn") {
-    const config = { ...whole.config, model: decoderConfig(model) };
-    return { ...whole, config, parameters: decoderParameters(model, whole.parameters), whole };
-  }
-  return fail("model", `expected a model that gives the probability of an image but ${name} is ${familyName(model)}`);
-}
-
-/** The PixelCNN that a model is or decodes with; null where there is none. */
-export function pixelcnnIn(model: ModelConfig): PixelcnnConfig | null {
-  if (model.family === "gated-pixelcnn") return model;
-  return model.family === "autoencoder" && model.decoder.kind === "pixelcnn" ? decoderConfig(model) : null;
-}
-
-/** What a family is called. */
-export function familyName(model: ModelConfig): string {
-  if (model.family === "gated-pixelcnn") return "a Gated PixelCNN";
-  if (model.family === "embedder") return "an embedder";
-  return `an auto-encoder with a ${(model satisfies AutoencoderConfig).decoder.kind} decoder`;
+  const { model, parameters } = pixelcnnOf(whole.config.model, whole.parameters, name);
+  return { ...whole, config: { ...whole.config, model }, parameters, whole };
 }

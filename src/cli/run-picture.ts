@@ -6,14 +6,13 @@
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Picture } from "../data/picture.ts";
 import { encodeImages, reconstructImages } from "../encode.ts";
-import { decoderParameters } from "../models/autoencoder.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
+import { pixelcnnIn, pixelcnnOf } from "../models/probability.ts";
 import type { Parameters } from "../nn/params.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { Asked } from "./condition-option.ts";
 import type { DrawRequest, drawSamples } from "./draw-samples.ts";
 import { gridPng, pictureOf } from "./grid.ts";
-import { pixelcnnIn } from "./model-argument.ts";
 import { conditionsOfFirst, everyClass, repeated } from "./sample-conditions.ts";
 
 /** Images of a picture without conditions; images a condition; images of the test split. */
@@ -37,8 +36,7 @@ export async function drawRunPicture({ config, parameters, test, draw, ...option
   if (model.family === "embedder") return null;
   const pixelcnn = pixelcnnIn(model);
   if (!pixelcnn) return reconstructions(config, parameters, test);
-  const own = model.family === "autoencoder" ? decoderParameters(model, parameters) : parameters;
-  const request = { ...options, model: pixelcnn, parameters: own, seed: train.seed };
+  const request = { ...options, ...pixelcnnOf(model, parameters), seed: train.seed };
   if (pixelcnn.condition === null) {
     const pixels = await draw({ ...request, count: SAMPLES });
     return gridPng({ cells: cellsOf(pixelcnn, pixels), columns: Math.sqrt(SAMPLES) });

@@ -7,7 +7,9 @@ import { randomBytes } from "node:crypto";
 import { appendFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fail } from "../errors.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
 import { modelParameters } from "../models/family.ts";
+import { pixelcnnOf } from "../models/probability.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
 import { countOf, flatten, type Parameters, unflatten } from "../nn/params.ts";
 import type { Tensor } from "../tensor.ts";
@@ -159,7 +161,16 @@ export async function loadState(folder: string, config: RunConfig): Promise<RunS
   };
 }
 
-/** A trained model: its config and its averaged weights. */
+/** A trained model that gives probabilities: a PixelCNN; of an auto-encoder, its decoder. */
+export async function loadPixelcnn(
+  folder: string,
+): Promise<{ config: RunConfig<PixelcnnConfig>; parameters: Parameters; step: number }> {
+  const loaded = await loadModel(folder);
+  const { model, parameters } = pixelcnnOf(loaded.config.model, loaded.parameters, folder);
+  return { ...loaded, config: { ...loaded.config, model }, parameters };
+}
+
+/** A trained model of any family: its config and its averaged weights. */
 export async function loadModel(folder: string): Promise<{ config: RunConfig; parameters: Parameters; step: number }> {
   const config = await readRunConfig(folder);
   const path = join(folder, "model.safetensors");
