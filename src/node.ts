@@ -3,6 +3,8 @@
 export { namedSets } from "./data/named.ts";
 export { type DataEvents, type DataOptions, openData, openSplits } from "./data/open.ts";
 export * from "./index.ts";
+export { type CaptionOptions, type CaptionVectors, captionVectors } from "./text/caption-vectors.ts";
+export { embedTexts, sentenceEmbedder, type TextEmbedder } from "./text/sentence-vectors.ts";
 export {
   appendLog,
   createRun,
