@@ -66,6 +66,9 @@ export {
   subset,
   threshold,
 } from "./data/dataset.ts";
+export { type Npy, readNpy, writeNpy } from "./data/npy.ts";
+export { labelsOf, splitByClass } from "./data/split-by-class.ts";
+export { type Variants, withVectors } from "./data/with-vectors.ts";
 
 // What a model is asked for.
 
