@@ -43,7 +43,12 @@ export function readConditionWish(text: string): ConditionWish {
 }
 
 /** model.condition of a source, now that the data (with their vectors) are known. `given`: what the user set of it. */
-export function conditionConfigOf(source: ConditionSource | null, data: Dataset, given: unknown): PixelcnnInput["condition"] {
+export function conditionConfigOf(
+  source: ConditionSource | null,
+  data: Dataset,
+  given: unknown,
+  scale?: number,
+): PixelcnnInput["condition"] {
   const fixed = typeof given === "object" && given !== null ? given : {};
   if (source === null) return given as PixelcnnInput["condition"];
   if (source.from === "class") {
@@ -55,7 +60,21 @@ export function conditionConfigOf(source: ConditionSource | null, data: Dataset,
     return { kind: "map", height: source.height, width: source.width, channels: data.channels, ...fixed };
   const size = data.vectorSize ?? fail("usage", `expected vectors for the condition but ${data.name} has none`);
   // A .npy of rank 4 holds maps; its shape comes as model.condition.
-  return "kind" in fixed ? (fixed as PixelcnnInput["condition"]) : { kind: "vector", size };
+  return "kind" in fixed
+    ? (fixed as PixelcnnInput["condition"])
+    : { kind: "vector", size, ...(scale ? { scale } : {}), ...fixed };
+}
+
+/**
+ * What makes a data set's vectors about 1 a number: embeddings and sentence vectors have length 1, so hundreds of tiny numbers, which the network
+ * would take long to hear. Undefined where there are none. Measured on the first images, to three digits.
+ */
+export async function scaleOfVectors(data: Dataset): Promise<number | undefined> {
+  if (data.vectorSize === undefined) return undefined;
+  const indices = Array.from({ length: Math.min(1024, data.length) }, (_, i) => i);
+  const { vectors } = await data.batch(indices, { epoch: 0 });
+  const squares = vectors!.reduce((sum, x) => sum + x * x, 0) / vectors!.length;
+  return squares > 0 && Number.isFinite(squares) ? Number((1 / Math.sqrt(squares)).toPrecision(3)) : undefined;
 }
 
 export interface AttachOptions {

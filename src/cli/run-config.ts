@@ -176,8 +176,8 @@ async function readDraft(file: string): Promise<RunDraft> {
   return parseStrict(draftSchema, json, `the config file ${file}`);
 }
 
-/** The whole config, now that the data are open: their size, channels and levels are the model's. */
-export function completeDraft(draft: RunDraft, source: string, dataset: Dataset): RunConfig {
+/** The whole config, now that the data are open: their size, channels and levels are the model's. `scale`: of a condition's vectors. */
+export function completeDraft(draft: RunDraft, source: string, dataset: Dataset, scale?: number): RunConfig {
   const { height, width, channels, levels } = dataset;
   for (const [axis, found] of Object.entries({ height, width, channels, levels })) {
     const wanted = draft.model[axis];
@@ -192,7 +192,7 @@ export function completeDraft(draft: RunDraft, source: string, dataset: Dataset)
       );
     }
   }
-  const condition = conditionConfigOf(draft.condition, dataset, draft.model.condition);
+  const condition = conditionConfigOf(draft.condition, dataset, draft.model.condition, scale);
   return resolveRun({
     ...draft,
     data: { ...draft.data, source, height, width, ...([1, 3, 4].includes(channels) ? { channels } : {}) },

@@ -11,7 +11,7 @@ import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
 import type { ConditionSource, RunConfig, TrainConfig } from "../train/config.ts";
-import { attachConditions, CONDITION_WORDS, keepEncoder, readConditionWish } from "./condition-source.ts";
+import { attachConditions, CONDITION_WORDS, keepEncoder, readConditionWish, scaleOfVectors } from "./condition-source.ts";
 import { drawSamples } from "./draw-samples.ts";
 import { numberOption } from "./number-option.ts";
 import { presetFor, presetNames } from "./presets.ts";
@@ -161,7 +161,8 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
   const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, folder, terminal);
-  const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train), folder);
+  const scale = draft.condition?.from === "thumbnail" ? undefined : await scaleOfVectors(splits.train);
+  const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train, scale), folder);
   const { train } = config;
   const [unit, amount] = Object.entries(train.budget)[0]!;
   const pixelcnn = pixelcnnIn(config.model);

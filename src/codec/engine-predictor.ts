@@ -24,11 +24,14 @@ const GROUP_MEMORY = 256 * 2 ** 20;
 export async function enginePredictor(model: RasterModel, engine: Engine = createEngine(model)): Promise<EnginePredictor> {
   const { parameters } = model;
   const entries = parameters instanceof Map ? [...parameters] : Object.entries(parameters);
+  const { height, width } = model.config;
   return {
     engine,
     channels: engine.channels,
     levels: engine.levels,
     conditionSize: engine.conditionSize,
+    // The engine has checked that a model with a map says its size.
+    mapSize: engine.condition?.kind === "map" ? { height: height!, width: width! } : undefined,
     digest: await modelDigest(readFields(model.config, engine.condition), entries),
     mostImages({ width }) {
       const one = engine.memoryFor({ count: 1, width });
@@ -59,7 +62,8 @@ function conditionFields(condition: ConditionConfig): object {
     case "class":
       return { kind: condition.kind, size: condition.classes.length };
     case "vector":
-      return { kind: condition.kind, size: condition.size };
+      // A scale of 1 is no scale.
+      return { kind: condition.kind, size: condition.size, ...((condition.scale ?? 1) === 1 ? {} : { scale: condition.scale }) };
     case "map": {
       const { kind, height, width, channels, features } = condition;
       return { kind, height, width, channels, features };

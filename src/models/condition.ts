@@ -53,7 +53,8 @@ export function conditionNumbers(condition: ConditionConfig, value: ConditionVal
     if (value.length !== condition.size)
       fail("usage", `expected a condition of ${condition.size} numbers an image but received ${value.length}`);
     numbers.set(finite(value));
-    return numbers;
+    const { scale } = condition;
+    return scale === undefined ? numbers : numbers.map((x) => x * scale);
   }
   const { height, width, channels } = condition;
   if (value.length !== height * width * channels)
@@ -111,7 +112,7 @@ export function checkDescribes(
 export function conditionMatrix(condition: ConditionConfig, values: readonly ConditionValue[]): Float32Array {
   const D = conditionNumbersOf(condition);
   const matrix = new Float32Array(values.length * D);
-  values.forEach((value, i) => matrix.set(conditionNumbers(condition, value), i * D));
+  for (const [i, value] of values.entries()) matrix.set(conditionNumbers(condition, value), i * D);
   return matrix;
 }
 

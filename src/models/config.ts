@@ -25,6 +25,8 @@ export const conditionSchema = z.discriminatedUnion("kind", [
     kind: z.literal("vector"),
     /** Numbers in the condition, D. */
     size: count(1),
+    /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
+    scale: z.number().gt(0).optional(),
   }),
   z.strictObject({
     kind: z.literal("map"),
