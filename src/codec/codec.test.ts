@@ -86,29 +86,6 @@ describe("an archive", () => {
     expect(pixelsOf(await decodeArchive(model, bytes))).toEqual(pixelsOf(images));
   });
 
-  test("conditions the model on a class or a vector of each image, and keeps it", async () => {
-    const model = await contextPredictor({ levels: 8, conditionSize: 4 });
-    for (const conditions of [
-      [0, 3, 1],
-      [Float32Array.of(0.5, 1, 2, 3), Float32Array.of(-1, 0, 0, 0), Float32Array.of(0.1, 0, 0, 0)],
-    ]) {
-      const size = { count: 3, height: 6, width: 5 };
-      const pixels = await makePixels(model, size, "sampled", 1, conditions);
-      const images = conditions.map((condition, i) => ({
-        height: 6,
-        width: 5,
-        condition,
-        pixels: pixels.subarray(30 * i, 30 * i + 30),
-      }));
-      const decoded = await decodeArchive(model, await encodeImages(model, images));
-      expect(pixelsOf(decoded)).toEqual(pixelsOf(images));
-      expect(decoded.map(({ condition }) => condition)).toEqual(conditions);
-      const [alone] = await decodeArchive(model, await encodeSingle(model, images[1]!));
-      expect([...alone!.pixels]).toEqual([...images[1]!.pixels]);
-      expect(alone!.condition).toEqual(conditions[1]);
-    }
-  });
-
   test("is the same whatever the images' neighbours in the group decode to", async () => {
     const images = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((seed) => image(colour, 3, 4, "sampled", seed)));
     for (const groupSize of [1, 2, 3, 7, 64]) {
@@ -246,22 +223,6 @@ describe("an error", () => {
     for (const [images, options, words] of wrong) {
       const error = await failure(encodeImages(binary, images, options));
       expect(error.message).toMatch(words);
-      expect(error.kind).toBe("usage");
-    }
-    const conditional = await contextPredictor({ levels: 2, conditionSize: 2 });
-    for (const conditions of [
-      [0, undefined],
-      [0, Float32Array.of(1, 2)],
-      [0, 2],
-      [Float32Array.of(1), Float32Array.of(1)],
-      [Float32Array.of(1, Number.NaN), 0],
-    ]) {
-      const error = await failure(
-        encodeImages(
-          conditional,
-          conditions.map((condition) => ({ ...fine, condition })),
-        ),
-      );
       expect(error.kind).toBe("usage");
     }
   });

@@ -18,8 +18,10 @@ import {
 import { hex } from "./digest.ts";
 import { checkName, type Directory } from "./directory.ts";
 import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
+import { checkCondition, checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
 import type { GroupThreads } from "./group-threads.ts";
+import { planGroups } from "./plan-groups.ts";
 import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
 
@@ -32,7 +34,7 @@ export interface CodecImage {
   readonly name?: string | undefined;
   /** A number from 0 to 2^32 - 1 that is kept and means nothing to the codec. */
   readonly label?: number | undefined;
-  /** What the model is told about the image; either every image has one or none. */
+  /** What the model is told about the image; kept with it. Images with one and images without may stand side by side. */
   readonly condition?: Condition | undefined;
 }
 
@@ -78,7 +80,7 @@ export interface DecodeOptions extends CodecOptions {
 const GROUP_SIZE = 64;
 export const TOTAL_BUDGET = 2 ** 28;
 
-/** One archive of all `images`. Those of one size are gathered into groups; they come back in the given order. */
+/** One archive of all `images`. Those of one size and kind of condition are gathered into groups; they come back in the given order. */
 export async function encodeImages(
   predictor: Predictor,
   images: readonly CodecImage[],
@@ -207,7 +209,7 @@ export async function decodeRecord(
   directory: Directory | undefined,
   options: CodecOptions,
 ): Promise<DecodedImage[]> {
-  within(where, () => checkConditions("corrupt", predictor, record.conditions ?? []));
+  within(where, () => checkConditions(predictor, record));
   const { height, width, first, conditions } = record;
   const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, record, totalImages) };
   const threads = threadsFor(predictor, options);
@@ -324,23 +326,6 @@ function threadsFor(predictor: Predictor, { threads }: CodecOptions): GroupThrea
   return threads;
 }
 
-/** Indices of each group's images: sizes in order of first appearance, images of one size in the given order. */
-function planGroups(images: readonly CodecImage[], most: (size: PixelSize) => number): number[][] {
-  const bySize = new Map<string, number[]>();
-  for (const [i, { height, width }] of images.entries()) {
-    const key = `${height}x${width}`;
-    const indices = bySize.get(key);
-    if (indices) indices.push(i);
-    else bySize.set(key, [i]);
-  }
-  const groups: number[][] = [];
-  for (const indices of bySize.values()) {
-    const count = most(images[indices[0]!]!);
-    for (let i = 0; i < indices.length; i += count) groups.push(indices.slice(i, i + count));
-  }
-  return groups;
-}
-
 function progressOf(
   { onProgress }: CodecOptions,
   { first, count, height }: GroupSize & { readonly first: number },
@@ -353,7 +338,7 @@ function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixe
   checkPredictor(predictor);
   const { channels, levels } = predictor;
   if (images.length === 0) fail("usage", "expected at least one image but received none");
-  for (const [i, { height, width, pixels, name, label }] of images.entries()) {
+  for (const [i, { height, width, pixels, name, label, condition }] of images.entries()) {
     const what = name ? `image ${i} (${JSON.stringify(name)})` : `image ${i}`;
     const size = `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
     const expected = height * width * channels;
@@ -366,27 +351,6 @@ function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixe
       fail("usage", `expected levels below ${levels} for ${what} but received ${pixels[beyond]} at sub-pixel ${beyond}`);
     if (name !== undefined) checkName(name, i);
     if (label !== undefined) checkInteger(`the label of ${what}`, label, 0, 2 ** 32 - 1);
-  }
-  const conditions = images.flatMap(({ condition }) => (condition === undefined ? [] : [condition]));
-  if (conditions.length > 0 && conditions.length < images.length) {
-    fail("usage", `expected a condition for each of ${images.length} images, or for none, but received ${conditions.length}`);
-  }
-  checkConditions("usage", predictor, conditions);
-}
-
-/** Throws unless the model takes these conditions. */
-export function checkConditions(kind: "usage" | "corrupt", { conditionSize }: Predictor, conditions: readonly Condition[]): void {
-  const found = kind === "usage" ? "received" : "found";
-  for (const [i, condition] of conditions.entries()) {
-    if (typeof condition !== typeof conditions[0])
-      fail(kind, `expected conditions all of one kind but ${found} a class and a vector`);
-    if (conditionSize === 0) fail(kind, `expected no condition, for a model without one, but ${found} one for image ${i}`);
-    if (typeof condition === "number") {
-      if (Number.isInteger(condition) && condition >= 0 && condition < conditionSize) continue;
-      fail(kind, `expected a class from 0 to ${conditionSize - 1} for image ${i} but ${found} ${condition}`);
-    }
-    if (condition.length !== conditionSize || !condition.every(Number.isFinite)) {
-      fail(kind, `expected ${conditionSize} finite numbers for the condition of image ${i} but ${found} ${condition.length}`);
-    }
+    if (condition !== undefined) checkCondition("usage", predictor, condition, { height, width }, what);
   }
 }

@@ -6,12 +6,13 @@
 import { randomFrom } from "../random.ts";
 import { modelDigest } from "./digest.ts";
 import { cumulativeFromWeights, WEIGHT_ONE } from "./frequencies.ts";
-import type { Condition, GroupSize, Predictor } from "./predictor.ts";
+import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 
 export interface ContextPredictorConfig {
   readonly channels?: number;
   readonly levels?: number;
   readonly conditionSize?: number;
+  readonly mapSize?: PixelSize;
   readonly seed?: number;
   readonly kind?: "adaptive" | "spiky";
 }
@@ -23,8 +24,8 @@ interface Model {
 }
 
 export async function contextPredictor(config: ContextPredictorConfig = {}): Promise<Predictor> {
-  const { channels = 1, levels = 256, conditionSize = 0, seed = 1, kind = "adaptive" } = config;
-  const digest = await modelDigest({ family: "context", channels, levels, conditionSize, seed, kind }, []);
+  const { channels = 1, levels = 256, conditionSize = 0, mapSize, seed = 1, kind = "adaptive" } = config;
+  const digest = await modelDigest({ family: "context", channels, levels, conditionSize, mapSize, seed, kind }, []);
   const modelsOf = ({ count, width }: GroupSize, conditions: readonly Condition[] | undefined): Model[] =>
     Array.from({ length: count }, (_, i) =>
       kind === "spiky" ? spikyModel(levels, seed) : adaptiveModel(width, channels, levels, seed, conditions?.[i]),
@@ -38,6 +39,7 @@ export async function contextPredictor(config: ContextPredictorConfig = {}): Pro
     levels,
     digest,
     conditionSize,
+    mapSize,
     async forced(images, size, onRow, options = {}) {
       const { count, height, width } = size;
       const models = modelsOf(size, options.conditions);

@@ -8,13 +8,20 @@ import { type ByteReader, ByteWriter } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { leastBits } from "./frequencies.ts";
 import type { GroupPayload } from "./group-coder.ts";
+import {
+  type ConditionsMode,
+  conditionsMode,
+  type GroupConditions,
+  readConditions,
+  writeConditions,
+} from "./group-conditions.ts";
 import { packedLength } from "./packed-levels.ts";
-import type { Condition, GroupSize } from "./predictor.ts";
+import type { GroupSize } from "./predictor.ts";
 
 export interface GroupRecord extends GroupSize, GroupPayload {
   /** Index of the group's first image in the archive. */
   readonly first: number;
-  readonly conditions: readonly Condition[] | undefined;
+  readonly conditions: GroupConditions;
 }
 
 /** What a reader must know, and what it will not go beyond. */
@@ -37,7 +44,7 @@ export function writeGroupRecord(group: GroupRecord, identity: number): Uint8Arr
   const allStored = !group.stored.includes(false);
   const mode = allStored ? 1 : group.stored.includes(true) ? 2 : 0;
   rest.varint(group.first).varint(group.count).varint(group.height).varint(group.width);
-  rest.byte(mode | (conditionKind(group.conditions) << 2));
+  rest.byte(mode | (conditionsMode(group.conditions) << 2));
   if (mode === 2) rest.raw(bitmapOf(group.stored));
   writeConditions(rest, group.conditions);
   if (mode !== 1) rest.varint(group.streamLength);
@@ -69,10 +76,9 @@ export function readGroupHead(
   const modeAt = reader.offset;
   const flags = reader.byte("the group's mode");
   const mode = flags & 3;
-  const kind = (flags >> 2) & 3;
-  if (mode === 3 || kind === 3 || flags > 15) reader.fail(modeAt, "the group's mode", "a known mode", String(flags));
+  if (mode === 3 || flags > 15) reader.fail(modeAt, "the group's mode", "a known mode", String(flags));
   const stored = mode === 2 ? readBitmap(reader, count) : new Array<boolean>(count).fill(mode === 1);
-  const conditions = readConditions(reader, kind, count);
+  const conditions = readConditions(reader, ((flags >> 2) & 3) as ConditionsMode, count);
   const keptCount = mode === 2 ? stored.filter(Boolean).length : mode * count;
   const perImage = height * width * limits.channels;
   const keptLength = packedLength(keptCount * perImage, limits.levels);
@@ -98,7 +104,7 @@ const SINGLE_STORED = 2;
 
 /** A file of one image: `prefix` (magic and version), flags, model id, CRC-32 of all the rest, head, payload to the end. */
 export function writeSingle(prefix: Uint8Array, singleFlag: number, modelId: Uint8Array, group: GroupRecord): Uint8Array {
-  const flags = singleFlag | (group.stored[0] ? SINGLE_STORED : 0) | (conditionKind(group.conditions) << 2);
+  const flags = singleFlag | (group.stored[0] ? SINGLE_STORED : 0) | (conditionsMode(group.conditions) << 2);
   const before = new ByteWriter().raw(prefix).byte(flags).raw(modelId).finish();
   const rest = new ByteWriter().varint(group.height).varint(group.width);
   writeConditions(rest, group.conditions);
@@ -119,7 +125,7 @@ export function readSingle(reader: ByteReader, flags: number, limits: RecordLimi
     if (crc !== found) reader.fail(crcAt, "the file's bytes", `CRC-32 ${hex32(crc)}`, hex32(found));
   }
   const { height, width } = readSize(reader, 1, limits);
-  const conditions = readConditions(reader, (flags >> 2) & 3, 1);
+  const conditions = readConditions(reader, ((flags >> 2) & 3) as ConditionsMode, 1);
   const pixelsCrc = reader.u32("the pixels' CRC-32");
   const payloadAt = reader.offset;
   const payload = reader.raw(reader.left, "the payload");
@@ -187,31 +193,6 @@ function readBitmap(reader: ByteReader, count: number): boolean[] {
   if (spare !== 0 && bitmap.at(-1)! >> spare !== 0) reader.fail(at, "the map of stored images", "zeros past its end", "others");
   if (!stored.includes(true) || !stored.includes(false)) reader.fail(at, "the map of stored images", "some of each", "all alike");
   return stored;
-}
-
-/** 0 none, 1 a class an image, 2 a vector an image. */
-function conditionKind(conditions: readonly Condition[] | undefined): 0 | 1 | 2 {
-  return conditions === undefined ? 0 : typeof conditions[0] === "number" ? 1 : 2;
-}
-
-function writeConditions(writer: ByteWriter, conditions: readonly Condition[] | undefined): void {
-  if (conditions === undefined) return;
-  const [head] = conditions;
-  if (typeof head === "object") writer.varint(head.length);
-  for (const condition of conditions) {
-    if (typeof condition === "number") writer.varint(condition);
-    else for (const value of condition) writer.float32(value);
-  }
-}
-
-function readConditions(reader: ByteReader, kind: number, count: number): Condition[] | undefined {
-  if (kind === 0) return undefined;
-  const size = kind === 1 ? 0 : reader.varint("the size of a condition", 1, 2 ** 24);
-  reader.need(kind === 1 ? count : 4 * size * count, "the conditions");
-  return Array.from({ length: count }, () => {
-    if (kind === 1) return reader.varint("a class", 0, 2 ** 32 - 1);
-    return Float32Array.from({ length: size }, () => reader.float32("a number of a condition"));
-  });
 }
 
 function readU32(bytes: Uint8Array, offset: number): number {

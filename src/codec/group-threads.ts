@@ -131,13 +131,13 @@ export function openGroupThreads(
     digest: predictor.digest,
     async encode(pixels, { count, height, width }, jobOptions) {
       const size = { count, height, width };
-      const { conditions } = jobOptions;
+      const conditions = ownConditions(jobOptions);
       const result = await run({ type: "encode", pixels: own(pixels), size, conditions }, jobOptions);
       return (result as Extract<FromGroupWorker, { type: "encoded" }>).payload;
     },
     async decode({ count, height, width, stored, streamLength, payload, pixelsCrc }, jobOptions) {
       const group = { count, height, width, stored, streamLength, payload: own(payload), pixelsCrc };
-      const result = await run({ type: "decode", group, conditions: jobOptions.conditions }, jobOptions);
+      const result = await run({ type: "decode", group, conditions: ownConditions(jobOptions) }, jobOptions);
       return (result as Extract<FromGroupWorker, { type: "decoded" }>).pixels;
     },
     async close() {
@@ -151,8 +151,12 @@ export function openGroupThreads(
 }
 
 /** A message takes along the whole buffer behind a view: so only a view of its own. */
-function own(view: Uint8Array): Uint8Array {
-  return view.byteLength === view.buffer.byteLength ? view : view.slice();
+function own<T extends Uint8Array | Float32Array>(view: T): T {
+  return view.byteLength === view.buffer.byteLength ? view : (view.slice() as T);
+}
+
+function ownConditions({ conditions }: StreamOptions): readonly Condition[] | undefined {
+  return conditions?.map((condition) => (typeof condition === "number" ? condition : own(condition)));
 }
 
 /** Starts group-worker.ts (or, in a compiled package, group-worker.js). */

@@ -14,7 +14,7 @@ export interface GroupSize extends PixelSize {
   readonly count: number;
 }
 
-/** A class, or a vector of `conditionSize` numbers. */
+/** A class, or `conditionSize` numbers: weights over the classes, a vector, a map. */
 export type Condition = number | Float32Array;
 
 export interface PredictorOptions {
@@ -35,8 +35,10 @@ export interface Predictor {
   readonly levels: number;
   /** `modelDigest`: 32 bytes. */
   readonly digest: Uint8Array;
-  /** Classes, or numbers in a condition vector; 0 for a model without condition. */
+  /** Classes, or numbers in a condition; 0 for a model without condition. */
   readonly conditionSize: number;
+  /** Of a model whose condition is a map: the size that it fixes for images with one. No class stands for a map. */
+  readonly mapSize?: PixelSize | undefined;
   /**
    * Most images of this size that an encoder should put into one lock step, so that a decoder's buffers stay moderate; absent: any
    * number. The same on every machine, since it decides how images are grouped.

@@ -5,10 +5,11 @@
 
 import { fail, PixelcnnError } from "../errors.ts";
 import { ByteReader } from "./bytes.ts";
-import { type CodecOptions, checkConditions, type DecodedImage, decodeArchive, decodeRecord, within } from "./codec.ts";
+import { type CodecOptions, type DecodedImage, decodeArchive, decodeRecord, within } from "./codec.ts";
 import { checkModel, identityOf, PIXEL_BUDGET, readHeader, readSingleImage, readStart } from "./container.ts";
 import { DIRECTORY_MARKER, readDirectory } from "./directory.ts";
 import { checkPredictor, checkSignal } from "./group-coder.ts";
+import { checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, type RecordLimits, readGroupHead, readGroupRecord } from "./group-record.ts";
 import { bitsPerLevel, unpackLevels } from "./packed-levels.ts";
 import type { Predictor } from "./predictor.ts";
@@ -84,7 +85,7 @@ async function certainRows(
 ): Promise<PartialImage[]> {
   const { channels, levels } = predictor;
   const { count, height, width, first, payload } = record;
-  checkConditions("corrupt", predictor, record.conditions ?? []);
+  checkConditions(predictor, record);
   const perRow = width * channels;
   const coded = record.stored.flatMap((stored, i) => (stored ? [] : [i]));
   const pixels = Array.from({ length: count }, () => new Uint8Array(0));

@@ -43,6 +43,8 @@ export interface SalvageOptions extends CodecOptions {
 
 /** How often the bytes of a file without a directory are read while groups are looked for, at most. */
 const SCAN_EFFORT = 16;
+/** Bytes of a head that are read for nothing; one with many conditions counts. */
+const SMALL_HEAD = 64;
 
 /** Decodes all that is whole. Throws only for a file of another model, or one that holds nothing of an archive. */
 export async function salvageArchive(predictor: Predictor, bytes: Uint8Array, options: SalvageOptions = {}): Promise<Salvage> {
@@ -176,9 +178,15 @@ function scanForGroups(
 
   function groupAt(offset: number): GroupPlace {
     const reader = new ByteReader(bytes, offset);
-    const { payloadLength, first, count } = readGroupHead(reader, limits);
+    let head: ReturnType<typeof readGroupHead>;
+    try {
+      head = readGroupHead(reader, limits);
+    } finally {
+      effort -= Math.max(0, reader.offset - offset - SMALL_HEAD);
+    }
+    const { payloadLength, first, count } = head;
     const end = reader.offset + payloadLength;
-    effort -= end - offset;
+    effort -= payloadLength;
     if (end > bytes.length)
       reader.fail(reader.offset, "the payload", `${payloadLength} bytes`, String(bytes.length - reader.offset));
     checkGroupCrc(bytes, offset, end, identity);
