@@ -204,6 +204,7 @@ describe("the digest of a condition holds its kind and sizes:", () => {
     const digest = await digestOf({ kind: "vector", size: 3 });
     expect(await written({ kind: "vector", size: 3 }, { kind: "vector", size: 3 })).toBe(digest);
     expect(await digestOf({ kind: "vector", size: 3 }, 28)).toBe(digest);
+    expect(await digestOf({ kind: "vector", size: 3, scale: 1 })).toBe(digest);
   });
 
   test("of a map its size and features, and the size of the images", async () => {
