@@ -107,28 +107,31 @@ describe.each(kinds)("%s", (_, config) => {
   ];
   test.each(ways)("%s: the same samples, completions, scores and intervals", async (_, options) => {
     const other = engineOf(model, options);
-    const drawn = await here.sample({ count: COUNT, ...SIZE, seed: 2, conditions });
-    expectEqual((await other.sample({ count: COUNT, ...SIZE, seed: 2, conditions })).pixels, drawn.pixels);
-    const half = { images: { ...SIZE, pixels }, rows: 2, seed: 2, conditions };
-    const completed = (await here.complete(half)).pixels;
-    expectEqual((await other.complete(half)).pixels, completed);
-    const again = { images: drawn, rows: 2, seed: 2, conditions };
-    expectEqual((await other.complete(again)).pixels, drawn.pixels);
-    const bits = await here.score({ images: { ...SIZE, pixels }, conditions });
-    expectEqual(await other.score({ images: { ...SIZE, pixels }, conditions }), bits);
+    const count = options.kernel === "reference" ? 4 : COUNT; // it is slow
+    const given = { conditions: conditions.slice(0, count) };
+    const images = { ...SIZE, pixels: pixels.subarray(0, count * perImage) };
+    const drawn = await here.sample({ count, ...SIZE, seed: 2, ...given });
+    expectEqual((await other.sample({ count, ...SIZE, seed: 2, ...given })).pixels, drawn.pixels);
+    const completed = (await here.complete({ images, rows: 2, seed: 2, ...given })).pixels;
+    expectEqual((await other.complete({ images, rows: 2, seed: 2, ...given })).pixels, completed);
+    expectEqual((await other.complete({ images: drawn, rows: 2, seed: 2, ...given })).pixels, drawn.pixels);
+    const bits = await here.score({ images, ...given });
+    expectEqual(await other.score({ images, ...given }), bits);
+    const watched = new Float64Array(bits.length);
+    const perRow = perImage / HEIGHT;
     await other.forced(
-      pixels,
-      { count: COUNT, ...SIZE },
+      images.pixels,
+      { count, ...SIZE },
       (row, _, frequencies) => {
-        const perRow = perImage / HEIGHT;
         for (let i = 0; i < perRow; i++) {
-          for (let image = 0; image < COUNT; image++)
-            if (24 - Math.log2(frequencies[i * COUNT + image]!) !== bits[image * perImage + row * perRow + i])
-              expect.fail(`image ${image}, row ${row}, sub-pixel ${i} is not its score's`);
+          for (let image = 0; image < count; image++)
+            watched[image * perImage + row * perRow + i] = 24 - Math.log2(frequencies[i * count + image]!);
         }
       },
-      { conditions },
+      given,
     );
+    expectEqual(watched, bits);
+    await other.close();
   });
 
   test("forced equals stepwise: scores are of the tables", async () => {

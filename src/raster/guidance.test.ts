@@ -113,22 +113,24 @@ test.each(ways)("%s: the same guided samples and completions", async (_, options
   for (const [, config] of kinds) {
     const model = randomModel(config, 2);
     const [here, other] = [engineOf(model, { batch: 16 }), engineOf(model, options)];
-    const conditions = randomConditions(config, 16);
+    const count = options.kernel === "reference" ? 4 : 16; // it is slow
+    const conditions = randomConditions(config, count);
     const guided = { seed: 3, conditions, guidance: 1.5, temperature: 0.9 };
-    const drawn = await here.sample({ count: 16, ...SIZE, ...guided });
-    expect(await other.sample({ count: 16, ...SIZE, ...guided })).toEqual(drawn);
+    const drawn = await here.sample({ count, ...SIZE, ...guided });
+    expect(await other.sample({ count, ...SIZE, ...guided })).toEqual(drawn);
     expect(await other.complete({ images: drawn, rows: 2, ...guided })).toEqual(drawn);
-    const images = { ...SIZE, pixels: randomPixels(config, 16, HEIGHT, WIDTH) };
+    const images = { ...SIZE, pixels: randomPixels(config, count, HEIGHT, WIDTH) };
     const completed = await here.complete({ images, rows: 2, ...guided });
     expect(await other.complete({ images, rows: 2, ...guided })).toEqual(completed);
-    const perImage = completed.pixels.length / 16;
-    for (let image = 0; image < 16; image++) {
+    const perImage = completed.pixels.length / count;
+    for (let image = 0; image < count; image++) {
       const given = [image * perImage, image * perImage + (2 * perImage) / HEIGHT] as const;
       expect(completed.pixels.slice(...given)).toEqual(images.pixels.slice(...given));
     }
-    // Image 5 alone.
-    const alone = await other.sample({ count: 1, ...SIZE, ...guided, first: 5, conditions: [conditions[5]!] });
-    expect(alone.pixels).toEqual(drawn.pixels.slice(5 * perImage, 6 * perImage));
+    // Image 2 alone.
+    const alone = await other.sample({ count: 1, ...SIZE, ...guided, first: 2, conditions: [conditions[2]!] });
+    expect(alone.pixels).toEqual(drawn.pixels.slice(2 * perImage, 3 * perImage));
+    await other.close();
   }
 });
 

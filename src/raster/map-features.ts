@@ -47,27 +47,28 @@ interface Grid extends Size {
 }
 
 /** The first `out.height` rows and `out.width` columns of a transposed convolution (kernel 4, stride 2, padding 1) and its ReLU. */
-function upsample(input: Grid, weights: Float32Array, out: Size): Grid {
-  const data = new Float32Array(out.height * out.width * out.features);
-  for (let y = 0; y < out.height; y++) {
-    for (let x = 0; x < out.width; x++) {
-      const to = (y * out.width + x) * out.features;
+function upsample({ data: input, ...from }: Grid, weights: Float32Array, out: Size): Grid {
+  const { height, width, features } = out;
+  const data = new Float32Array(height * width * features);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const to = (y * width + x) * features;
       // A tap has a place in the input where y + 1 - ky is even, and likewise across: two of four each way.
       for (let ky = (y + 1) & 1; ky < 4; ky += 2) {
         const row = (y + 1 - ky) >> 1;
-        if (row < 0 || row >= input.height) continue;
+        if (row < 0 || row >= from.height) continue;
         for (let kx = (x + 1) & 1; kx < 4; kx += 2) {
           const column = (x + 1 - kx) >> 1;
-          if (column < 0 || column >= input.width) continue;
-          const from = (row * input.width + column) * input.features;
-          let weight = (ky * 4 + kx) * input.features * out.features;
-          for (let i = 0; i < input.features; i++) {
-            const value = input.data[from + i]!;
-            for (let o = 0; o < out.features; o++, weight++) data[to + o] = f(data[to + o]! + f(value * weights[weight]!));
+          if (column < 0 || column >= from.width) continue;
+          for (let i = 0; i < from.features; i++) {
+            const value = input[(row * from.width + column) * from.features + i]!;
+            if (value === 0) continue; // half of what a ReLU gives; a sum that began at 0 keeps its bits when a zero is added
+            const weight = ((ky * 4 + kx) * from.features + i) * features;
+            for (let o = 0; o < features; o++) data[to + o] = f(data[to + o]! + f(value * weights[weight + o]!));
           }
         }
       }
-      for (let o = to; o < to + out.features; o++) if (data[o]! < 0) data[o] = 0; // a NaN passes on
+      for (let o = to; o < to + features; o++) if (data[o]! < 0) data[o] = 0; // a NaN passes on
     }
   }
   return { ...out, data };
