@@ -2,15 +2,12 @@
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
-import { datasetFromArrays } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
-import { thumbnailOf } from "../data/thumbnails.ts";
-import { encodeImages } from "../encode.ts";
 import { fail } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, describeCondition, namesOf } from "../models/condition.ts";
 import { type ModelImages, readImages } from "./image-arguments.ts";
-import { type AnyModel, type OpenModel, openAnyModel } from "./model-argument.ts";
+import { asDataset, codesEach, codesOf } from "./latent-model.ts";
+import type { AnyModel, OpenModel } from "./model-argument.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Options of every command that draws or codes with a condition. */
@@ -116,25 +113,12 @@ export async function askedConditions(
 }
 
 /** What the model's own encoder, or its thumbnail, makes of images of its size; null where it has neither. */
-export async function conditionsLike({ pixels, names }: ModelImages, opened: OpenModel): Promise<Asked[] | null> {
-  const { config, whole, folder } = opened;
-  const { model, condition: source } = config;
-  const size = pixels.length / names.length;
-  const imageOf = (i: number): Uint8Array => pixels.subarray(i * size, (i + 1) * size);
-  if (source?.from === "thumbnail")
-    return names.map((label, i) => ({ label, value: thumbnailOf(imageOf(i), model, source), image: imageOf(i) }));
-  const encoder =
-    whole.config.model.family === "autoencoder"
-      ? whole
-      : source?.from === "encoder"
-        ? await openAnyModel(isAbsolute(source.model) ? source.model : join(folder, source.model))
-        : null;
+export async function conditionsLike({ pixels, names, labels }: ModelImages, opened: OpenModel): Promise<Asked[] | null> {
+  const encoder = await codesOf(opened.whole);
   if (!encoder) return null;
-  const { height, width, channels, levels } = model;
-  const data = datasetFromArrays({ name: "images", split: "all", height, width, channels, levels, classes: null }, pixels);
-  const codes = await encodeImages(encoder.config.model, encoder.parameters, data);
-  const m = codes.length / names.length;
-  return names.map((label, i) => ({ label, value: codes.slice(i * m, (i + 1) * m), image: imageOf(i) }));
+  const codes = await codesEach(encoder, asDataset({ pixels, names, labels }, opened.config.model));
+  const size = pixels.length / names.length;
+  return names.map((label, i) => ({ label, value: codes[i]!, image: pixels.subarray(i * size, (i + 1) * size) }));
 }
 
 /** `3`, `cat,dog`, `all`, `3+8`, `3*0.7+8*0.3`. */
