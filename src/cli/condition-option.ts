@@ -135,8 +135,8 @@ export function readClasses(text: string, classes: readonly string[]): Asked[] {
   // A class whose own name holds a comma, plus or star is still one class.
   if (classes.includes(text)) return [{ label: text, value: classes.indexOf(text) }];
   return text.split(",").map((part) => {
-    if (!part.includes("+") && !part.includes("*")) return { label: part.trim(), value: indexOf(part) };
-    const terms = part.split("+").map((term) => term.split("*"));
+    if (!/[+*]/.test(part) || classes.includes(part.trim())) return { label: part.trim(), value: indexOf(part) };
+    const terms = part.split("+").map((term) => /^([^*]*)(?:\*(.*))?$/s.exec(term)!.slice(1));
     const weights = new Float32Array(classes.length);
     for (const [name, weight] of terms as [string, string | undefined][]) {
       const share = weight === undefined ? 1 / terms.length : Number(weight);
@@ -149,45 +149,67 @@ export function readClasses(text: string, classes: readonly string[]): Asked[] {
 }
 
 async function readLatents(text: string, check: (value: Float32Array) => unknown): Promise<Asked[]> {
-  const rows = existsSync(text) ? await readLatentFile(text) : [numbersOf(text.split(","), "--latent")];
+  const rows = existsSync(text) ? await readLatentFile(text) : [readLatentWords(text)];
+  if (rows.length === 0) fail("data", `expected at least one row of numbers in ${text} but received none`);
   return rows.map((value, i) => {
     check(value);
     return { label: rows.length > 1 ? `${text} ${i}` : text, value };
   });
 }
 
+function readLatentWords(text: string): Float32Array {
+  if (/\.(npy|json|csv)$/i.test(text)) fail("io", `expected numbers at ${text} but there is no such file`);
+  return numbersOf(text.split(","), "--latent");
+}
+
 async function readLatentFile(path: string): Promise<Float32Array[]> {
-  if (path.endsWith(".npy")) {
+  if (/\.npy$/i.test(path)) {
     const { shape, data } = readNpy(await readFile(path), path);
-    const rows = shape.length > 1 ? shape[0]! : 1;
+    // [N, D], or [N, h, w, c] of maps; of a vector or a map alone there is one less.
+    const rows = shape.length === 2 || shape.length === 4 ? shape[0]! : 1;
     const each = data.length / rows;
     const numbers = Float32Array.from(data as ArrayLike<number | bigint>, Number);
     return Array.from({ length: rows }, (_, i) => numbers.slice(i * each, (i + 1) * each));
   }
   const text = await readFile(path, "utf8");
-  if (path.endsWith(".csv")) {
-    const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-    // The first column may be a name, the first line a heading, as `pixelcnn encode` writes them.
-    const cells = lines.map((line) => line.split(","));
-    const named = cells.at(-1)!.length > 1 && !Number.isFinite(Number(cells.at(-1)![0]));
-    const headed = !Number.isFinite(Number(cells[0]!.at(-1)));
-    return cells.slice(headed ? 1 : 0).map((row) => numbersOf(named ? row.slice(1) : row, path));
-  }
+  if (/\.csv$/i.test(path)) return readLatentTable(text, path);
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
     return fail("data", `expected JSON, .csv or .npy in ${path} but ${(error as Error).message}`, error);
   }
-  const found = Array.isArray(json) ? json : ((json as { codes?: unknown }).codes ?? null);
+  const found = Array.isArray(json) ? json : (json as { codes?: unknown } | null)?.codes;
   if (!Array.isArray(found)) return fail("data", `expected an array of numbers, or of such arrays, in ${path}`);
-  const rows = typeof found[0] === "number" ? [found] : found.map((row) => (row as { code?: unknown })?.code ?? row);
+  const rows = typeof found[0] === "number" ? [found] : found.map((row) => (row as { code?: unknown } | null)?.code ?? row);
   return rows.map((row) => (Array.isArray(row) ? numbersOf(row, path) : fail("data", `expected arrays of numbers in ${path}`)));
+}
+
+/** The first column may be a name, the first line a heading, as `pixelcnn encode` writes them. */
+function readLatentTable(text: string, path: string): Float32Array[] {
+  const rows = cellsOf(text);
+  const isNumber = (cell: string): boolean => cell.trim() !== "" && Number.isFinite(Number(cell));
+  // The heading of unnamed columns is a row of numbers too: 0, 1, 2, ...
+  const first = rows[0] ?? [];
+  const headed = first[0] === "name" || !isNumber(first.at(-1) ?? "");
+  const named = first[0] === "name" || rows.slice(headed ? 1 : 0).some((row) => row.length > 1 && !isNumber(row[0]!));
+  return rows.slice(headed ? 1 : 0).map((row) => numbersOf(named ? row.slice(1) : row, path));
+}
+
+/** Rows of CSV: a cell in quotes may hold commas, lines, and quotes as two. Empty lines are none. */
+function cellsOf(text: string): string[][] {
+  const rows: string[][] = [[]];
+  for (const [, quoted, plain = "", end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|\r|$)/g)) {
+    rows.at(-1)!.push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end !== ",") rows.push([]);
+  }
+  return rows.filter((row) => row.some((cell) => cell.trim() !== ""));
 }
 
 function numbersOf(words: readonly unknown[], where: string): Float32Array {
   return Float32Array.from(words, (word) => {
-    const number = typeof word === "string" && word.trim() === "" ? Number.NaN : Number(word);
+    // Number() makes 0 of null, of "" and of [].
+    const number = typeof word === "number" || (typeof word === "string" && word.trim() !== "") ? Number(word) : Number.NaN;
     return Number.isFinite(number) ? number : fail("usage", `expected numbers for ${where} but received ${JSON.stringify(word)}`);
   });
 }
