@@ -5,7 +5,7 @@
 
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Picture } from "../data/picture.ts";
-import { encodeImages, reconstructImages } from "../encode.ts";
+import { type EncodeOptions, encodeImages, reconstructImages } from "../encode.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnIn, pixelcnnOf } from "../models/probability.ts";
 import type { Parameters } from "../nn/params.ts";
@@ -13,6 +13,7 @@ import type { RunConfig } from "../train/config.ts";
 import type { Asked } from "./condition-option.ts";
 import type { DrawRequest, drawSamples } from "./draw-samples.ts";
 import { gridPng, pictureOf } from "./grid.ts";
+import { asGreys } from "./latent-model.ts";
 import { conditionsOfFirst, everyClass, repeated } from "./sample-conditions.ts";
 
 /** Images of a picture without conditions; images a condition; images of the test split. */
@@ -35,13 +36,14 @@ export async function drawRunPicture({ config, parameters, test, draw, ...option
   const { model, train } = config;
   if (model.family === "embedder") return null;
   const pixelcnn = pixelcnnIn(model);
-  if (!pixelcnn) return reconstructions(config, parameters, test);
+  const how = { threads: options.threads, signal: options.signal };
+  if (!pixelcnn) return reconstructions(config, parameters, test, how);
   const request = { ...options, ...pixelcnnOf(model, parameters), seed: train.seed };
   if (pixelcnn.condition === null) {
     const pixels = await draw({ ...request, count: SAMPLES });
     return gridPng({ cells: cellsOf(pixelcnn, pixels), columns: Math.sqrt(SAMPLES) });
   }
-  const asked = everyClass(pixelcnn) ?? (await ofTest(config, pixelcnn, parameters, test));
+  const asked = everyClass(pixelcnn) ?? (await ofTest(config, pixelcnn, parameters, test, how));
   const conditions = repeated(asked, EACH);
   const drawn = cellsOf(pixelcnn, await draw({ ...request, count: conditions.length, conditions }));
   const cells = asked.flatMap(({ image }, i) => [
@@ -52,11 +54,17 @@ export async function drawRunPicture({ config, parameters, test, draw, ...option
 }
 
 /** The first test images and what they are conditioned on. */
-async function ofTest(config: RunConfig, pixelcnn: PixelcnnConfig, parameters: Parameters, test: Dataset): Promise<Asked[]> {
+async function ofTest(
+  config: RunConfig,
+  pixelcnn: PixelcnnConfig,
+  parameters: Parameters,
+  test: Dataset,
+  how: EncodeOptions,
+): Promise<Asked[]> {
   const { model } = config;
   if (model.family !== "autoencoder") return conditionsOfFirst(pixelcnn, test, SHOWN);
   const first = await firstOf(test);
-  const codes = await encodeImages(model, parameters, first.data);
+  const codes = await encodeImages(model, parameters, first.data, how);
   return first.images.map((image, i) => ({
     label: test.nameOf(i),
     value: codes.slice(i * model.latents, (i + 1) * model.latents),
@@ -64,11 +72,16 @@ async function ofTest(config: RunConfig, pixelcnn: PixelcnnConfig, parameters: P
   }));
 }
 
-async function reconstructions({ model }: RunConfig, parameters: Parameters, test: Dataset): Promise<Uint8Array> {
+async function reconstructions(
+  { model }: RunConfig,
+  parameters: Parameters,
+  test: Dataset,
+  how: EncodeOptions,
+): Promise<Uint8Array> {
   const first = await firstOf(test);
-  const back = await reconstructImages(model, parameters, await encodeImages(model, parameters, first.data));
-  const rounded = Uint8Array.from(back, (v) => Math.round(v));
-  const [originals, reconstructed] = [first.images.flatMap((image) => cellsOf(model, image)), cellsOf(model, rounded)];
+  const back = await reconstructImages(model, parameters, await encodeImages(model, parameters, first.data, how), how);
+  const originals = first.images.flatMap((image) => cellsOf(model, image));
+  const reconstructed = cellsOf({ ...model, levels: 256 }, asGreys(back, model));
   return gridPng({ cells: [...originals, ...reconstructed], columns: originals.length });
 }
 
