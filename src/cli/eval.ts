@@ -3,12 +3,11 @@
 import type { Dataset } from "../data/dataset.ts";
 import { subset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import { describeEvaluation, evaluate, latentConditions } from "../evaluate.ts";
+import { describeEvaluation, evaluate } from "../evaluate.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "../likelihood.ts";
-import { type ConditionValue, conditionsOf } from "../models/condition.ts";
 import { familyName } from "../models/probability.ts";
 import { checkDevice } from "../onnx/session.ts";
-import { randomFrom } from "../random.ts";
+import { compareConditions, noCondition } from "./compare-conditions.ts";
 import { attachConditions } from "./condition-source.ts";
 import { type OpenModel, openAnyModel, openModel } from "./model-argument.ts";
 import { openForModel } from "./model-data.ts";
@@ -32,7 +31,7 @@ export default defineCommand({
       valueHint: "C",
       default: "own",
       description:
-        "Of a model with a condition: own (each image's), none, or shuffled (each image has another's: what knowing the right one is worth)",
+        "Of a model with a condition: own (each image's), none, or shuffled (each image has another's: what the right one is worth, and how often it is the better)",
     },
     classify: {
       type: "boolean",
@@ -86,54 +85,22 @@ export default defineCommand({
       }
       const model = await openModel(args.model);
       if (args.classify) return await classify(model, data, options, context, done);
-      const conditions = how === "own" ? undefined : await otherConditions(model, data, how, seed ?? 1, options);
+      if (how === "shuffled") return await compareConditions(model, data, seed ?? 1, options, context, done);
+      if (how === "none" && model.config.model.condition === null) return noCondition(model);
+      const conditions = how === "own" ? undefined : null;
       const onProgress = terminal.counter("testing", "images");
       const result = await likelihood(model.config.model, model.parameters, data, { ...options, conditions, onProgress });
       terminal.endProgress();
       const { images, nats, bitsPerDim, standardError } = result;
-      const under = how === "own" ? "" : how === "none" ? ", without the condition" : ", each image with another's condition";
       return done(
         { images, nats, bitsPerDim, standardError, ...(model.config.model.condition ? { conditions: how } : {}) },
-        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} bits/dim${under}`,
+        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} bits/dim${how === "none" ? ", without the condition" : ""}`,
       );
     } finally {
       await opened.close?.();
     }
   },
 });
-
-/** Null for all images, or the images' own conditions in another order. */
-async function otherConditions(
-  { config, whole, name }: OpenModel,
-  data: Dataset,
-  how: "none" | "shuffled",
-  seed: number,
-  options: LikelihoodOptions,
-): Promise<ConditionValue | ConditionValue[]> {
-  const { condition } = config.model;
-  if (condition === null)
-    return fail("usage", `expected --conditions own: ${name} is ${familyName(whole.config.model)} without a condition`);
-  if (how === "none") return null;
-  const { model } = whole.config;
-  const own =
-    model.family === "autoencoder" ? await latentConditions(model, whole.parameters, data, options) : await allConditions();
-  // Nobody keeps their own place: one cycle through a random order.
-  const order = randomFrom(seed).permutation(own.length);
-  const shuffled = [...own];
-  order.forEach((from, i) => {
-    shuffled[order[(i + 1) % order.length]!] = own[from]!;
-  });
-  return shuffled;
-
-  async function allConditions(): Promise<ConditionValue[]> {
-    const values: ConditionValue[] = [];
-    for (let from = 0; from < data.length; from += 256) {
-      const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
-      values.push(...conditionsOf(condition!, await data.batch(indices, { epoch: 0 })));
-    }
-    return values;
-  }
-}
 
 /** log p(x | y) for every class y; by Bayes' rule, all classes being as likely, p(y | x) is largest where it is. */
 async function classify(
