@@ -50,7 +50,7 @@ describe("the loss is its loops", () => {
       fc.asyncProperty(rowsOf(real), labelled, fc.constantFrom(0.05, 0.2, 1), async (rows, labels, margin) => {
         expect(await lossOf(rows, labels, margin)).toBeCloseTo(naiveLoss(rows, labels, margin), 12);
       }),
-      { numRuns: 60 },
+      { numRuns: 60, endOnFailure: true },
     );
   });
 
@@ -60,7 +60,7 @@ describe("the loss is its loops", () => {
       fc.asyncProperty(rowsOf(fc.integer({ min: 0, max: 2 })), labelled, async (rows, labels) => {
         expect(await lossOf(rows, labels, 0.5)).toBeCloseTo(naiveLoss(rows, labels, 0.5), 12);
       }),
-      { numRuns: 60 },
+      { numRuns: 60, endOnFailure: true },
     );
   });
 });
