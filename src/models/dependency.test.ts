@@ -1,6 +1,8 @@
 /** The one claim that makes it an autoregressive model: a sub-pixel depends on exactly the earlier sub-pixels of its receptive field. */
 
 import { describe, expect, test } from "vitest";
+import { randomFrom } from "../random.ts";
+import { conditionNumbersOf } from "./condition.ts";
 import type { PixelcnnConfig } from "./config.ts";
 import { configOf, openModel, randomModel, randomPixels } from "./random-model.test-support.ts";
 import { receptiveField } from "./receptive-field.test-support.ts";
@@ -9,6 +11,8 @@ import { receptiveField } from "./receptive-field.test-support.ts";
 const colour = { channels: 3, levels: 3, features: 12, skip: 36, head: { features: 48 } };
 const noSkip = { skip: 0, features: 36 };
 const vector = { kind: "vector", size: 2 } as const;
+/** Doubled twice: a place of it is seen by pixels above and to the left of its own. */
+const map = { kind: "map", height: 2, width: 2, channels: 1, features: 4 } as const;
 
 const CONFIGS: [claim: string, config: PixelcnnConfig, covers: boolean][] = [
   ["grey, kernels 3", configOf({ depth: 6 }), true],
@@ -36,6 +40,20 @@ const CONFIGS: [claim: string, config: PixelcnnConfig, covers: boolean][] = [
     configOf({ ...colour, firstKernel: 7, dilations: [1, 2], depth: 3, condition: vector }),
     true,
   ],
+  ["grey, kernels 3, a map", configOf({ depth: 6, condition: map }), true],
+  [
+    "two channels, kernels 5, no skip, a class",
+    configOf({
+      ...colour,
+      ...noSkip,
+      channels: 2,
+      firstKernel: 5,
+      kernels: [5],
+      depth: 3,
+      condition: { kind: "class", classes: ["a", "b"] },
+    }),
+    true,
+  ],
   ["colour, one layer", configOf({ ...colour, depth: 1 }), false],
   [
     "two channels, kernel 3 then 7, dilation 2",
@@ -50,7 +68,9 @@ async function dependencies(config: PixelcnnConfig, dtype: "float32" | "float64"
   const size = config.height * config.width * channels;
   const session = await openModel(randomModel(config, 3), "logits", { dtype });
   const base = randomPixels(config);
-  const run = (pixels: Uint8Array): Promise<number[]> => session.run(pixels, config.condition ? [0.7, -0.4] : []);
+  const random = randomFrom(9);
+  const h = Array.from({ length: config.condition ? conditionNumbersOf(config.condition) : 0 }, () => 2 * random.uniform() - 1);
+  const run = (pixels: Uint8Array): Promise<number[]> => session.run(pixels, h);
   const before = await run(base);
   const matrix: boolean[][] = Array.from({ length: size }, () => []);
   for (let j = 0; j < size; j++) {

@@ -16,7 +16,7 @@ const configOf = (changes: object = {}): EmbedderConfig =>
 test("the loss's derivatives by every weight are those of central differences", async () => {
   const config = configOf({ margin: 0.8 });
   const parameters = randomParameters(modelParameters(config), 2);
-  const found = await checkLossDerivatives(config, parameters, randomLevels(config, 7), [0, 0, 1, 1, 1, 2, 0]);
+  const found = await checkLossDerivatives(config, parameters, randomLevels(config, 7), { labels: [0, 0, 1, 1, 1, 2, 0] });
   for (const [name, values] of found) expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThan(1e-3);
 });
 
@@ -41,7 +41,7 @@ test("the loss is B times the mean over pairs of what the embeddings' distances 
   // Two images of one person and one of another: either is the anchor once, and the third is the only negative.
   const mean = (Math.max(0, d(0, 1) - d(0, 2) + 0.5) + Math.max(0, d(1, 0) - d(1, 2) + 0.5)) / 2;
   expect(mean).toBeGreaterThan(0.1);
-  expect(await lossOf(config, parameters, pixels, [3, 3, 8])).toBeCloseTo(3 * mean, 10);
+  expect(await lossOf(config, parameters, pixels, { labels: [3, 3, 8] })).toBeCloseTo(3 * mean, 10);
 });
 
 describe("drawn people", () => {

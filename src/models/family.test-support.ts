@@ -7,7 +7,7 @@ import { Graph, type Value } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { type ModelConfig, modelLoss, modelParameters } from "./family.ts";
+import { type LossInputs, type ModelConfig, modelLoss, modelParameters } from "./family.ts";
 
 /** Random weights, none of them zero, biases included, of a size that keeps a layer's numbers near 1. */
 export function randomParameters(specs: readonly ParameterSpec[], seed = 1): Parameters {
@@ -33,7 +33,6 @@ export function randomLevels(config: ModelConfig, count: number, seed = 7): Tens
   );
 }
 
-const asLabels = (labels: readonly number[]): Tensor<"int32"> => tensor("int32", [labels.length], Int32Array.from(labels));
 const wide = (flat: Float32Array): Tensor<"float64"> => tensor("float64", [flat.length], Float64Array.from(flat));
 
 /** Outputs of a graph in float64 of pixels and weights: what `build` makes of them. */
@@ -56,34 +55,43 @@ export async function runModelGraph(
   }
 }
 
+/** What a loss asks for beside the pixels, as constants of a graph. */
+export interface Beside {
+  readonly labels?: readonly number[];
+  /** [B, D]. */
+  readonly condition?: readonly number[];
+}
+
+const constants = (graph: Graph, images: number, { labels, condition }: Beside): Omit<LossInputs, "pixels"> => ({
+  labels: labels ? graph.constant("int32", [labels.length], Int32Array.from(labels)) : null,
+  condition: condition ? graph.constant("float64", [images, condition.length / images], Float64Array.from(condition)) : null,
+});
+
 /** The loss that training differentiates, summed over the images. */
 export async function lossOf(
   config: ModelConfig,
   parameters: Parameters,
   pixels: Tensor<"uint8">,
-  labels?: readonly number[],
+  beside: Beside = {},
 ): Promise<number> {
   const { y } = await runModelGraph(config, parameters, pixels, (lookup, images, graph) =>
-    modelLoss(config, lookup, { pixels: images, labels: labels ? constantLabels(graph, labels) : null }),
+    modelLoss(config, lookup, { pixels: images, ...constants(graph, images.shape[0]!, beside) }),
   );
   return y[0]!;
 }
-
-const constantLabels = (graph: Graph, labels: readonly number[]): Value =>
-  graph.constant("int32", [labels.length], asLabels(labels).data);
 
 /** Fails unless the loss's derivatives by every weight are those of central differences; gives them back by parameter. */
 export async function checkLossDerivatives(
   config: ModelConfig,
   parameters: Parameters,
   pixels: Tensor<"uint8">,
-  labels?: readonly number[],
+  beside: Beside = {},
 ): Promise<Map<string, number[]>> {
   const specs = modelParameters(config);
   const build: Build = ({ weights }, graph) =>
     modelLoss(config, lookupFlat(specs, weights!), {
       pixels: graph.constant("uint8", pixels.shape, pixels.data),
-      labels: labels ? constantLabels(graph, labels) : null,
+      ...constants(graph, pixels.shape[0]!, beside),
     });
   const { weights } = await checkDerivatives({ weights: wide(flatten(specs, parameters)) }, build);
   // The place of each weight, by flattening its own number.

@@ -96,22 +96,28 @@ describe("the loss", () => {
   test("of an embedder is never above its bound", async () => {
     for (let seed = 0; seed < 10; seed++) {
       const pixels = randomLevels(embedder, 4, seed);
-      const loss = await lossOf(embedder, randomParameters(modelParameters(embedder), seed), pixels, labels);
+      const loss = await lossOf(embedder, randomParameters(modelParameters(embedder), seed), pixels, { labels });
       expect(loss / 4).toBeLessThanOrEqual(uniformLoss(embedder));
     }
   });
 
-  test.each(ALL.filter(([name, c]) => separable(c) && name !== "conditioned"))(
-    "of a batch is the sum of its images': %s",
-    async (_, config) => {
-      const parameters = randomParameters(modelParameters(config));
-      const pixels = randomLevels(config, 3);
-      let sum = 0;
-      for (let b = 0; b < 3; b++)
-        sum += await lossOf(config, parameters, tensor("uint8", [1, 6, 5, 1], pixels.data.slice(30 * b, 30 * b + 30)));
-      expect(await lossOf(config, parameters, pixels)).toBeCloseTo(sum, 9);
-    },
-  );
+  test.each(ALL.filter(([, c]) => separable(c)))("of a batch is the sum of its images': %s", async (_, config) => {
+    const parameters = randomParameters(modelParameters(config));
+    const pixels = randomLevels(config, 3);
+    const one = (b: number) => tensor("uint8", [1, 6, 5, 1], pixels.data.slice(30 * b, 30 * b + 30));
+    const given =
+      modelInputs(config).condition > 0
+        ? [
+            [0, 1, 0],
+            [0, 0, 0],
+            [0.4, 0, 0.6],
+          ]
+        : [];
+    const beside = (h: readonly number[]) => (h.length > 0 ? { condition: h } : {});
+    let sum = 0;
+    for (let b = 0; b < 3; b++) sum += await lossOf(config, parameters, one(b), beside(given[b] ?? []));
+    expect(await lossOf(config, parameters, pixels, beside(given.flat()))).toBeCloseTo(sum, 9);
+  });
 
   test("of an embedder without labels is refused", async () => {
     await expect(lossOf(embedder, randomParameters(modelParameters(embedder)), randomLevels(embedder, 2))).rejects.toThrow(

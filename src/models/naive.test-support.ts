@@ -1,9 +1,41 @@
-/** For tests: docs/model.md as loops in float64, nothing shared with the graph or with nn/. Slow and, one hopes, obviously right. */
+/** For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with nn/. Slow and, one hopes, obviously right. */
 
 import type { Parameters } from "../nn/params.ts";
 import type { PixelcnnConfig } from "./config.ts";
 
 type Map3 = number[][][];
+
+/** A class, weights over the classes, a vector, or a map [h0, w0, Cm]; null for none. */
+export type NaiveCondition = number | readonly number[] | null;
+
+/** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
+function naiveMap({ height: H, width: W, condition }: PixelcnnConfig, parameters: Parameters, map: readonly number[]): Map3 {
+  if (condition?.kind !== "map") throw new Error("no map");
+  const { height: h0, width: w0, channels: Cm, features: M } = condition;
+  let s: Map3 = Array.from({ length: h0 }, (_, i) =>
+    Array.from({ length: w0 }, (_, j) => [...map.slice((i * w0 + j) * Cm, (i * w0 + j + 1) * Cm), 1]),
+  );
+  for (let k = 1; s.length < H || s[0]!.length < W; k++) {
+    const { shape, data } = parameters.get(`map.layer${k}.W`)!;
+    if (shape.join() !== [4, 4, s[0]![0]!.length, M].join()) throw new Error(`map.layer${k}.W is [${shape}]`);
+    const next: Map3 = Array.from({ length: 2 * s.length }, () =>
+      Array.from({ length: 2 * s[0]!.length }, () => Array.from({ length: M }, () => 0)),
+    );
+    s.forEach((row, i) => {
+      row.forEach((features, j) => {
+        for (let ky = 0; ky < 4; ky++)
+          for (let kx = 0; kx < 4; kx++) {
+            const out = next[2 * i + ky - 1]?.[2 * j + kx - 1];
+            features.forEach((v, f) => {
+              for (let o = 0; out && o < M; o++) out[o]! += v * data[((ky * 4 + kx) * features.length + f) * M + o]!;
+            });
+          }
+      });
+    });
+    s = next.map((row) => row.map((features) => features.map((v) => Math.max(0, v))));
+  }
+  return s;
+}
 
 /**
  * Logits [H W C][K] of one image of levels [H, W, C]. `round`: the input is scaled in float32 by docs/model.md; a graph in float64 scales in float64.
@@ -12,7 +44,7 @@ export function naiveLogits(
   config: PixelcnnConfig,
   parameters: Parameters,
   pixels: Uint8Array,
-  h: readonly number[] | null = null,
+  h: NaiveCondition = null,
   round: (x: number) => number = Math.fround,
 ): number[][] {
   const { height: H, width: W, channels: C, levels: K, features: F, depth: L, skip: S } = config;
@@ -44,6 +76,7 @@ export function naiveLogits(
   const logistic = (g: number): number => 1 / (1 + Math.exp(-g));
 
   const x = everywhere((i, j) => vector(C, (c) => round(round(pixels[(i * W + j) * C + c]! * round(2 / (K - 1))) - 1)));
+  const mapped = config.condition?.kind === "map" && h !== null ? naiveMap(config, parameters, h as readonly number[]) : null;
   let v = x;
   let horizontal = x;
   let s = S > 0 ? everywhere(() => biases("skip.b", S)) : null;
@@ -54,14 +87,18 @@ export function naiveLogits(
     const r = (n - 1) / 2;
     const up = (n + 1) / 2;
     const inputs = l === 1 ? C : F;
-    const conditioned = (stack: string, half: string, o: number): number =>
-      h ? times(h, `layer${l}.${stack}.V_${half}`, 0, o) : 0;
+    const conditioned = (stack: string, half: string, o: number, i: number, j: number): number => {
+      const name = `layer${l}.${stack}.V_${half}`;
+      if (h === null) return 0;
+      if (mapped) return times(mapped[i]![j]!, name, 0, o);
+      return typeof h === "number" ? at(name, h, o) : times(h, name, 0, o);
+    };
 
     const p: Record<string, Map3> = {};
     for (const half of ["f", "g"]) {
       p[half] = everywhere((i, j) =>
         vector(F, (o) => {
-          let sum = at(`layer${l}.vertical.b_${half}`, 0, o) + conditioned("vertical", half, o);
+          let sum = at(`layer${l}.vertical.b_${half}`, 0, o) + conditioned("vertical", half, o, i, j);
           for (let k = 0; k < up; k++) {
             for (let m = 0; m < n; m++) {
               const row = l === 1 ? i - up + k : i - (up - 1 - k) * d;
@@ -76,7 +113,7 @@ export function naiveLogits(
     for (const half of ["f", "g"]) {
       q[half] = everywhere((i, j) =>
         vector(F, (o) => {
-          let sum = at(`layer${l}.horizontal.b_${half}`, 0, o) + conditioned("horizontal", half, o);
+          let sum = at(`layer${l}.horizontal.b_${half}`, 0, o) + conditioned("horizontal", half, o, i, j);
           for (let m = 0; m < r; m++)
             sum += times(read(horizontal, i, j - (r - m) * d), `layer${l}.horizontal.W_${half}`, m * inputs, o);
           sum += times([...p.f![i]![j]!, ...p.g![i]![j]!], `layer${l}.link.W_${half}`, 0, o);
