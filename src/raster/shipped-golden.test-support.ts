@@ -34,6 +34,18 @@ export const shippedGolden: Readonly<Record<string, { readonly [kind in keyof Ha
       100: "be66ad6e0ace13253ca309105e7cdf9431c470ce51b5178fcc20d0ec6bbf894d",
     },
   },
+  mnist: {
+    samples: {
+      1: "184f3322ab89fc8721609ed8c1a9c3673fb75f9bcc8cc49e4c3e69de327fd614",
+      17: "3880cffcb8ebceb07a36543942821d1acf15000fdd12df24867132935897212b",
+      64: "8d203cc1991729b12e79bedc3e3f3d7e0b657fc2ee357a45da98e5c86a9473e2",
+    },
+    tables: {
+      1: "28752e160b5da843bc26cd5fc751ab890ec18ec6075097b97856cf5a184e307f",
+      17: "97e62425d627ecc0a8de762a187f66ceb09c711bd7e37bdd193642cd3bd9b7ee",
+      100: "ccadc9bd7e71b4277461de105324960e93bec88e90e4d858f21eaf9e6ee6240b",
+    },
+  },
   "mnist-binary": {
     samples: {
       1: "75fd4eacfe9481b92b7f688da6eaed4eed4a060141864e69450977a6975406e6",
