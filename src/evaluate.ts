@@ -5,6 +5,7 @@
 
 import type { Dataset } from "./data/dataset.ts";
 import { subset } from "./data/dataset.ts";
+import { labelsOf } from "./data/split-by-class.ts";
 import { encodeImages, reconstructImages } from "./encode.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
 import { decoderConfig, decoderParameters } from "./models/autoencoder.ts";
@@ -49,7 +50,7 @@ export async function evaluate(
   const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
   if (config.family === "embedder") {
     const codes = await encodeImages(config, parameters, some, { device, threads, signal, onProgress });
-    const labels = await allLabels(some);
+    const labels = await labelsOf(some);
     const { auc, accuracy: balancedAccuracy } = verification(codes, labels);
     return { kind: "verification", images: some.length, auc, balancedAccuracy };
   }
@@ -93,13 +94,4 @@ export function describeEvaluation(evaluation: Evaluation): string {
 
 function summary({ images, nats, bitsPerDim, standardError }: Likelihood): Evaluation {
   return { kind: "likelihood", images, nats, bitsPerDim, standardError };
-}
-
-async function allLabels(data: Dataset): Promise<Int32Array> {
-  const labels = new Int32Array(data.length);
-  for (let from = 0; from < data.length; from += 256) {
-    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
-    labels.set((await data.batch(indices, { epoch: 0 })).labels, from);
-  }
-  return labels;
 }

@@ -1,6 +1,7 @@
 /** What the right condition is worth: the likelihood of images under their own conditions and under those of others. */
 
 import type { Dataset } from "../data/dataset.ts";
+import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { latentConditions } from "../evaluate.ts";
 import { type LikelihoodOptions, likelihood } from "../likelihood.ts";
@@ -8,7 +9,6 @@ import { type ConditionValue, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { familyName } from "../models/probability.ts";
 import { randomFrom } from "../random.ts";
-import { labelsOf } from "./condition-source.ts";
 import type { OpenModel } from "./model-argument.ts";
 import type { CommandContext, Outcome } from "./run-command.ts";
 

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
+import { labelsOf } from "../data/split-by-class.ts";
 import { withThumbnails } from "../data/thumbnails.ts";
 import { withVectors } from "../data/with-vectors.ts";
 import { encodeImages } from "../encode.ts";
@@ -127,16 +128,6 @@ async function withPeers(data: Dataset, vectors: Float32Array, size: number): Pr
   const matrix = new Float32Array(rows.length * size);
   for (const [i, row] of rows.entries()) matrix.set(vectors.subarray(row * size, (row + 1) * size), i * size);
   return withVectors(data, matrix, size, { variants: { offsets } });
-}
-
-/** Labels of a whole data set, -1 where there is none. */
-export async function labelsOf(data: Dataset): Promise<Int32Array> {
-  const labels = new Int32Array(data.length);
-  for (let from = 0; from < data.length; from += 256) {
-    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
-    labels.set((await data.batch(indices, { epoch: 0 })).labels, from);
-  }
-  return labels;
 }
 
 /** Copies the encoder's model into a new run's folder, so that the run is whole by itself; the source as the run's config keeps it. */

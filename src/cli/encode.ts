@@ -7,10 +7,10 @@ import { type Dataset, subset } from "../data/dataset.ts";
 import { isImageName } from "../data/folder.ts";
 import { namedSets } from "../data/named.ts";
 import { writeNpy } from "../data/npy.ts";
+import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
-import { labelsOf } from "./condition-source.ts";
 import { indicesOf, readImages } from "./image-arguments.ts";
 import { asDataset, expectCodes, type ImageCodes } from "./latent-model.ts";
 import { openAnyModel } from "./model-argument.ts";
@@ -200,7 +200,7 @@ async function encodeParts(encoder: ImageCodes, parts: readonly Dataset[], model
     const from = names.length;
     const onProgress = (done: number): void => how.onProgress(from + done, count);
     codes.set(await encoder.of(part, { ...how, onProgress }), from * m);
-    const numbers = part.labelOf ? Array.from({ length: part.length }, (_, i) => part.labelOf!(i)) : await labelsOf(part);
+    const numbers = await labelsOf(part);
     numbers.forEach((label, i) => {
       names.push(part.nameOf(i));
       labels.push(label < 0 ? undefined : (part.classes?.[label] ?? String(label)));

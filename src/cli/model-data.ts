@@ -1,7 +1,7 @@
 /** Data made as a model's own were: the same size, channels, levels and binarisation, whatever the source. */
 
 import type { Dataset } from "../data/dataset.ts";
-import { openData } from "../data/open.ts";
+import { type DataOptions, openData } from "../data/open.ts";
 import { fail } from "../errors.ts";
 import type { RunConfig } from "../train/config.ts";
 
@@ -15,9 +15,15 @@ export interface ForModel {
 }
 
 export async function openForModel(config: RunConfig, { source, split, seed, tell }: ForModel): Promise<Dataset> {
-  const { source: own, limit: _, ...options } = config.data;
+  const { source: own, limit: _, ...kept } = config.data;
+  const options: DataOptions = { ...kept };
   if (split !== "train" && split !== "test" && split !== "all") {
     return fail("usage", `expected test, train or all for the split but received ${JSON.stringify(split)}`);
+  }
+  if (source !== undefined && source !== own) {
+    // Rows of the run's own vectors and its held-out classes belong to its own images.
+    options.vectors = undefined;
+    options.splitBy = "image";
   }
   return openData(source ?? own, { ...options, split, onWarning: tell, ...(seed === undefined ? {} : { binariseSeed: seed }) });
 }

@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { Dataset } from "../data/dataset.ts";
+import { readNpy } from "../data/npy.ts";
 import { fail } from "../errors.ts";
 import { parseStrict } from "../models/config.ts";
 import { modelSchema } from "../models/family.ts";
@@ -138,9 +139,16 @@ export async function draftRun({
   if (budget) draft.train.budget = budget;
   if (condition) {
     draft.condition = condition.source;
-    if (condition.vectors !== undefined) draft.data.vectors = resolve(condition.vectors);
+    if (condition.vectors !== undefined) draft.data.vectors = condition.vectors;
   }
   if (seed !== undefined) draft.train.seed = seed;
+  if (typeof draft.data.vectors === "string") {
+    const { vectors } = draft.data;
+    // A path from any folder, so that the run resumes from any.
+    draft.data.vectors = resolve(vectors);
+    const map = draft.condition?.from === "vectors" ? await mapIn(vectors) : null;
+    if (map) draft.model.condition = { ...map, ...(isTree(draft.model.condition) ? draft.model.condition : {}) };
+  }
   // Its own errors come now, not after the data were read.
   parseStrict(trainSchema, draft.train, "the train part of the run config");
   parseStrict(
@@ -149,6 +157,19 @@ export async function draftRun({
     "the model part of the run config",
   );
   return { draft, origin: file ?? `preset ${name}` };
+}
+
+/** Rows of [h, w, c] are maps. */
+async function mapIn(file: string): Promise<{ kind: "map"; height: number; width: number; channels: number } | null> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) =>
+    fail(
+      "io",
+      error.code === "ENOENT" ? `expected a .npy file at ${file} but there is none` : `cannot read ${file}: ${error.message}`,
+      error,
+    ),
+  );
+  const { shape } = readNpy(bytes, file);
+  return shape.length === 4 ? { kind: "map", height: shape[1]!, width: shape[2]!, channels: shape[3]! } : null;
 }
 
 /** A condition is whole only when the data are known. */

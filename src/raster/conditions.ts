@@ -42,7 +42,7 @@ function numbersOf(condition: ConditionConfig, value: Condition | null, image: n
     fail("usage", `expected a number, a Float32Array or null for the condition of image ${image} but received ${show(value)}`);
   if (condition.kind === "vector" && typeof value === "number") {
     const numbers = new Float32Array(condition.size);
-    numbers[checkInteger(`the class of image ${image}`, value, 0, condition.size - 1)] = 1;
+    numbers[checkInteger(`the class of image ${image}`, value, 0, condition.size - 1)] = condition.scale ?? 1;
     return numbers;
   }
   try {

@@ -4,6 +4,7 @@
  */
 
 import type { Dataset } from "../data/dataset.ts";
+import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { type ConditionValue, checkDescribes, conditionMatrix, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
@@ -112,24 +113,6 @@ export function identityOrder(seed: number, labels: Int32Array, batch: number, p
     }
     return { indices, epochs: new Uint32Array(batch).fill(Math.floor((step * batch) / labels.length)) };
   };
-}
-
-/** Labels of a whole data set. */
-async function labelsOf(data: Dataset): Promise<Int32Array> {
-  const labels = new Int32Array(data.length);
-  for (let from = 0; from < data.length; from += 256) {
-    const count = Math.min(256, data.length - from);
-    labels.set(
-      (
-        await data.batch(
-          Array.from({ length: count }, (_, i) => from + i),
-          { epoch: 0 },
-        )
-      ).labels,
-      from,
-    );
-  }
-  return labels;
 }
 
 interface ReadImages {
