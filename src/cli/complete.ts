@@ -134,7 +134,7 @@ async function completionConditions(
   if (asked) return images.names.map((_, i) => asked[asked.length === 1 ? 0 : i]!.value);
   if (condition === null) return null;
   if (condition.kind === "class" && images.labels.every((label) => label >= 0)) return images.labels;
-  const possible = possibleConditions(opened, opened.whole);
+  const possible = possibleConditions(opened);
   return fail("usage", `expected a condition for ${opened.name}, ${possible}, but received none`);
 }
 

@@ -51,7 +51,7 @@ export interface Asked {
 const WORDS = ["class", "like", "latent", "text", "unconditional"] as const;
 
 /** What `pixelcnn sample` can be asked for, in words; null where there is nothing to ask. */
-export function possibleConditions({ config }: Pick<OpenModel, "config">, whole: AnyModel): string | null {
+export function possibleConditions({ config, whole }: OpenModel): string | null {
   const { condition } = config.model;
   if (condition === null) return null;
   const source = config.condition?.from;
@@ -85,10 +85,7 @@ export async function askedConditions(
       `expected one of ${WORDS.map((w) => `--${w}`).join(", ")} but received ${given.map((w) => `--${w}`).join(" and ")}`,
     );
   const wrong = (word: string): never =>
-    fail(
-      "usage",
-      `expected a condition that ${opened.name} has, ${possibleConditions(opened, opened.whole)}, but received --${word}`,
-    );
+    fail("usage", `expected a condition that ${opened.name} has, ${possibleConditions(opened)}, but received --${word}`);
   switch (given[0]!) {
     case "class":
       return condition.kind === "class" ? readClasses(words.class!, condition.classes) : wrong("class");

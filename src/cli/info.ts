@@ -3,10 +3,14 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { describeEvaluation, type Evaluation } from "../evaluate.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import { type ModelConfig, modelParameters } from "../models/family.ts";
+import { pixelcnnIn } from "../models/probability.ts";
 import { countOf } from "../nn/params.ts";
+import { possibleConditions } from "./condition-option.ts";
 import { aboutArchive, isArchive } from "./info-archive.ts";
-import { openModel, shippedModels } from "./model-argument.ts";
+import { openAnyModel, openModel, shippedModels } from "./model-argument.ts";
 import { defineCommand, type Outcome } from "./run-command.ts";
 import { alignedRows, duration } from "./terminal.ts";
 import { openTrainData } from "./train-data.ts";
@@ -30,18 +34,18 @@ export default defineCommand({
 });
 
 async function aboutModel(name: string): Promise<Outcome> {
-  const { config, folder, step } = await openModel(name);
+  const whole = await openAnyModel(name);
+  const { config, folder, step } = whole;
   const { model, data, train } = config;
-  const parameters = countOf(pixelcnnParameters(model));
+  const parameters = countOf(modelParameters(model));
   const { evaluation, seconds } = await lastOf(folder);
   const [unit, amount] = Object.entries(train.budget)[0]!;
+  const condition = pixelcnnIn(model) && possibleConditions(await openModel(name));
   const rows: [string, unknown][] = [
     ["model", folder],
     ["images", `${model.height}x${model.width}x${model.channels}, ${model.levels} levels`],
-    [
-      "network",
-      `${model.family}, ${model.depth} layers of ${model.features} features, first kernel ${model.firstKernel}, then ${model.kernels}, dilations ${model.dilations}`,
-    ],
+    ["network", networkOf(model)],
+    ...(condition ? [["condition", condition] as [string, unknown]] : []),
     ["parameters", parameters],
     ["data", `${data.source}${data.binarise === "none" ? "" : `, binarised (${data.binarise})`}`],
     [
@@ -49,12 +53,15 @@ async function aboutModel(name: string): Promise<Outcome> {
       `${step} steps of ${train.batch} images${seconds === null ? "" : ` in ${duration(seconds)}`}, budget ${amount} ${unit}`,
     ],
   ];
-  if (evaluation)
-    rows.push([
-      "tested",
-      `${evaluation.nats.toFixed(2)} nats, ${evaluation.bitsPerDim.toFixed(4)} bits/dim on ${evaluation.images} images at step ${evaluation.step}`,
-    ]);
-  return { json: { kind: "model", name, folder, step, seconds, parameters, evaluation, config }, text: alignedRows(rows) };
+  if (evaluation) {
+    // Logs of earlier versions know only the likelihood, and do not say so.
+    const said = describeEvaluation({ ...evaluation, kind: evaluation.kind ?? "likelihood" } as Evaluation);
+    rows.push(["tested", `${said} on ${evaluation.images} images at step ${evaluation.step}`]);
+  }
+  return {
+    json: { kind: "model", name, folder, step, seconds, parameters, evaluation, condition, config },
+    text: alignedRows(rows),
+  };
 }
 
 interface Logged {
@@ -62,8 +69,20 @@ interface Logged {
   readonly step: number;
   readonly seconds: number;
   readonly images: number;
-  readonly nats: number;
-  readonly bitsPerDim: number;
+  readonly kind?: Evaluation["kind"];
+}
+
+/** The layers, in words. */
+function networkOf(model: ModelConfig): string {
+  const layers = ({ depth, features, firstKernel, kernels, dilations }: Omit<PixelcnnConfig, "family">): string =>
+    `${depth} layers of ${features} features, first kernel ${firstKernel}, then ${kernels}, dilations ${dilations}`;
+  if (model.family === "gated-pixelcnn") return `${model.family}, ${layers(model)}`;
+  const encoder = `encoder of ${model.encoder.features} features`;
+  if (model.family === "embedder") return `${model.family}, ${encoder} to ${model.size} numbers`;
+  const { decoder } = model;
+  const pixelcnn = pixelcnnIn(model);
+  const decodes = pixelcnn ? `a PixelCNN of ${layers(pixelcnn)}` : `a ${decoder.kind}`;
+  return `${model.family}, ${encoder} to ${model.latents} latents, ${decodes}`;
 }
 
 /** The last test and the training time, from the run's log where there is one; lines that are not whole are passed over. */

@@ -68,7 +68,7 @@ export default defineCommand({
       everyClass(model) ??
       (model.condition === null
         ? null
-        : fail("usage", `expected a condition for ${name}, ${possibleConditions(opened, opened.whole)}, but received none`));
+        : fail("usage", `expected a condition for ${name}, ${possibleConditions(opened)}, but received none`));
     const each = wanted ?? (asked && asked.length > 1 ? 8 : 16);
     const count = each * (asked?.length ?? 1);
     const started = performance.now();
