@@ -62,12 +62,12 @@ function sheetOf({ height, width, channels, levels, each }: SameSize, columns: n
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-peers-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const run = promisify(execFile);
-const MINUTES = 60_000;
+const HOUR = 3_600_000;
 
 /** The size of the file that a tool makes. */
 async function tool(name: string, args: string[], out: string): Promise<number> {
   rmSync(join(scratch, out), { force: true });
-  await run(name, args, { timeout: 10 * MINUTES, cwd: scratch });
+  await run(name, args, { timeout: HOUR, cwd: scratch });
   return statSync(join(scratch, out)).size;
 }
 
@@ -170,7 +170,7 @@ const peers: readonly Peer[] = [
 
 function reasonOf(error: unknown): string {
   const { code, killed, message } = error as { code?: string; killed?: boolean; message?: string };
-  return code === "ENOENT" ? "not installed" : killed ? "over 10 minutes" : String(message).slice(0, 40);
+  return code === "ENOENT" ? "not installed" : killed ? "over an hour" : String(message).slice(0, 40);
 }
 
 /** Each format in turn: the first `few` images one by one, and all of them in one file, the smallest sheet's. */
