@@ -7,7 +7,7 @@ import { fail } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, describeCondition, namesOf } from "../models/condition.ts";
 import { type ModelImages, readImages } from "./image-arguments.ts";
 import { asDataset, codesEach, codesOf } from "./latent-model.ts";
-import type { AnyModel, OpenModel } from "./model-argument.ts";
+import type { OpenModel } from "./model-argument.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Options of every command that draws or codes with a condition. */

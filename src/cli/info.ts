@@ -55,7 +55,7 @@ async function aboutModel(name: string): Promise<Outcome> {
   ];
   if (evaluation) {
     // Logs of earlier versions know only the likelihood, and do not say so.
-    const said = describeEvaluation({ ...evaluation, kind: evaluation.kind ?? "likelihood" } as Evaluation);
+    const said = describeEvaluation({ ...evaluation, kind: evaluation.kind ?? "likelihood" } as unknown as Evaluation);
     rows.push(["tested", `${said} on ${evaluation.images} images at step ${evaluation.step}`]);
   }
   return {
