@@ -66,6 +66,7 @@ const MAY_USE: Record<string, readonly string[]> = {
   likelihood: ["ground", "onnx", "nn", "models", "data"],
   encode: ["ground", "onnx", "nn", "models", "data"],
   verification: ["ground"],
+  evaluate: ["ground", "nn", "models", "data", "encode", "likelihood", "verification"],
   "full-pass": ["ground", "onnx", "nn", "models"],
   export: ["ground", "onnx", "nn", "models", "full-pass"],
   raster: ["ground", "models"],
