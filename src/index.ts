@@ -53,6 +53,7 @@ export {
 
 // Data in memory, and the transforms of any data set.
 
+export { type Augmentation, augment } from "./data/augment.ts";
 export {
   asSplit,
   type Batch,
@@ -68,12 +69,14 @@ export {
 } from "./data/dataset.ts";
 export { type Npy, readNpy, writeNpy } from "./data/npy.ts";
 export { labelsOf, splitByClass } from "./data/split-by-class.ts";
+export { thumbnailOf, withThumbnails } from "./data/thumbnails.ts";
 export { type Variants, withVectors } from "./data/with-vectors.ts";
 
 // What a model is asked for.
 
 // The codec has the name encodeImages too.
 export { type EncodeOptions as CodeOptions, encodeImages as imageCodes, reconstructImages } from "./encode.ts";
+export { describeEvaluation, type Evaluation, evaluate } from "./evaluate.ts";
 export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
 export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
 export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
