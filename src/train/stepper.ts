@@ -74,10 +74,13 @@ function inputs({ model, batch }: StepperOptions, input: StepInput, from: number
   };
   if (D > 0) {
     const h = input.condition ?? fail("usage", `expected a condition of ${D} numbers an image but received none`);
+    if (h.length !== batch * D)
+      fail("usage", `expected a condition of ${D} numbers for each of ${batch} images but received ${h.length} numbers`);
     feeds.condition = tensor("float32", [count, D], h.slice(from * D, (from + count) * D));
   }
   if (labels) {
     const given = input.labels ?? fail("usage", "expected a label an image but received none");
+    if (given.length !== batch) fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
     feeds.labels = tensor("int32", [count], given.slice(from, from + count));
   }
   return feeds;
