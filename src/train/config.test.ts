@@ -143,6 +143,87 @@ test.each([
   expect(complaints(input)).toEqual([words]);
 });
 
+const from = (condition: unknown): object => ({ ...smallest, condition });
+const ofFamily = (family: string, conditionDropout: number): object => ({
+  ...smallest,
+  model: { ...model, family },
+  train: { conditionDropout },
+});
+test.each([
+  [
+    "from nowhere",
+    from({ from: "text" }),
+    "condition.from: Invalid discriminator value. Expected 'class' | 'vectors' | 'captions' | 'encoder' | 'thumbnail' (received {\"from\":\"text\"})",
+  ],
+  ["that is a word", from("class"), 'condition: Invalid input: expected object, received string (received "class")'],
+  ["of classes with their names", from({ from: "class", classes: ["a", "b"] }), "condition: unknown key classes"],
+  ["of vectors with their path", from({ from: "vectors", path: "x.npy" }), "condition: unknown key path"],
+  [
+    "of an encoder without a model",
+    from({ from: "encoder" }),
+    "condition.model: Invalid input: expected string, received undefined",
+  ],
+  [
+    "of an encoder with a model of no name",
+    from({ from: "encoder", model: "" }),
+    'condition.model: Too small: expected string to have >=1 characters (received "")',
+  ],
+  [
+    "of an encoder of something else",
+    from({ from: "encoder", model: "m", of: "person" }),
+    'condition.of: Invalid option: expected one of "image"|"class" (received "person")',
+  ],
+  [
+    "of a thumbnail without a width",
+    from({ from: "thumbnail", height: 2 }),
+    "condition.width: Invalid input: expected number, received undefined",
+  ],
+  [
+    "of a thumbnail of no height",
+    from({ from: "thumbnail", height: 0, width: 2 }),
+    "condition.height: Too small: expected number to be >=1 (received 0)",
+  ],
+  [
+    "left out more than always",
+    { ...smallest, train: { conditionDropout: 1.5 } },
+    "train.conditionDropout: Too big: expected number to be <=1 (received 1.5)",
+  ],
+  [
+    "left out less than never",
+    { ...smallest, train: { conditionDropout: -0.1 } },
+    "train.conditionDropout: Too small: expected number to be >=0 (received -0.1)",
+  ],
+  [
+    "left out of an auto-encoder, which has no other than its own latents",
+    ofFamily("autoencoder", 0.1),
+    "train.conditionDropout: expected 0 for a model of family autoencoder, which is given no condition, but received 0.1",
+  ],
+  [
+    "left out of an embedder",
+    ofFamily("embedder", 0.2),
+    "train.conditionDropout: expected 0 for a model of family embedder, which is given no condition, but received 0.2",
+  ],
+  [
+    "of one image a class",
+    { ...smallest, train: { perClass: 1 } },
+    "train.perClass: Too small: expected number to be >=2 (received 1)",
+  ],
+])("a condition %s: the words", (_, input, words) => {
+  expect(complaints(input)).toEqual([words]);
+});
+
+test("where a condition comes from is kept as it was given, with its default", () => {
+  expect(resolveRun(from({ from: "encoder", model: "m" })).condition).toEqual({ from: "encoder", model: "m", of: "image" });
+  expect(resolveRun(from({ from: "thumbnail", height: 2, width: 3 })).condition).toEqual({
+    from: "thumbnail",
+    height: 2,
+    width: 3,
+  });
+  expect(resolveRun(from(null)).condition).toBeNull();
+  expect(resolveRun(smallest).condition).toBeNull();
+  expect(resolveRun(smallest).train).toMatchObject({ conditionDropout: 0, perClass: 4 });
+});
+
 test("every problem has its line", () => {
   expect(complaints({ data: {}, model: { ...model, depth: 0, wide: 1 }, train: { seed: -1 } })).toHaveLength(4);
 });

@@ -67,14 +67,20 @@ export const conditionSourceSchema = z.discriminatedUnion("from", [
 ]);
 export type ConditionSource = z.output<typeof conditionSourceSchema>;
 
-export const runSchema = z.strictObject({
-  format: z.literal(1).default(1),
-  data: dataSchema,
-  model: modelSchema,
-  /** Where a model's condition comes from; null for a model without, or one whose condition is a class. */
-  condition: conditionSourceSchema.nullable().default(null),
-  train: trainSchema.prefault({}),
-});
+export const runSchema = z
+  .strictObject({
+    format: z.literal(1).default(1),
+    data: dataSchema,
+    model: modelSchema,
+    /** Where a model's condition comes from; null for a model without, or one whose condition is a class. */
+    condition: conditionSourceSchema.nullable().default(null),
+    train: trainSchema.prefault({}),
+  })
+  .superRefine(({ model: { family }, train: { conditionDropout } }, context) => {
+    if (family === "gated-pixelcnn" || conditionDropout === 0) return;
+    const message = `expected 0 for a model of family ${family}, which is given no condition, but received ${conditionDropout}`;
+    context.addIssue({ code: "custom", path: ["train", "conditionDropout"], message });
+  });
 /** A resolved run config, of a model of one family or of any. */
 export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & { readonly model: M };
 /** The family that a written config names; without a name, the Gated PixelCNN. */
