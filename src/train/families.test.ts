@@ -1,0 +1,175 @@
+/** Training with conditions, and other families than the PixelCNN: resuming, shards, what a step asks for. */
+
+import { describe, expect, test } from "vitest";
+import { binariseStochastically, type Dataset, datasetFromArrays } from "../data/dataset.ts";
+import { withThumbnails } from "../data/thumbnails.ts";
+import { compile, openSession } from "../onnx/session.ts";
+import { randomFrom } from "../random.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { SCHEDULE_SIZE, scheduleVector } from "./adam.ts";
+import { openBatches, type TrainBatch } from "./batches.ts";
+import type { RunState } from "./checkpoint.ts";
+import { type RunConfig, resolveRun } from "./config.ts";
+import { initialState, type TrainEvent, train } from "./loop.ts";
+import { collect, stateOf } from "./resume.test-support.ts";
+import { stepGraph } from "./step.ts";
+import { openStepper } from "./stepper.ts";
+
+const image = { height: 6, width: 5, channels: 1, levels: 2 };
+const small = { features: 4, depth: 2, firstKernel: 3, skip: 4, head: { features: 6 } };
+const encoder = { features: [4], hidden: 5 };
+const CLASSES = ["rows", "columns", "both"];
+
+/** Stripes along rows, along columns, or both: 13 images, drawn anew as two levels each epoch. */
+function stripes(): Dataset {
+  const random = randomFrom(4);
+  const labels = Array.from({ length: 13 }, (_, i) => i % 3);
+  const pixels = Uint8Array.from(
+    labels.flatMap((label) => {
+      const phase = random.below(2);
+      return Array.from({ length: 30 }, (_, p) => {
+        const [y, x] = [Math.floor(p / 5), p % 5];
+        return ([y, x, x + y][label]! + phase) % 2 === 0 ? 220 : 30;
+      });
+    }),
+  );
+  return binariseStochastically(
+    datasetFromArrays({ name: "stripes", split: "train", ...image, levels: 256, classes: CLASSES }, pixels, labels),
+    5,
+  );
+}
+
+const runOf = (model: object, settings: object = {}): RunConfig =>
+  resolveRun({
+    data: { source: "stripes" },
+    model: { ...image, ...model },
+    train: { batch: 6, rate: 1e-2, warmup: 2, average: 0.9, clip: 5, budget: { steps: 8 }, ...settings },
+  });
+const condition = { kind: "class", classes: CLASSES };
+const map = { kind: "map", height: 2, width: 2, channels: 1, features: 3 };
+const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
+  ["classes, some left out", runOf({ ...small, condition }, { conditionDropout: 0.3 }), stripes],
+  [
+    "maps, some left out",
+    runOf({ ...small, condition: map }, { conditionDropout: 0.3 }),
+    () => withThumbnails(stripes(), { height: 2, width: 2 }),
+  ],
+  ["an auto-encoder", runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small } }), stripes],
+  [
+    "an auto-encoder of squared error",
+    runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "deconvolution", features: [5, 4] } }),
+    stripes,
+  ],
+  ["an embedder", runOf({ family: "embedder", size: 4, encoder }, { perClass: 2 }), stripes],
+];
+
+const bits = ({ weights, first, second, average }: RunState): string =>
+  [weights, first, second, average].map((v) => Buffer.from(v.slice().buffer).toString("hex")).join();
+
+describe.each(RUNS)("a run of %s", (_, config, data) => {
+  test("that stops after 3 steps and goes on is, to the bit, the run that did not", async () => {
+    const whole = await collect({ config, data: data(), threads: 1 });
+    expect(stateOf(whole).step).toBe(8);
+    // Almost every weight moved; a ReLU that is closed for all images keeps its own.
+    const before = initialState(config).weights;
+    expect(stateOf(whole).weights.filter((w, i) => w !== before[i]).length / before.length).toBeGreaterThan(0.6);
+    const stopper = new AbortController();
+    const first: TrainEvent[] = [];
+    for await (const event of train({ config, data: data(), threads: 1, signal: stopper.signal })) {
+      first.push(event);
+      if (event.type === "step" && event.step === 3) stopper.abort();
+    }
+    expect(stateOf(first).step).toBe(3);
+    const second = await collect({ config, data: data(), threads: 2, from: stateOf(first) });
+    expect(bits(stateOf(second))).toBe(bits(stateOf(whole)));
+  });
+});
+
+/** Three steps through the one graph that a GPU runs. */
+async function whole(config: RunConfig, batches: readonly TrainBatch[]): Promise<{ losses: number[]; first: Float32Array }> {
+  const { model, train } = config;
+  const session = await openSession(compile(stepGraph(model, train.batch, train)), { threads: 1 });
+  const vector = (data: Float32Array): Tensor => tensor("float32", [data.length], data);
+  let { weights, first, second, average } = initialState(config);
+  const losses: number[] = [];
+  let gradient: Float32Array | undefined;
+  for (const [t, { pixels, condition: h, labels }] of batches.entries()) {
+    const out = await session.run({
+      pixels: tensor("uint8", [train.batch, image.height, image.width, 1], pixels),
+      ...(h ? { condition: tensor("float32", [train.batch, h.length / train.batch], h) } : {}),
+      ...(labels ? { labels: tensor("int32", [train.batch], labels) } : {}),
+      ...{ weights: vector(weights), first: vector(first), second: vector(second), average: vector(average) },
+      schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(t + 1, 1e-2, train, 0.5)),
+    });
+    losses.push(Number(out.loss!.data[0]) / train.batch);
+    const next = (name: string): Float32Array => out[`next_${name}`]!.data as Float32Array;
+    [weights, first, second, average] = [next("weights"), next("first"), next("second"), next("average")];
+    gradient ??= first;
+  }
+  await session.close();
+  return { losses, first: gradient! };
+}
+
+test.each(RUNS)("shards, some images at a time, are the whole step: %s", async (_, config, data) => {
+  const read = await openBatches(config, data());
+  const batches = await Promise.all([0, 1, 2].map(read));
+  const expected = await whole(config, batches);
+  const { model, train } = config;
+  const stepper = await openStepper({
+    model,
+    batch: train.batch,
+    adam: train,
+    start: initialState(config),
+    shard: 2,
+    threads: 2,
+  });
+  try {
+    for (const [t, batch] of batches.entries()) {
+      const { loss } = await stepper.step({ ...batch, schedule: scheduleVector(t + 1, 1e-2, train, 0.5) });
+      expect(Math.abs(loss / expected.losses[t]! - 1), `loss of step ${t + 1}`).toBeLessThan(1e-5);
+      if (t > 0) continue;
+      // A tenth of the gradient, after one step from nothing.
+      const { first } = stepper.state();
+      const largest = Math.max(...expected.first.map(Math.abs));
+      expect(largest).toBeGreaterThan(1e-4);
+      for (const [i, v] of first.entries()) expect(Math.abs(v - expected.first[i]!)).toBeLessThan(1e-5 * largest);
+    }
+  } finally {
+    await stepper.close();
+  }
+});
+
+test("a step without the condition or the labels that its model wants is refused, and one with too few numbers", async () => {
+  const schedule = new Float32Array(SCHEDULE_SIZE);
+  const pixels = new Uint8Array(6 * 30);
+  const say = async (config: RunConfig, input: Partial<TrainBatch>): Promise<string> => {
+    const { model, train } = config;
+    const stepper = await openStepper({ model, batch: 6, adam: train, start: initialState(config), threads: 1 });
+    try {
+      return await stepper.step({ pixels, schedule, ...input }).then(
+        () => "nothing",
+        (error) => `${error.kind}: ${error.message}`,
+      );
+    } finally {
+      await stepper.close();
+    }
+  };
+  const [classes, maps, , , embedder] = RUNS.map(([, config]) => config) as [
+    RunConfig,
+    RunConfig,
+    RunConfig,
+    RunConfig,
+    RunConfig,
+  ];
+  expect(await say(classes, {})).toBe("usage: expected a condition of 3 numbers an image but received none");
+  expect(await say(maps, {})).toBe("usage: expected a condition of 8 numbers an image but received none");
+  expect(await say(embedder, {})).toBe("usage: expected a label an image but received none");
+  expect(await say(classes, { condition: new Float32Array(17) })).toBe(
+    "usage: expected a condition of 3 numbers for each of 6 images but received 17 numbers",
+  );
+  expect(await say(embedder, { labels: new Int32Array(5) })).toBe("usage: expected a label for each of 6 images but received 5");
+  expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
+  await expect(
+    openStepper({ model: classes.model, batch: 6, adam: classes.train, start: initialState(classes), shard: 4 }),
+  ).rejects.toThrow("expected a shard that divides the batch of 6 images but received 4");
+});
