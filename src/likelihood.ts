@@ -79,6 +79,8 @@ export async function likelihood(
   const dims = height * width * channels;
   const count = Math.min(data.length, options.limit ?? data.length);
   if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
+  if (Array.isArray(given) && given.length !== data.length && given.length !== count)
+    fail("usage", `expected a condition for each of ${count} images but received ${given.length}`);
   const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, model.features]))));
   const flat = flatten(pixelcnnParameters(model), parameters);
   const weights = new Float32Array(
@@ -140,7 +142,5 @@ function conditionsFor(
 ): Float32Array {
   if (given === undefined) return conditionMatrix(condition, conditionsOf(condition, images));
   const each = Array.isArray(given) ? indices.map((i) => given[i] as ConditionValue) : indices.map(() => given as ConditionValue);
-  if (each.includes(undefined as never))
-    fail("usage", `expected a condition for each image but received ${(given as readonly unknown[]).length}`);
   return conditionMatrix(condition, each);
 }
