@@ -5,7 +5,7 @@ import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { latentConditions } from "../evaluate.ts";
 import { type LikelihoodOptions, likelihood } from "../likelihood.ts";
-import { type ConditionValue, conditionsOf } from "../models/condition.ts";
+import { type ConditionValue, checkDescribes, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { familyName } from "../models/probability.ts";
 import { randomFrom } from "../random.ts";
@@ -77,6 +77,7 @@ export async function compareConditions(
 }
 
 async function conditionsOfAll(condition: ConditionConfig, data: Dataset): Promise<ConditionValue[]> {
+  checkDescribes(condition, data);
   const values: ConditionValue[] = [];
   for (let from = 0; from < data.length; from += 256) {
     const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);

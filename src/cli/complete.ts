@@ -119,7 +119,7 @@ export default defineCommand({
   },
 });
 
-/** One condition an image: what was asked for, or the image's own label, or what the model's encoder makes of it. */
+/** One condition an image: what was asked for, or the image's own class. */
 async function completionConditions(
   words: ConditionWords,
   opened: OpenModel,

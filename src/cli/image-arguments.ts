@@ -15,7 +15,7 @@ export interface ModelImages {
   readonly pixels: Uint8Array;
   /** One an image: a path, or as the data set names it. */
   readonly names: readonly string[];
-  /** One an image: its class in the data set that it comes from, otherwise -1. */
+  /** One an image: its class in the data set that it comes from, as a model of classes numbers that name; otherwise -1. */
   readonly labels: readonly number[];
 }
 
@@ -42,10 +42,13 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
   if (some && !existsSync(word)) {
     const [, source, split, numbers] = some as unknown as [string, string, string, string];
     const data = await openForModel(config, { source, split, tell });
+    const { model } = config;
+    const classes = model.family === "gated-pixelcnn" && model.condition?.kind === "class" ? model.condition.classes : null;
     try {
       const indices = indicesOf(numbers, word, data.length);
       const { pixels, labels } = await data.batch(indices, { epoch: 0 });
-      return { pixels, names: indices.map((i) => data.nameOf(i)), labels: [...labels] };
+      const numbered = (label: number): number => classes?.indexOf(data.classes?.[label] ?? "") ?? label;
+      return { pixels, names: indices.map((i) => data.nameOf(i)), labels: Array.from(labels, numbered) };
     } finally {
       await data.close?.();
     }
