@@ -3,6 +3,7 @@ import { datasetFromArrays } from "./data/dataset.ts";
 import { completeByFullPasses, drawLevel, sampleByFullPasses } from "./full-pass.ts";
 import { likelihood } from "./likelihood.ts";
 import { type PixelcnnConfig, resolvePixelcnn } from "./models/config.ts";
+import { type NaiveCondition, naiveLogits } from "./models/naive.test-support.ts";
 import { pixelcnnParameters } from "./models/pixelcnn.ts";
 import type { Parameters } from "./nn/params.ts";
 import { randomFrom } from "./random.ts";
@@ -98,6 +99,84 @@ describe("sampling by full passes", () => {
     await expect(
       completeByFullPasses(model, parameters, { pixels: new Uint8Array(size).fill(5), mask: mask.fill(1) }),
     ).rejects.toThrow("expected levels below 5 but received 5 in image 0");
+  });
+});
+
+describe("with conditions", () => {
+  const CLASSES = ["a", "b", "c"];
+  const config: PixelcnnConfig = { ...small(2, 3, 2, 2), condition: { kind: "class", classes: CLASSES } };
+  const parameters = randomParameters(config, 2);
+  const size = 2 * 2 * 2;
+
+  /** Image i of seed 5 drawn by hand: logits of the naive forward, with and without, joined, and the level that owns the number drawn. */
+  function drawn(
+    i: number,
+    value: NaiveCondition,
+    guidance: number,
+    temperature: number,
+    given: Uint8Array | null = null,
+  ): number[] {
+    const random = randomFrom(5, i);
+    const pixels = new Uint8Array(size);
+    for (let at = 0; at < size; at++) {
+      const uniform = (random.bits() + 0.5) / 2 ** 32;
+      const [c, u] = [value, null].map((h) => naiveLogits(config, parameters, pixels, h)[at]!) as [number[], number[]];
+      const weights = c.map((logit, k) => Math.exp(((1 + guidance) * logit - guidance * u[k]!) / temperature));
+      const all = weights.reduce((a, b) => a + b);
+      const ends = weights.map((_, k) => weights.slice(0, k + 1).reduce((a, b) => a + b) / all);
+      const level = ends.findIndex((end) => uniform < end);
+      pixels[at] = given && at < 4 ? given[at]! : level;
+    }
+    return [...pixels];
+  }
+  const VALUES: NaiveCondition[] = [0, 2, [0.5, 0.5, 0], null];
+  const conditions = VALUES.map((value) => (Array.isArray(value) ? Float32Array.from(value) : (value as number | null)));
+
+  test.each([
+    [0, 1],
+    [1.5, 1],
+    [3, 0.7],
+  ])("and guidance %d at temperature %d: logits are (1 + g) with it - g without", async (guidance, temperature) => {
+    const options = { count: 4, seed: 5, guidance, temperature, conditions, batch: 3, threads: 1 };
+    const found = await sampleByFullPasses(config, parameters, options);
+    const expected = VALUES.map((value, i) => drawn(i, value, guidance, temperature));
+    expect([...found]).toEqual(expected.flat());
+    // Guidance does nothing to what has no condition.
+    if (guidance > 0) expect(expected[3]).toEqual(drawn(3, null, 0, temperature));
+  });
+
+  test("guidance changes what is drawn; one condition stands for all images; completion takes them too", async () => {
+    const options = { count: 4, seed: 5, threads: 1 };
+    const [plain, guided] = await Promise.all(
+      [0, 3].map((guidance) => sampleByFullPasses(config, parameters, { ...options, conditions: 1, guidance })),
+    );
+    expect(guided).not.toEqual(plain);
+    expect([...plain!]).toEqual([0, 1, 2, 3].flatMap((i) => drawn(i, 1, 0, 1)));
+    expect([...(await sampleByFullPasses(config, parameters, options))]).toEqual(
+      [0, 1, 2, 3].flatMap((i) => drawn(i, null, 0, 1)),
+    );
+    const given = Uint8Array.from({ length: 2 * size }, (_, i) => i % 3);
+    const mask = Uint8Array.of(1, 1, 0, 0);
+    const request = { pixels: given, mask, seed: 5, guidance: 2, conditions: [2, 0], threads: 1 };
+    expect([...(await completeByFullPasses(config, parameters, request))]).toEqual(
+      [2, 0].flatMap((value, i) => drawn(i, value, 2, 1, given.subarray(i * size))),
+    );
+  });
+
+  test("that cannot be: the words", async () => {
+    const say = (model: PixelcnnConfig, options: object): Promise<string> =>
+      sampleByFullPasses(model, randomParameters(model, 2), { count: 2, threads: 1, ...options }).then(
+        () => "nothing",
+        (error) => `${error.kind}: ${error.message}`,
+      );
+    const plain = { ...config, condition: null };
+    expect(await say(plain, { conditions: 1 })).toBe("usage: expected no condition for an unconditional model but received one");
+    expect(await say(plain, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
+    expect(await say(config, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
+    expect(await say(config, { guidance: -1, conditions: 1 })).toBe("usage: expected a guidance of at least 0 but received -1");
+    expect(await say(config, { conditions: 3 })).toBe("usage: expected a class from 0 to 2 (a, b, c) but received 3");
+    expect(await say(config, { conditions: [1] })).toBe("usage: expected a condition for each of 2 images but received 1");
+    expect(await say(config, { conditions: null })).toBe("nothing");
   });
 });
 
