@@ -1,9 +1,10 @@
 /**
  * What the command line keeps in an archive's notes, as JSON: where the model was, what values its levels stand for, names by their
- * numbers, names of classes. Notes may come from anyone: what does not fit the schema is not read.
+ * numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema is not read.
  */
 
 import { z } from "zod";
+import type { Condition } from "../codec/predictor.ts";
 import { fail } from "../errors.ts";
 import { evenTable, type LevelTable } from "./level-table.ts";
 
@@ -21,6 +22,8 @@ const notesSchema = z.object({
   /** Where the model was found when the archive was made: a shipped model's name, or a folder. */
   model: text.optional(),
   classes: z.array(text).optional(),
+  /** Where labels are, if not in the directory: each image's is the class that it is conditioned on. */
+  labels: z.literal("conditions").optional(),
   /** Names by their numbers, instead of a name an image in the directory. */
   names: z.array(z.tuple([z.string().max(1024), z.int().min(0), z.int().min(1)])).optional(),
   /** Some images had more values than the model has levels. */
@@ -37,6 +40,7 @@ export interface NotedImages {
   readonly tables: readonly LevelTable[];
   readonly names?: readonly NameRun[] | undefined;
   readonly lossy: boolean;
+  readonly labelsAreConditions?: boolean | undefined;
 }
 
 /** Names `${prefix}${first}` and on, so many. */
@@ -66,7 +70,7 @@ export function notedNames(notes: ArchiveNotes | null, count: number): string[] 
 }
 
 /** The notes of an archive, its images' tables in their order. */
-export function writeNotes({ model, classes, levels, tables, names, lossy }: NotedImages): string {
+export function writeNotes({ model, classes, levels, tables, names, lossy, labelsAreConditions }: NotedImages): string {
   const even = JSON.stringify(evenTable(levels));
   const numbers = new Map([[even, 0]]);
   const runs: [number, number][] = [];
@@ -84,6 +88,7 @@ export function writeNotes({ model, classes, levels, tables, names, lossy }: Not
     format: 1,
     ...(model === undefined ? {} : { model }),
     ...(classes ? { classes } : {}),
+    ...(labelsAreConditions ? { labels: "conditions" } : {}),
     ...(names ? { names } : {}),
     ...(lossy ? { lossy } : {}),
     ...mapped,
@@ -101,6 +106,15 @@ export function readNotes(text: string): ArchiveNotes | null {
   }
   const parsed = notesSchema.safeParse(json);
   return parsed.success ? parsed.data : null;
+}
+
+/** An image's label: the directory's, or the class that it is conditioned on where the notes say so. */
+export function labelOf(
+  notes: ArchiveNotes | null,
+  { label, condition }: { readonly label?: number | undefined; readonly condition?: Condition | undefined },
+): number | undefined {
+  if (label !== undefined || notes?.labels !== "conditions") return label;
+  return typeof condition === "number" ? condition : undefined;
 }
 
 /** The table of each image, by its index. */

@@ -1,22 +1,26 @@
 /**
  * `pixelcnn compress`: images to a .pxc archive, or to files of one image each. Without loss: what the model has no levels or channels for is
- * refused, unless the user gives levels up. Pixels, names and labels are kept; other metadata are not.
+ * refused, unless the user gives levels up. Pixels, names and labels are kept, and what a model with a condition was told; other metadata are not.
  */
 
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type CodecImage, type CodecProgress, encodeImages, encodeSingle } from "../codec/codec.ts";
 import { openPxc, readGroup, readSingleImage } from "../codec/container.ts";
-import { MOST_IMAGES_A_GROUP } from "../codec/group-record.ts";
+import { conditionsLength } from "../codec/group-conditions.ts";
+import { type GroupRecord, MOST_IMAGES_A_GROUP } from "../codec/group-record.ts";
+import { groupKey } from "../codec/plan-groups.ts";
 import { safeNames } from "../codec/safe-names.ts";
 import { fail } from "../errors.ts";
 import { makeFolder, writeWhole } from "../train/checkpoint.ts";
 import { type CodingModel, modelHint, openCodingModel } from "./archive-model.ts";
 import { nameRuns, writeNotes } from "./archive-notes.ts";
+import { conditionArgs } from "./condition-option.ts";
 import { evenTable, type LevelTable } from "./level-table.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
-import { openSourceImages, type SourceImage } from "./source-images.ts";
+import { openSourceConditions, type SourceConditions } from "./source-conditions.ts";
+import { openSourceImages, type SourceImage, type SourceImages } from "./source-images.ts";
 import { counted, type Terminal } from "./terminal.ts";
 
 export default defineCommand({
@@ -36,6 +40,7 @@ export default defineCommand({
       valueHint: "F.pxc",
       description: "The archive to write; with --single and several images, a folder",
     },
+    ...conditionArgs,
     split: { type: "string", valueHint: "S", default: "test", description: "test, train or all, of data that do not say" },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     single: {
@@ -66,6 +71,7 @@ export default defineCommand({
     "compress runs/digits mnist -o digits.pxc",
     "compress runs/photos holiday.png album/ -o photos.pxc --threads 4",
     "compress runs/digits mnist:test:0-99 --single -o digits/",
+    "compress runs/classes cats/ --class cat -o cats.pxc",
   ],
   async run(args, { terminal, signal, seed, positionals }) {
     const limit = numberOption("limit", args.limit, { min: 1 });
@@ -78,22 +84,27 @@ export default defineCommand({
     try {
       const started = performance.now();
       const { levels, channels } = model.predictor;
+      const conditions = await openSourceConditions(args, model, (text) => terminal.warn(text));
       const sources = await openSourceImages(positionals.slice(1), model.config, {
-        ...{ split: args.split, seed, limit, ownLevels: lossy, strict: !lossy, terminal },
+        ...{ split: args.split, seed, limit, ownLevels: lossy, strict: !lossy, conditionedOn: conditions?.from, terminal },
       });
       let images: Prepared;
       try {
-        images = await prepare(sources.read(), levels, lossy, args.single === true);
+        images = await prepare(sources, conditions, { levels, lossy, single: args.single === true });
       } finally {
         await sources.close();
       }
       const { tables, rounded } = images;
-      // Numbered names cost nothing in the notes. They go by the archive's order, which images of several sizes change.
-      const numbered = args.bare || !oneSize(images.coded) ? undefined : nameRuns(images.coded.map(({ name }) => name!));
+      // Numbered names cost nothing in the notes. They go by the archive's order, which images of several kinds change.
+      const ordered = new Set(images.coded.map(groupKey)).size === 1;
+      const numbered = args.bare || !ordered ? undefined : nameRuns(images.coded.map(({ name }) => name!));
+      // A class that an image is conditioned on is in the archive already.
+      const labelled = !args.bare && images.coded.some(({ label }) => label !== undefined);
+      const labelsAreConditions = labelled && images.coded.every(({ label, condition }) => label === condition);
       const coded = images.coded.map((image) => ({
         ...image,
         name: (numbered || args.bare) && !args.single ? undefined : image.name,
-        label: args.bare ? undefined : image.label,
+        label: args.bare || labelsAreConditions ? undefined : image.label,
       }));
       const even = evenTable(levels);
       const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
@@ -113,7 +124,7 @@ export default defineCommand({
         : await writeArchive(model, coded, out, {
             ...{ ...options, groupSize },
             notes: writeNotes({
-              ...{ model: modelHint(model.name), levels, tables, names: numbered, lossy: rounded > 0 },
+              ...{ model: modelHint(model.name), levels, tables, names: numbered, lossy: rounded > 0, labelsAreConditions },
               classes: args.bare ? null : sources.classes,
             }),
           });
@@ -123,26 +134,29 @@ export default defineCommand({
       const raw = coded.reduce((sum, { pixels }) => sum + Math.ceil((pixels.length * bits) / 8), 0);
       const bitsPerDim = (8 * files.bytes) / dims;
       const seconds = (performance.now() - started) / 1000;
+      const told = conditions && {
+        of: conditions.about,
+        images: coded.filter(({ condition }) => condition !== undefined).length,
+        bytes: files.conditions,
+      };
       const where = args.single && coded.length > 1 ? `${counted(coded.length, "file")} in ${out}` : out;
       return {
         json: {
           ...{ model: model.name, step: model.step, out, images: coded.length, bytes: files.bytes, payload: files.payload },
           ...{ dims, bitsPerDim, raw, channels, levels, lossy: rounded > 0, quantised: rounded, restored, seconds },
+          conditions: told,
         },
         text:
           `${counted(coded.length, "image")} in ${seconds.toFixed(1)} s: ${where}\n` +
           `${files.bytes} bytes, ${bitsPerDim.toFixed(4)} bits/dim (8 x file size / ${dims} dims); ` +
-          `raw, at ${counted(bits, "bit")} a sub-pixel, ${raw} bytes: ${(raw / files.bytes).toFixed(2)} times as many`,
+          `raw, at ${counted(bits, "bit")} a sub-pixel, ${raw} bytes: ${(raw / files.bytes).toFixed(2)} times as many` +
+          (told ? `\nconditions: ${told.of}; ${told.bytes} of the bytes, for ${counted(told.images, "image")}` : ""),
       };
     } finally {
       await model.close();
     }
   },
 });
-
-function oneSize(images: readonly CodecImage[]): boolean {
-  return images.every(({ height, width }) => height === images[0]!.height && width === images[0]!.width);
-}
 
 interface Prepared {
   readonly coded: CodecImage[];
@@ -151,12 +165,23 @@ interface Prepared {
   readonly rounded: number;
 }
 
-async function prepare(images: AsyncGenerator<SourceImage>, levels: number, lossy: boolean, single: boolean): Promise<Prepared> {
+interface PrepareOptions {
+  readonly levels: number;
+  readonly lossy: boolean;
+  readonly single: boolean;
+}
+
+async function prepare(
+  sources: SourceImages,
+  conditions: SourceConditions | null,
+  { levels, lossy, single }: PrepareOptions,
+): Promise<Prepared> {
   const even = JSON.stringify(evenTable(levels));
-  const coded: CodecImage[] = [];
-  const tables: LevelTable[] = [];
-  let rounded = 0;
-  for await (const { name, file, label, height, width, pixels, table, exact } of images) {
+  const images: SourceImage[] = [];
+  conditions?.checkCount(sources.length);
+  for await (const image of sources.read()) {
+    const { file, table, exact } = image;
+    conditions?.check(image);
     if (!exact && !lossy) {
       fail(
         "data",
@@ -171,17 +196,33 @@ async function prepare(images: AsyncGenerator<SourceImage>, levels: number, loss
           "but received others: leave out --single",
       );
     }
-    if (!exact) rounded++;
-    coded.push({ name, label, height, width, pixels });
-    tables.push(table);
+    images.push(image);
   }
-  return { coded, tables, rounded };
+  const values = await conditions?.of(images, 0);
+  return {
+    coded: images.map(({ name, label, height, width, pixels }, i) => {
+      return { name, label, height, width, pixels, condition: values?.[i] ?? undefined };
+    }),
+    tables: images.map(({ table }) => table),
+    rounded: images.filter(({ exact }) => !exact).length,
+  };
 }
 
 interface Written {
   readonly bytes: number;
   /** Bytes of the coded images alone. */
   readonly payload: number;
+  /** Bytes of what the model was told of them. */
+  readonly conditions: number;
+}
+
+function sizesOf(bytes: number, groups: readonly GroupRecord[]): Written {
+  const sum = (sizeOf: (group: GroupRecord) => number): number => groups.reduce((all, group) => all + sizeOf(group), 0);
+  return {
+    bytes,
+    payload: sum(({ payload }) => payload.length),
+    conditions: sum(({ conditions }) => conditionsLength(conditions)),
+  };
 }
 
 type Options = Parameters<typeof encodeImages>[2] & {};
@@ -196,9 +237,10 @@ async function writeArchive(
   await writeWhole(out, bytes);
   const file = openPxc(bytes);
   if (file.kind !== "archive") return fail("internal", "expected an archive but wrote a file of one image");
-  let payload = 0;
-  for (const index of file.groups.keys()) payload += readGroup(file, index, { pixelBudget: options.pixelBudget }).payload.length;
-  return { bytes: bytes.length, payload };
+  return sizesOf(
+    bytes.length,
+    file.groups.map((_, index) => readGroup(file, index, { pixelBudget: options.pixelBudget })),
+  );
 }
 
 /** One image goes to the file `out`; several into the folder `out`. */
@@ -213,17 +255,17 @@ async function writeSingles(
     fail("usage", `expected a folder for the files of ${images.length} images, one each, but ${out} is a file`);
   const names = safeNames(images.map(({ name }) => `${name?.replace(/\.\w{1,5}$/, "")}.pxc`));
   let bytes = 0;
-  let payload = 0;
+  const written: GroupRecord[] = [];
   for (const [i, image] of images.entries()) {
     const file = await encodeSingle(predictor, image, { ...options, pixelBudget });
     const path = folder ? join(out, names[i]!) : out;
     if (folder) await makeFolder(dirname(path));
     await writeWhole(path, file);
     bytes += file.length;
-    payload += readSingleImage(file, { ...predictor, pixelBudget }).payload.length;
+    written.push(readSingleImage(file, { ...predictor, pixelBudget }));
     onProgress?.({ images: i, count: 1, totalImages: images.length, row: 1, rows: 1 });
   }
-  return { bytes, payload };
+  return sizesOf(bytes, written);
 }
 
 /** A progress line over groups that may be worked on side by side. */

@@ -2,13 +2,16 @@
 
 import type { Picture } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import type { ConditionValue } from "../models/condition.ts";
 import { createEngine, type Engine } from "../raster/engine.ts";
 import { writeWhole } from "../train/checkpoint.ts";
+import { conditionArgs } from "./condition-option.ts";
 import { type HeatmapImage, heatmapOf } from "./heatmap.ts";
 import { valuesOf } from "./level-table.ts";
 import { openModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 import { defineCommand } from "./run-command.ts";
+import { openSourceConditions } from "./source-conditions.ts";
 import { openSourceImages, type SourceImage } from "./source-images.ts";
 import { counted } from "./terminal.ts";
 
@@ -39,6 +42,7 @@ export default defineCommand({
       description:
         "Image files and folders, of any size; named sets and other data, or some of them: mnist:test:0-99. Files with more values than the model has levels are taken to the nearest (two levels: a threshold at 127)",
     },
+    ...conditionArgs,
     split: { type: "string", valueHint: "S", default: "test", description: "test, train or all, of data that do not say" },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     csv: { type: "string", valueHint: "F.csv", description: "A table to write: file, bits, bits/dim, in the data's order" },
@@ -52,26 +56,35 @@ export default defineCommand({
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one. No number depends on it" },
   },
   many: true,
-  examples: ["score runs/digits mnist --csv digits.csv", "score runs/photos holiday.jpg photos/ --heatmap surprise.png"],
+  examples: [
+    "score runs/digits mnist --csv digits.csv",
+    "score runs/photos holiday.jpg photos/ --heatmap surprise.png",
+    "score runs/classes cat.png --class cat",
+  ],
   async run(args, { terminal, signal, seed, positionals }) {
     const limit = numberOption("limit", args.limit, { min: 1 });
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     if (args.pixels && !args.json) fail("usage", "expected --json with --pixels, which prints nothing for a person to read");
-    const { config, parameters, name, step } = await openModel(args.model);
+    const opened = await openModel(args.model);
+    const { config, parameters, name, step } = opened;
     const { model } = config;
     const started = performance.now();
+    const conditions = await openSourceConditions(args, opened, (text) => terminal.warn(text));
     const sources = await openSourceImages(positionals.slice(1), config, {
-      ...{ split: args.split, seed, limit, terminal },
+      ...{ split: args.split, seed, limit, conditionedOn: conditions?.from, terminal },
     });
     const engine = createEngine({ config: model, parameters }, { threads: threads > 1 ? threads : 0 });
     const scored: Scored[] = [];
     const shown: HeatmapImage[] = [];
     let rounded = 0;
     try {
+      conditions?.checkCount(sources.length);
       const progress = terminal.counter("scoring", "images");
       for await (const group of bySize(sources.read(), model.channels)) {
-        const bits = await scoreGroup(engine, group, signal, (done) => progress(scored.length + done, sources.length));
+        for (const image of group) conditions?.check(image);
+        const values = await conditions?.of(group, scored.length);
+        const bits = await scoreGroup(engine, group, values, signal, (done) => progress(scored.length + done, sources.length));
         for (const [i, image] of group.entries()) {
           const size = image.pixels.length;
           const own = bits.subarray(i * size, (i + 1) * size);
@@ -105,11 +118,13 @@ export default defineCommand({
     const seconds = (performance.now() - started) / 1000;
     const lines = [
       `${result.bits.toFixed(2)} bits an image, ${result.bitsPerDim.toFixed(4)} bits/dim: ${counted(scored.length, "image")} in ${seconds.toFixed(1)} s`,
+      ...(conditions ? [`conditions: ${conditions.about}`] : []),
       ...extremes(scored),
       ...(args.csv === undefined ? [] : [`table: ${args.csv}`]),
       ...(heatmap ? [heatmapLine(heatmap, scored.length)] : []),
     ];
-    return { json: { model: name, step, ...result, seconds, heatmap, csv: args.csv, each: scored }, text: lines.join("\n") };
+    const about = { model: name, step, ...result, conditions: conditions?.about, seconds };
+    return { json: { ...about, heatmap, csv: args.csv, each: scored }, text: lines.join("\n") };
   },
 });
 
@@ -131,6 +146,7 @@ async function* bySize(images: AsyncGenerator<SourceImage>, channels: number): A
 function scoreGroup(
   engine: Engine,
   group: readonly SourceImage[],
+  conditions: readonly ConditionValue[] | undefined,
   signal: AbortSignal,
   onImages: (done: number) => void,
 ): Promise<Float64Array> {
@@ -139,6 +155,7 @@ function scoreGroup(
   for (const [i, image] of group.entries()) pixels.set(image.pixels, i * first.length);
   return engine.score({
     images: { height, width, pixels },
+    conditions,
     signal,
     onProgress: ({ done, total }) => onImages(Math.floor((done / total) * group.length)),
   });

@@ -7,14 +7,15 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
-import type { Dataset } from "../data/dataset.ts";
+import { readCaptions } from "../data/captions.ts";
+import type { Batch, Dataset } from "../data/dataset.ts";
 import { imageCodec, isImageName, listImages } from "../data/folder.ts";
 import { namedSets } from "../data/named.ts";
 import { isNetpbm } from "../data/netpbm.ts";
 import { formatAt, openData } from "../data/open.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
-import type { RunConfig } from "../train/config.ts";
+import type { ConditionSource, RunConfig } from "../train/config.ts";
 import { indicesOf } from "./image-arguments.ts";
 import { evenTable, fitLevels, type LevelTable } from "./level-table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -32,6 +33,12 @@ export interface SourceImage {
   readonly table: LevelTable;
   /** Whether the table gives back the source's values. */
   readonly exact: boolean;
+  /** Its class, by name: the label's, or the subfolder that it lies in; null without one among images with classes, undefined where there are none. */
+  readonly className?: string | null | undefined;
+  /** The first text that describes it; null without one among images with captions, undefined where there are none. */
+  readonly caption?: string | null | undefined;
+  /** Of data with vectors. */
+  readonly vector?: Float32Array | undefined;
 }
 
 export interface SourceRules {
@@ -43,6 +50,8 @@ export interface SourceRules {
   readonly limit?: number | undefined;
   /** Leave the data's own levels as they are, even where the model's config binarises them. */
   readonly ownLevels?: boolean | undefined;
+  /** What of the images' data a condition is made of: only then captions beside files are read, and vectors that belong to the model's own data. */
+  readonly conditionedOn?: ConditionSource["from"] | undefined;
   /** Refuse files whose decoding loses something: 16 bits, several pages, CMYK. */
   readonly strict?: boolean | undefined;
   readonly terminal: Pick<Terminal, "warn" | "note">;
@@ -108,7 +117,7 @@ async function openPart(word: string, config: RunConfig, rules: SourceRules, sev
       `expected an image, a folder, a named set (${namedSets.join(", ")}), or some of one such as mnist:test:0-99, but received ${JSON.stringify(word)}, and there is no such file`,
     );
   }
-  if (!found.isDirectory() && isImageName(word)) return filesPart([word], () => basename(word), config, rules);
+  if (!found.isDirectory() && isImageName(word)) return filesPart([{ name: basename(word), file: word }], config, rules);
   if (!found.isDirectory() || (await formatAt(word)) !== "images")
     return dataPart(word, rules.split ?? "test", undefined, word, config, rules);
   const { files, others } = await listImages(word);
@@ -117,18 +126,36 @@ async function openPart(word: string, config: RunConfig, rules: SourceRules, sev
       "data",
       `expected images in ${word} but found ${others.length === 0 ? "none" : `only other files, ${others[0]} for one`}`,
     );
-  const inside = new Map(files.map((file) => [join(word, file), several ? `${basename(word)}/${file}` : file]));
-  return filesPart([...inside.keys()], (path) => inside.get(path)!, config, rules);
+  const classOf = classIn(files);
+  const captions = rules.conditionedOn === "captions" ? await readCaptions(word, files, others) : null;
+  const inFolder = files.map((file) => ({
+    name: several ? `${basename(word)}/${file}` : file,
+    file: join(word, file),
+    className: classOf(file),
+    caption: captions === null ? undefined : (captions.get(file)?.[0] ?? null),
+  }));
+  return filesPart(inFolder, config, rules);
 }
 
-function filesPart(paths: readonly string[], nameOf: (path: string) => string, config: RunConfig, rules: SourceRules): Part {
+/** Of each file the subfolder that names its class, as data/folder.ts has it. */
+function classIn(files: readonly string[]): (file: string) => string | null | undefined {
+  const divided = ["train", "test"].every((split) => files.some((file) => file.startsWith(`${split}/`)));
+  const classOf = (file: string): string | undefined => file.split("/").slice(divided ? 1 : 0, -1)[0];
+  const none = files.every((file) => classOf(file) === undefined);
+  return (file) => (none ? undefined : (classOf(file) ?? null));
+}
+
+type NamedFile = Pick<SourceImage, "name" | "file" | "className" | "caption">;
+
+function filesPart(files: readonly NamedFile[], config: RunConfig, rules: SourceRules): Part {
   return {
-    length: paths.length,
+    length: files.length,
     classes: null,
     async *read(count) {
-      for (const path of paths.slice(0, count)) {
-        const picture = rules.strict ? await decodeExactly(path, rules.terminal) : await imageCodec.decode(path, path);
-        yield { name: nameOf(path), file: path, label: undefined, ...levelsOf(picture, path, config) };
+      for (const one of files.slice(0, count)) {
+        const { file } = one;
+        const picture = rules.strict ? await decodeExactly(file, rules.terminal) : await imageCodec.decode(file, file);
+        yield { ...one, label: undefined, ...levelsOf(picture, file, config) };
       }
     },
   };
@@ -141,15 +168,16 @@ async function dataPart(
   numbers: string | undefined,
   word: string,
   config: RunConfig,
-  { seed, ownLevels, limit, terminal }: SourceRules,
+  { seed, ownLevels, limit, conditionedOn, terminal }: SourceRules,
 ): Promise<Part> {
   if (split !== "train" && split !== "test" && split !== "all")
     return fail("usage", `expected test, train or all for the split but received ${JSON.stringify(split)}`);
-  const { source: _, limit: __, height: ___, width: ____, fit: _____, levels, binarise, ...others } = config.data;
+  const { source: _, limit: __, height: ___, width: ____, fit: _____, vectors, levels, binarise, ...others } = config.data;
   const made = ownLevels ? {} : { binarise, ...(levels === undefined ? {} : { levels }) };
   const data = await openData(source, {
     ...others,
     ...made,
+    ...(conditionedOn === "vectors" && vectors !== undefined ? { vectors } : {}),
     channels: "auto",
     split,
     onWarning: (text) => terminal.warn(text),
@@ -171,16 +199,30 @@ async function dataPart(
       const most = Math.max(1, Math.min(AT_ONCE, limit ?? AT_ONCE));
       for (let first = 0; first < count; first += most) {
         const chosen = Array.from({ length: Math.min(most, count - first) }, (_, i) => indices?.[first + i] ?? first + i);
-        const { pixels, labels } = await data.batch(chosen, { epoch: 0 });
-        const size = pixels.length / chosen.length;
+        const batch = await data.batch(chosen, { epoch: 0 });
+        const size = batch.pixels.length / chosen.length;
         for (const [i, index] of chosen.entries()) {
           const name = data.nameOf(index);
-          const label = labels[i]! < 0 ? undefined : labels[i]!;
-          yield { name, file: name, label, ...fromData(data, pixels.subarray(i * size, (i + 1) * size), name, config) };
+          const levels = fromData(data, batch.pixels.subarray(i * size, (i + 1) * size), name, config);
+          yield { name, file: name, ...describedBy(data, index, batch, i), ...levels };
         }
       }
     },
     close: async () => data.close?.(),
+  };
+}
+
+type Said = Pick<SourceImage, "label" | "className" | "caption" | "vector">;
+
+/** What the data say about image `index`, which is the `i`-th of a batch. */
+function describedBy(data: Dataset, index: number, { size, labels, vectors }: Batch, i: number): Said {
+  const label = labels[i]! < 0 ? undefined : labels[i]!;
+  const D = (vectors?.length ?? 0) / size;
+  return {
+    label,
+    className: data.classes === null ? undefined : label === undefined ? null : data.classes[label]!,
+    caption: data.captionsOf && (data.captionsOf(index)[0] ?? null),
+    vector: vectors?.slice(i * D, (i + 1) * D),
   };
 }
 
