@@ -1,6 +1,6 @@
 /**
- * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else a shipped one, else the folder that the
- * archive's notes name. Notes may come from anyone, so only a plain folder below here or beside the archive is looked into.
+ * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else what the archive's notes name, else a
+ * shipped one. Notes may come from anyone, so only a plain folder below here or beside the archive is looked into.
  */
 
 import { existsSync } from "node:fs";
@@ -63,7 +63,10 @@ export async function findCodingModel(
       `expected the model with the digest ${wanted}${from}, which coded ${archive}, but received ${given}, whose digest is ${digest}`,
     );
   }
-  const places = [...shippedModels(), ...(hint === undefined ? [] : placesOf(hint, archive))];
+  // The likeliest first: each place is a model to load and to hash.
+  const shipped = shippedModels();
+  const hinted = hint === undefined ? [] : [...shipped.filter((name) => name === hint), ...placesOf(hint, archive)];
+  const places = [...new Set([...hinted, ...shipped])];
   for (const place of places) {
     const model = await openCodingModel(place, threads).catch(() => null);
     if (model && hex(model.predictor.digest).startsWith(wanted)) return model;

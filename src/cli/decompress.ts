@@ -10,14 +10,23 @@ import { encode } from "fast-png";
 import { type DecodedImage, decodeGroups, describeImage, within } from "../codec/codec.ts";
 import { openPxc, type PxcFile, readHeader } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
+import type { Condition } from "../codec/predictor.ts";
 import { safeNames } from "../codec/safe-names.ts";
 import { type LostImages, salvageArchive } from "../codec/salvage.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import { makeFolder } from "../train/checkpoint.ts";
-import { contentsOf, namesOf, readArchive } from "./archive-contents.ts";
+import {
+  conditionJson,
+  conditionsIn,
+  contentsOf,
+  describeCondition,
+  describeConditions,
+  namesOf,
+  readArchive,
+} from "./archive-contents.ts";
 import { type CodingModel, findCodingModel, wantedDigest } from "./archive-model.ts";
-import { type ArchiveNotes, notedNames, readNotes, tablesOf } from "./archive-notes.ts";
+import { type ArchiveNotes, labelOf, notedNames, readNotes, tablesOf } from "./archive-notes.ts";
 import { progressOf } from "./compress.ts";
 import { valuesOf } from "./level-table.ts";
 import { numberOption } from "./number-option.ts";
@@ -163,14 +172,14 @@ class Targets {
     }
   }
 
-  async write({ index, name, label, height, width, pixels }: DecodedImage): Promise<void> {
+  async write({ index, name, label, condition, height, width, pixels }: DecodedImage): Promise<void> {
     const { channels } = this.#options.model.predictor;
     if (channels !== 1 && channels !== 3 && channels !== 4)
       return fail("usage", `expected a model of 1, 3 or 4 channels to write PNG files but it has ${channels}`);
     const file = this.#files[index]!;
     const values = valuesOf(pixels, this.#tableOf(index), name);
     await this.#save(file, pngOf({ height, width, channels, pixels: values }));
-    this.#written.set(index, { file, label });
+    this.#written.set(index, { file, label: labelOf(this.#options.notes, { label, condition }) });
   }
 
   /** Writes the labels, if there are any. */
@@ -269,32 +278,51 @@ function salvaged(result: Salvaged, terminal: Terminal): Outcome {
   };
 }
 
+interface ListedImage {
+  readonly name: string;
+  readonly label: number | undefined;
+  readonly condition: Condition | undefined;
+  readonly height: number;
+  readonly width: number;
+}
+
 /** What an archive says about itself, image by image. */
 function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefined): Outcome {
   const contents = contentsOf(archive, bytes, { pixelBudget });
   const { digest } = contents;
   if (!("groups" in contents)) {
-    const text = `${archive}: one image, ${bytes.length} bytes, coded with the model ${digest}...`;
-    return { json: { archive, kind: contents.file.kind, bytes: bytes.length, digest, images: 1 }, text };
+    const { condition, file } = contents;
+    const told = condition === undefined ? "" : `; condition: ${describeCondition(condition)}`;
+    const text = `${archive}: one image, ${bytes.length} bytes, coded with the model ${digest}...${told}`;
+    const about = { archive, kind: file.kind, bytes: bytes.length, digest, images: 1 };
+    return { json: { ...about, condition: conditionJson(condition) }, text };
   }
   const { file, notes, names, groups } = contents;
-  const images: { name: string; label: number | undefined; height: number; width: number }[] = [];
-  for (const { first, count, height, width } of groups) {
-    for (let position = first; position < first + count; position++) {
-      const { index, label } = describeImage(file, position);
-      images[index] = { name: names[index]!, label, height, width };
+  const images: ListedImage[] = [];
+  for (const { first, count, height, width, conditions } of groups) {
+    for (let i = 0; i < count; i++) {
+      const condition = conditions?.[i];
+      const { index, label } = describeImage(file, first + i);
+      images[index] = { name: names[index]!, label: labelOf(notes, { label, condition }), condition, height, width };
     }
   }
   const { channels, levels } = file.header;
+  const conditions = conditionsIn(groups);
   const about =
     `${archive}: ${counted(file.images, "image")} in ${counted(groups.length, "group")}, ${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
-    `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}${notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : ""}`;
-  const rows = images.map(({ name, label, height, width }) => {
+    `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}${notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : ""}` +
+    (conditions.bytes > 0 ? `\nconditions: ${describeConditions(conditions, notes)}` : "");
+  const rows = images.map(({ name, label, condition, height, width }) => {
     const of = label === undefined ? "" : `  ${notes?.classes?.[label] ?? label}`;
-    return `  ${height}x${width}  ${name}${of}`;
+    const told = condition === undefined || condition === label ? "" : `  (${describeCondition(condition)})`;
+    return `  ${height}x${width}  ${name}${of}${told}`;
   });
   return {
-    json: { archive, kind: file.kind, bytes: bytes.length, digest, channels, levels, groups: groups.length, notes, images },
+    json: {
+      ...{ archive, kind: file.kind, bytes: bytes.length, digest, channels, levels, groups: groups.length, notes },
+      conditions,
+      images: images.map((image) => ({ ...image, condition: conditionJson(image.condition) })),
+    },
     text: [about, ...rows].join("\n"),
   };
 }

@@ -6,8 +6,18 @@ import { within } from "../codec/codec.ts";
 import { readSingleImage, readStart } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { PixelcnnError } from "../errors.ts";
-import { type ArchiveContents, contentsOf, readArchive, type SingleContents } from "./archive-contents.ts";
+import {
+  type ArchiveContents,
+  conditionJson,
+  conditionsIn,
+  contentsOf,
+  describeCondition,
+  describeConditions,
+  readArchive,
+  type SingleContents,
+} from "./archive-contents.ts";
 import { findCodingModel } from "./archive-model.ts";
+import { labelOf } from "./archive-notes.ts";
 import type { Outcome } from "./run-command.ts";
 import { alignedRows, counted } from "./terminal.ts";
 
@@ -67,17 +77,21 @@ async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveCo
   const { channels, levels } = file.header;
   const model = await modelOf(digest, notes?.model, archive);
   const counts = new Map<string, number>();
-  let [payload, stored, pixels] = [0, 0, 0];
+  let [payload, stored, pixels, labels] = [0, 0, 0, 0];
   for (const group of groups) {
     const size = `${group.height}x${group.width}`;
     counts.set(size, (counts.get(size) ?? 0) + group.count);
     payload += group.payload.length;
     stored += group.stored.filter(Boolean).length;
     pixels += group.count * group.height * group.width;
+    for (let i = 0; i < group.count; i++) {
+      const image = { label: file.labels?.[group.first + i], condition: group.conditions?.[i] };
+      if (labelOf(notes, image) !== undefined) labels++;
+    }
   }
   const dims = pixels * channels;
   const bitsPerDim = (8 * bytes.length) / dims;
-  const labels = file.labels?.filter((label) => label !== undefined).length ?? 0;
+  const conditions = conditionsIn(groups);
   const classes = notes?.classes ?? null;
   const sizes = [...counts].sort(([, a], [, b]) => b - a);
   const shown = sizes.slice(0, 6).map(([size, count]) => (sizes.length === 1 ? size : `${count} of ${size}`));
@@ -91,6 +105,7 @@ async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveCo
       "labels",
       labels === 0 ? "none" : `of ${counted(labels, "image")}${classes ? `, ${counted(classes.length, "class name")}` : ""}`,
     ],
+    ...(conditions.bytes === 0 ? [] : [["conditions", describeConditions(conditions, notes)] satisfies [string, unknown]]),
     ["groups", `${groups.length}, of at most ${counted(Math.max(...groups.map(({ count }) => count)), "image")}`],
     ["model", modelRow(model, digest, notes?.model)],
     [
@@ -105,6 +120,7 @@ async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveCo
   if (lossy) rows.push(["lossless", "NO: some images were taken to the nearest levels when they were compressed"]);
   const json = {
     ...{ kind: "archive", archive, images: file.images, channels, levels, groups: groups.length, stored, labels, classes, lossy },
+    conditions,
     sizes: sizes.map(([size, count]) => ({ ...sizeOf(size), count })),
     ...{ digest, model, modelHint: notes?.model ?? null, bytes: bytes.length, payload, dims, bitsPerDim },
   };
@@ -120,14 +136,21 @@ function sizeOf(text: string): { height: number; width: number } {
 async function aboutOne(archive: string, bytes: Uint8Array, { digest }: SingleContents): Promise<Outcome> {
   const model = await modelOf(digest, undefined, archive);
   const limits = { channels: model?.channels ?? 1, levels: model?.levels ?? 256, pixelBudget };
-  const { height, width, payload, stored } = within(archive, () => readSingleImage(bytes, limits, { whole: model !== null }));
-  const about = { kind: "single", archive, images: 1, height, width, digest, model, bytes: bytes.length };
+  const { height, width, payload, stored, conditions } = within(archive, () =>
+    readSingleImage(bytes, limits, { whole: model !== null }),
+  );
+  const condition = conditions?.[0];
+  const about = {
+    ...{ kind: "single", archive, images: 1, height, width, digest, model, bytes: bytes.length },
+    condition: conditionJson(condition),
+  };
   const rows: [string, unknown][] = [
     ["archive", `${archive}, a file of one image`],
     [
       "image",
       `${height}x${width}${model ? `; ${counted(model.channels, "channel")}, ${model.levels} levels` : ", as the file says: only its model can check it"}`,
     ],
+    ...(condition === undefined ? [] : [["condition", describeCondition(condition)] satisfies [string, unknown]]),
     ["model", modelRow(model, `${digest}...`, undefined)],
     ["bytes", `${bytes.length}, of which ${payload.length} are the image${stored[0] ? ", stored as it is" : ""}`],
   ];
