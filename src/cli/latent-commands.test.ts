@@ -132,7 +132,10 @@ function cellsOf(file: string, rows: number, columns: number): number[][][] {
 }
 const bytes = (file: string): Buffer => readFileSync(at(file));
 
-describe("encode", () => {
+/** A test here starts up to seven processes, which a busy machine does not do in the usual minute. */
+const SEVERAL = { timeout: 240_000 };
+
+describe("encode", SEVERAL, () => {
   test("a folder as .npy, .csv and .json: the same numbers, and --latent reads all three as --like sees the images", async () => {
     const done = await Promise.all(
       ["npy", "csv", "json"].map((ending) => json("encode", "latents", "people", "-o", `codes.${ending}`, "--threads", "1")),
@@ -206,7 +209,7 @@ describe("encode", () => {
   });
 });
 
-describe("reconstruct", () => {
+describe("reconstruct", SEVERAL, () => {
   test("a row an image: itself, the baseline's grey reconstruction with its squared error, samples", async () => {
     const words = ["reconstruct", "latents", A, B, "--baseline", "blurred", "-n", "3", "--scale", "1", "--seed", "5"];
     const done = await json(...words, "-o", "rows.png");
@@ -252,7 +255,7 @@ describe("reconstruct", () => {
   });
 });
 
-describe("interpolate", () => {
+describe("interpolate", SEVERAL, () => {
   const between = (a: Float32Array, b: Float32Array, t: number): Float32Array => a.map((x, i) => (1 - t) * x + t * b[i]!);
 
   test("latents on a line, the draws of a row the same, the images at both ends", async () => {
