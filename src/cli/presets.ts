@@ -88,7 +88,8 @@ export const PRESETS = {
     summary: "MNIST, binarised: an encoder to 10 latents, and a PixelCNN that draws what they leave open",
     data: STOCHASTIC,
     model: { family: "autoencoder", latents: 10, decoder: { kind: "pixelcnn", ...BINARY } },
-    train: { batch: 16, rate: 4e-3, decay: "cosine", budget: { minutes: 10 } },
+    // At 5e-3, or risen to in a hundred steps, the latents can run away to hundreds and every gate sticks.
+    train: { batch: 16, rate: 3e-3, warmup: 500, decay: "cosine", budget: { minutes: 10 } },
   },
   "mnist-deconvolution": {
     summary: "The same encoder with a deconvolution trained on squared error: the paper's baseline",
@@ -100,7 +101,7 @@ export const PRESETS = {
     summary: "CIFAR-10: an encoder to 100 latents with a PixelCNN decoder",
     data: {},
     model: { family: "autoencoder", latents: 100, decoder: { kind: "pixelcnn", ...COLOUR } },
-    train: { batch: 16, rate: 3e-3, decay: "cosine", budget: { minutes: 60 } },
+    train: { batch: 16, rate: 2e-3, warmup: 500, decay: "cosine", budget: { minutes: 60 } },
   },
   "cifar10-deconvolution": {
     summary: "CIFAR-10: an encoder to 100 latents with a deconvolution trained on squared error",

@@ -34,7 +34,7 @@ export default defineCommand({
       type: "string",
       valueHint: "T",
       default: "1",
-      description: "Below 1: likelier, plainer images; above: wilder; 0: the likeliest level each time",
+      description: "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
     },
     scale: {
       type: "string",
@@ -56,7 +56,7 @@ export default defineCommand({
   async run(args, { terminal, signal, seed = 1 }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
     const guidance = numberOption("guidance", args.guidance, { fraction: true });
-    const temperature = numberOption("temperature", args.temperature, { fraction: true })!;
+    const temperature = numberOption("temperature", args.temperature, { fraction: true, above: !args.oracle })!;
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
