@@ -19,6 +19,7 @@ const map = (height: number, width: number, channels = 2) => ({ kind: "map", hei
 const kinds: [string, Partial<PixelcnnInput>][] = [
   ["classes, grey", { condition: { kind: "class", classes: ["shirt", "shoe", "bag"] } }],
   ["a vector, colour", { channels: 3, condition: { kind: "vector", size: 4 } }],
+  ["a vector that is scaled", { condition: { kind: "vector", size: 4, scale: 3.7 } }],
   ["a map of the image's size, grey, no skip", { skip: 0, condition: map(5, 7) }],
   ["a larger map, grey", { condition: map(6, 9) }],
   ["a map of half the size, colour, dilations 1 2", { channels: 3, dilations: [1, 2], depth: 4, condition: map(3, 4) }],

@@ -31,6 +31,7 @@ export interface RasterCondition {
   readonly kind: string;
   readonly classes?: readonly string[] | undefined;
   readonly size?: number | undefined;
+  readonly scale?: number | undefined;
   readonly height?: number | undefined;
   readonly width?: number | undefined;
   readonly channels?: number | undefined;
@@ -100,13 +101,17 @@ function checkConfig(config: RasterConfig): void {
 /** The condition of a config, checked. */
 export function conditionOf({ condition }: RasterConfig): ConditionConfig | null {
   if (condition === null) return null;
-  const { kind, classes, size, height, width, channels, features } = condition;
+  const { kind, classes, size, scale, height, width, channels, features } = condition;
   if (kind === "class") {
     if (!Array.isArray(classes) || classes.length < 2 || !classes.every((name) => typeof name === "string"))
       fail("model", `expected the names of at least two classes for condition.classes but received ${show(classes)}`);
     return { kind, classes: [...classes] };
   }
-  if (kind === "vector") return { kind, size: checkInteger("condition.size", size, 1) };
+  if (kind === "vector") {
+    if (scale !== undefined && !(typeof scale === "number" && scale > 0 && Number.isFinite(scale)))
+      fail("model", `expected a number above 0 for condition.scale but received ${show(scale)}`);
+    return { kind, size: checkInteger("condition.size", size, 1), ...(scale === undefined ? {} : { scale }) };
+  }
   if (kind !== "map")
     return fail(
       "model",
