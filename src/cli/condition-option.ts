@@ -28,7 +28,11 @@ export const conditionArgs = {
     description:
       "Condition on numbers: a .npy, .json or .csv file (as `pixelcnn encode` writes), or the numbers themselves: 0.5,-1,...",
   },
-  text: { type: "string", valueHint: "T", description: "Condition on a text, of a model trained with captions" },
+  text: {
+    type: "string",
+    valueHint: "T",
+    description: "Condition on a text, of a model trained with captions; `sample` takes several, a row each",
+  },
   unconditional: { type: "boolean", description: "Leave the condition out, of a model trained with train.conditionDropout" },
 } as const;
 
@@ -36,7 +40,7 @@ export interface ConditionWords {
   readonly class?: string | undefined;
   readonly like?: string | undefined;
   readonly latent?: string | undefined;
-  readonly text?: string | undefined;
+  readonly text?: string | readonly string[] | undefined;
   readonly unconditional?: boolean | undefined;
 }
 
@@ -101,7 +105,7 @@ export async function askedConditions(
         condition.kind === "class" ? wrong("latent") : (value) => conditionNumbers(condition, value),
       );
     case "text":
-      return opened.config.condition?.from === "captions" ? readText(words.text!) : wrong("text");
+      return opened.config.condition?.from === "captions" ? readTexts([words.text!].flat()) : wrong("text");
     case "like": {
       const images = await readImages([words.like!], opened.config, tell);
       return (await conditionsLike(images, opened)) ?? wrong("like");
@@ -211,8 +215,8 @@ function numbersOf(words: readonly unknown[], where: string): Float32Array {
   });
 }
 
-async function readText(text: string): Promise<Asked[]> {
+async function readTexts(texts: readonly string[]): Promise<Asked[]> {
   const { embedTexts } = await import("../text/sentence-vectors.ts");
-  const { vectors } = await embedTexts([text]);
-  return [{ label: text, value: vectors }];
+  const { vectors, size } = await embedTexts(texts);
+  return texts.map((label, i) => ({ label, value: vectors.slice(i * size, (i + 1) * size) }));
 }

@@ -47,13 +47,14 @@ export default defineCommand({
       description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
     },
   },
+  repeated: ["text"],
   examples: [
     "sample runs/digits -n 64 -o digits.png",
     "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7",
     "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
     'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
   ],
-  async run(args, { terminal, signal, seed = 1 }) {
+  async run(args, { terminal, signal, seed = 1, valuesOf }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
     const guidance = numberOption("guidance", args.guidance, { fraction: true });
     const temperature = numberOption("temperature", args.temperature, { fraction: true, above: !args.oracle })!;
@@ -64,7 +65,9 @@ export default defineCommand({
     const { parameters, name, step } = opened;
     const { model } = opened.config;
     const asked =
-      (await askedConditions(args, opened, (text) => terminal.warn(text))) ??
+      (await askedConditions({ ...args, text: args.text === undefined ? undefined : valuesOf("text") }, opened, (text) =>
+        terminal.warn(text),
+      )) ??
       everyClass(model) ??
       (model.condition === null
         ? null
