@@ -5,6 +5,7 @@ import { subset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { describeEvaluation, evaluate } from "../evaluate.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "../likelihood.ts";
+import { checkDescribes } from "../models/condition.ts";
 import { familyName } from "../models/probability.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { compareConditions, noCondition } from "./compare-conditions.ts";
@@ -113,6 +114,7 @@ async function classify(
   const { condition } = config.model;
   if (condition?.kind !== "class")
     return fail("usage", `expected a model of classes for --classify but ${name} is ${familyName(whole.config.model)} without`);
+  checkDescribes(condition, data);
   const results: Likelihood[] = [];
   for (const [value, label] of condition.classes.entries()) {
     const onProgress = terminal.counter(`class ${label} (${value + 1} of ${condition.classes.length})`, "images");
