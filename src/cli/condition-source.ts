@@ -110,19 +110,26 @@ async function encode(
   return { vectors, size: vectors.length / data.length };
 }
 
-/** Each image with the vectors of the other images of its class as variants; its own where it is alone or has no class. */
+/** Peers of an image at most: of a class of thousands, every pair would fill the memory. */
+const PEERS = 32;
+
+/** Each image with the vectors of other images of its class as variants, those that come after it; its own where it is alone or has no class. */
 async function withPeers(data: Dataset, vectors: Float32Array, size: number): Promise<Dataset> {
   const labels = await labelsOf(data);
   const members = new Map<number, number[]>();
-  for (const [i, label] of labels.entries()) members.set(label, [...(members.get(label) ?? []), i]);
+  for (const [i, label] of labels.entries()) {
+    if (!members.has(label)) members.set(label, []);
+    members.get(label)!.push(i);
+  }
+  const places = new Map([...members.values()].flatMap((images) => images.map((i, place) => [i, place] as const)));
   const rows: number[] = [];
   const offsets = [0];
   labels.forEach((label, i) => {
-    const peers = label < 0 ? [] : members.get(label)!.filter((j) => j !== i);
+    const all = label < 0 ? [i] : members.get(label)!;
+    const place = label < 0 ? 0 : places.get(i)!;
     // Beginning with the next one, so that the one that tests use is not the same image for a whole class.
-    const from = peers.findIndex((j) => j > i);
-    const turned = from > 0 ? [...peers.slice(from), ...peers.slice(0, from)] : peers;
-    rows.push(...(turned.length > 0 ? turned : [i]));
+    const peers = Array.from({ length: Math.min(PEERS, all.length - 1) }, (_, k) => all[(place + 1 + k) % all.length]!);
+    rows.push(...(peers.length > 0 ? peers : [i]));
     offsets.push(rows.length);
   });
   const matrix = new Float32Array(rows.length * size);

@@ -68,8 +68,12 @@ export default defineCommand({
     const tell = (text: string): void => terminal.warn(text);
     const opened = await openForModel(config, { source: args.data, split: args.split, seed, tell });
     try {
-      const some = limit === undefined || limit >= opened.length ? opened : subset(opened, { to: limit });
-      const data = await attachConditions(some, config.condition, { folder, threads: options.threads, signal, tell });
+      const attach = (to: Dataset): Promise<Dataset> =>
+        attachConditions(to, config.condition, { folder, threads: options.threads, signal, tell });
+      const first = (of: Dataset): Dataset => (limit === undefined || limit >= of.length ? of : subset(of, { to: limit }));
+      // Peers are chosen among all images, whatever the limit.
+      const hasPeers = config.condition?.from === "encoder" && config.condition.of === "class";
+      const data = hasPeers ? first(await attach(opened)) : await attach(first(opened));
       const started = performance.now();
       const about = { model: name, step, data: data.name, split: data.split, of: opened.length };
       const where = `${data.length} of ${opened.length} images of ${data.name}, ${data.split} split`;
