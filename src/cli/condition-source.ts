@@ -53,6 +53,8 @@ export function conditionConfigOf(
   const fixed = typeof given === "object" && given !== null ? given : {};
   if (source === null) return given as PixelcnnInput["condition"];
   if (source.from === "class") {
+    // Those of a config that names them stay: whoever goes on is told when the data's are others now (checkDescribes).
+    if ("classes" in fixed) return { kind: "class", ...fixed } as PixelcnnInput["condition"];
     const classes =
       data.classes ?? fail("usage", `expected classes for --condition class but ${data.name} has none: subfolders are classes`);
     return { kind: "class", classes: [...classes] };
@@ -79,7 +81,7 @@ export async function scaleOfVectors(data: Dataset): Promise<number | undefined>
 }
 
 export interface AttachOptions {
-  /** The run's folder, which holds the encoder's copy. */
+  /** The run's folder, which holds the encoder's copy; null of a run that is about to start, whose encoder lies elsewhere. */
   readonly folder: string | null;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -140,7 +142,7 @@ async function withPeers(data: Dataset, vectors: Float32Array, size: number): Pr
 /** Copies the encoder's model into a new run's folder, so that the run is whole by itself; the source as the run's config keeps it. */
 export async function keepEncoder(config: RunConfig, folder: string): Promise<RunConfig> {
   const { condition } = config;
-  if (condition?.from !== "encoder" || condition.model === ENCODER_FOLDER) return config;
+  if (condition?.from !== "encoder") return config;
   const { folder: from } = await openAnyModel(condition.model);
   await makeFolder(join(folder, ENCODER_FOLDER));
   for (const file of ["config.json", "model.safetensors", "log.jsonl"]) {

@@ -3,8 +3,9 @@
  * Every key is checked against the schema before the data are opened; an unknown one names the nearest.
  */
 
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { Dataset } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
@@ -130,6 +131,12 @@ export async function draftRun({
     const { data, model, train, condition = null } = structuredClone(PRESETS[known!] as Preset);
     draft = { format: 1, data, model, condition, train };
   }
+  if (condition) {
+    draft.condition = condition.source;
+    // What a file says of it is of another condition.
+    delete draft.model.condition;
+    if (condition.vectors !== undefined) draft.data.vectors = condition.vectors;
+  }
   for (const setting of settings) {
     const { key, value } = readSetting(setting);
     // A budget is one of three; setting one of them replaces another.
@@ -137,10 +144,6 @@ export async function draftRun({
     assign(draft, key, value);
   }
   if (budget) draft.train.budget = budget;
-  if (condition) {
-    draft.condition = condition.source;
-    if (condition.vectors !== undefined) draft.data.vectors = condition.vectors;
-  }
   if (seed !== undefined) draft.train.seed = seed;
   if (typeof draft.data.vectors === "string") {
     const { vectors } = draft.data;
@@ -151,11 +154,19 @@ export async function draftRun({
   }
   // Its own errors come now, not after the data were read.
   parseStrict(trainSchema, draft.train, "the train part of the run config");
-  parseStrict(
+  const { family } = parseStrict(
     modelSchema,
     { height: 1, width: 1, channels: 1, levels: 2, ...withoutCondition(draft.model) },
     "the model part of the run config",
   );
+  draft.condition = parseStrict(conditionSourceSchema.nullable(), draft.condition, "the condition part of the run config");
+  if (draft.condition && family !== "gated-pixelcnn")
+    fail(
+      "usage",
+      `expected no --condition for a model of family ${family}: ${family === "embedder" ? "it draws no images" : "its decoder is conditioned on what its own encoder makes of each image"}`,
+    );
+  if (draft.condition?.from === "vectors" && draft.data.vectors === undefined)
+    fail("usage", "expected a .npy file for the condition, --condition vectors:F.npy or data.vectors, but received none");
   return { draft, origin: file ?? `preset ${name}` };
 }
 
@@ -194,7 +205,11 @@ async function readDraft(file: string): Promise<RunDraft> {
     return fail("usage", `expected JSON in the config file ${file} but ${(error as Error).message}`, error);
   }
   if (isTree(json)) checkKeys(json, file);
-  return parseStrict(draftSchema, json, `the config file ${file}`);
+  const draft = parseStrict(draftSchema, json, `the config file ${file}`);
+  const { condition } = draft;
+  // The encoder of another run lies in its folder, beside its config.
+  if (condition?.from !== "encoder" || !existsSync(join(dirname(file), condition.model, "config.json"))) return draft;
+  return { ...draft, condition: { ...condition, model: join(dirname(file), condition.model) } };
 }
 
 /** The whole config, now that the data are open: their size, channels and levels are the model's. `scale`: of a condition's vectors. */

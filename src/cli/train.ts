@@ -160,7 +160,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   await makeFolder(folder);
   await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
-  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, folder, terminal);
+  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, null, terminal);
   const scale = draft.condition?.from === "thumbnail" ? undefined : await scaleOfVectors(splits.train);
   const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train, scale), folder);
   const { train } = config;
@@ -176,7 +176,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
 async function conditioned(
   { train, test }: Splits,
   source: ConditionSource | null,
-  folder: string,
+  folder: string | null,
   { warn, note }: Pick<Terminal, "warn" | "note">,
 ): Promise<Splits> {
   if (source?.from === "encoder" || source?.from === "captions")
