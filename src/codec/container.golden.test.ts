@@ -26,11 +26,11 @@ const ARCHIVE = `
 const SINGLE = "89707863 01 01 317f38d1cf46d529 ea633a9b 04 05 8d9bd50f";
 const CONDITIONS = `
   89707863 01 00 c3d2b079d47e5cf322b7998c533d0d591d5893ff59ec9d507564c0f384fdf115 01 02 00 7e2d1d8e
-  b7 f2ad11e3 00 02 04 05 06 02 01 00 00 b13dece9 000000
-  b7 1f61209b 02 01 04 05 00 00 8d9bd50f
-  b7 0ddfeb1d 03 02 04 05 0c 02 0000803e 000080bf 00 b13dece9
-  b7 f90a1fef 05 02 04 05 08 02 0000803e 000080bf 0000803e 00000000 00 b13dece9
-  d1 16000000 04 15 02 0f 01 18 02 20 02 04 00 03 01 02 04 05 06 16000000 8369b3a2`;
+  b7 82f40555 00 05 04 05 0e 12 00 00 01 0d 00 cac68899 0000000000
+  b7 667afc79 05 01 04 05 00 00 8d9bd50f
+  b7 e03c7496 06 05 04 05 0c 02 0000803e 000080bf 00 cac68899
+  b7 e79ddf37 0b 01 04 05 08 02 0000803e 00000000 00 8d9bd50f
+  d1 1b000000 04 19 05 0f 01 18 05 18 01 04 00 03 05 06 07 01 02 04 08 09 0a 0b 1b000000 71bd5c8b`;
 const SINGLE_OF_CLASS = "89707863 01 05 c3d2b079d47e5cf3 e94284e0 04 05 01 8d9bd50f";
 const SINGLE_OF_NUMBERS = "89707863 01 09 c3d2b079d47e5cf3 efc596ed 04 05 02 0000803e 000080bf 8d9bd50f";
 const STREAM = "704 00020104040102000201040401020002 adf613478e519bcb6bce050833fe37a6";
@@ -56,12 +56,12 @@ test("a file of one image", async () => {
   ]);
 });
 
-test("an archive of images with classes, without a condition, with one vector for both, and with a vector each", async () => {
+test("an archive of images with classes, without a condition, with one vector for all, and with a vector each", async () => {
   const conditional = await contextPredictor({ levels: 2, conditionSize: 2 });
-  const [both, other] = [Float32Array.of(0.25, -1), Float32Array.of(0.25, 0)];
-  const conditions = [1, undefined, both, 0, both, both, other];
+  const [all, other] = [Float32Array.of(0.25, -1), Float32Array.of(0.25, 0)];
+  const conditions = [1, undefined, all, 0, all, 1, 1, 0, all, all, all, other];
   const zeros = conditions.map((condition) => ({ height: 4, width: 5, pixels: new Uint8Array(20), condition }));
-  expect(hex(await encodeImages(conditional, zeros, { groupSize: 2 }))).toBe(golden(CONDITIONS));
+  expect(hex(await encodeImages(conditional, zeros, { groupSize: 5 }))).toBe(golden(CONDITIONS));
   const decoded = await decodeArchive(conditional, Uint8Array.from(Buffer.from(golden(CONDITIONS), "hex")));
   expect(decoded.map(({ condition, pixels }) => [condition, pixels])).toEqual(
     zeros.map(({ condition, pixels }) => [condition, pixels]),

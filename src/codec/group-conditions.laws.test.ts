@@ -25,14 +25,14 @@ async function drawn(conditions: readonly (Condition | undefined)[]): Promise<Co
   );
 }
 
-/** Classes, one class for all, numbers, one vector for all, and images without: each in groups of its own. */
+/** Classes as varints and of a bit each, numbers, one vector for all, and images without: each in groups of its own. */
 const original = await drawn([
-  ...[0, 200, 299, 7, 7],
+  ...[0, 200, 299, 298, 299, 299, 7],
   ...[undefined, undefined],
   ...[numbers(0.1), numbers(0.2), numbers(0.3), numbers(0.3)],
 ]);
 const archive = await encodeImages(predictor, original, { groupSize: 3 });
-const singles = await Promise.all([0, 5, 7].map((i) => encodeSingle(predictor, original[i]!)));
+const singles = await Promise.all([0, 7, 9].map((i) => encodeSingle(predictor, original[i]!)));
 const wanted = original.map(({ pixels }) => pixels.join());
 const opened = openPxc(archive) as Archive;
 const groups = opened.groups.map((place, i) => ({ ...place, ...readGroup(opened, i) }));
@@ -86,7 +86,8 @@ describe("damage to conditions", { timeout: 60_000 }, () => {
   test("the archive under test has every kind", () => {
     expect(groups.map(({ conditions }) => conditions && conditionsLength(conditions))).toEqual([
       1 + 2 + 2,
-      2,
+      1 + 2 + 1 + 1,
+      1,
       undefined,
       2 + 3 * 1200,
       2 + 1200,

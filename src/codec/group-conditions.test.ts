@@ -77,19 +77,18 @@ describe("an archive", () => {
     expect(third).toMatchObject({ index: 2, condition: vectors[0], pixels: images[2]!.pixels });
   });
 
-  test("keeps one condition of all images once", async () => {
-    const apart = await encodeImages(model, await drawn([3, 3, 3, 1]));
-    const [threes, vector] = [await drawn([3, 3, 3, 3]), await drawn(Array.from({ length: 4 }, () => vectors[0]))];
-    const together = await encodeImages(model, threes);
-    const group = readGroup(openPxc(together) as Archive, 0);
-    expect([conditionsLength(group.conditions), conditionsLength(readGroup(openPxc(apart) as Archive, 0).conditions)]).toEqual([
-      2, 4,
-    ]);
-    expect(conditionsOf(await decodeArchive(model, together))).toEqual([3, 3, 3, 3]);
-    const numbers = await encodeImages(model, vector);
-    expect(conditionsLength(readGroup(openPxc(numbers) as Archive, 0).conditions)).toBe(1 + 16);
-    const back = await decodeArchive(model, numbers);
-    expect([conditionsOf(back), pixelsOf(back)]).toEqual([conditionsOf(vector), pixelsOf(vector)]);
+  test("keeps one condition of all images once, and classes in few bits", async () => {
+    const lengthOf = async (images: readonly CodecImage[]): Promise<number> => {
+      const bytes = await encodeImages(model, images);
+      const back = await decodeArchive(model, bytes);
+      expect([conditionsOf(back), pixelsOf(back)]).toEqual([conditionsOf(images), pixelsOf(images)]);
+      return conditionsLength(readGroup(openPxc(bytes) as Archive, 0).conditions);
+    };
+    expect(await lengthOf(await drawn([3, 1]))).toBe(2);
+    expect(await lengthOf(await drawn(Array(9).fill(3)))).toBe(3);
+    expect(await lengthOf(await drawn(Array.from({ length: 9 }, (_, i) => i % 4)))).toBe(3 + 3);
+    expect(await lengthOf(await drawn(Array.from({ length: 9 }, (_, i) => 2 + (i % 2))))).toBe(3 + 2);
+    expect(await lengthOf(await drawn(Array(4).fill(vectors[0])))).toBe(1 + 16);
   });
 
   test("of the wrong conditions would hold other pixels: the model is asked with the right ones", async () => {
@@ -117,7 +116,17 @@ describe("bytes", () => {
     const cases: [readonly Condition[], number, readonly number[]][] = [
       [[5, 300], 1, [5, 0xac, 2]],
       [[Float32Array.of(0.5, 0), Float32Array.of(0.5, -0)], 2, [2, ...half, 0, 0, 0, 0, ...half, 0, 0, 0, 128]],
-      [[300, 300, 300], 3, [0, 0xac, 2]],
+      [[300, 300, 300], 3, [0, 0xac, 2, 0]],
+      // 300 and 1, 0, 6, 7, of three bits.
+      [[301, 300, 306, 307], 3, [0, 0xac, 2, 3, 0b10_000_001, 0b1111]],
+      [[0, 2 ** 32 - 1, 2 ** 32 - 1], 1, [0, 255, 255, 255, 255, 15, 255, 255, 255, 255, 15]],
+      [
+        Array(12)
+          .fill(0)
+          .with(7, 2 ** 31),
+        1,
+        [0, 0, 0, 0, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 8, 0, 0, 0, 0],
+      ],
       [[Float32Array.of(0.5), Float32Array.of(0.5)], 3, [1, ...half]],
       [[7], 1, [7]],
       [[Float32Array.of(0.5)], 2, [1, ...half]],
@@ -142,6 +151,18 @@ describe("bytes", () => {
       /^byte 0: expected at most 16777216 numbers in all for the condition of all images but found 2 x 16777216$/,
     );
     expect(read(3, 1, ...huge, 0)).toThrow(/expected 67108864 bytes for the condition of all images but found 1 before/);
+    expect(read(3, 9, 0, 5, 40)).toThrow(/^byte 2: expected at most 32 for the bits of a class but found 40$/);
+    expect(read(3, 9, 0, 5, 32, 0)).toThrow(
+      /^byte 3: expected 36 bytes for the classes but found 1 before the end \(truncated\)$/,
+    );
+    expect(read(3, 3, 0, 5, 2, 0b01_00_10, 0)).not.toThrow();
+    expect(read(3, 3, 0, 5, 2, 0b11_01_00_10)).toThrow(
+      /^byte 2: expected zeros in the bits left over at the end for the classes but found others$/,
+    );
+    const others = /^byte 2: expected some from 5 on that need 2 bits for the classes but found /;
+    expect(read(3, 3, 0, 5, 2, 0b01_01_10)).toThrow(others);
+    expect(read(3, 3, 0, 5, 2, 0b01_00_01)).toThrow(others);
+    expect(read(3, 2, 0, 0xff, 0xff, 0xff, 0xff, 15, 1, 0b10)).toThrow(/expected some from 4294967295 on that need 1 bits/);
     expect(read(3, 4, 1, 0, 0, 0x80, 0x7f)).toThrow(
       /^byte 1: expected a finite number for a number of a condition but found Inf/,
     );
