@@ -370,6 +370,9 @@ test("a caption beside an image is what it is conditioned on", async () => {
   expect(done.json.conditions).toEqual({ of: "each image's caption", images: 2, bytes: 2 + 4 * 512 });
   const [one, other, none] = conditionsOf("told.pxc") as Float32Array[];
   expect(other).toEqual(one);
+  expect(done.messages).toBe(
+    "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less\n",
+  );
   expect(none).toBe(null);
   const asked = await run("compress captions told --latent zeros.json -o zeros.pxc");
   expect(asked.json.error.message).toBe("expected numbers at zeros.json but there is no such file");

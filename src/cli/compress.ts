@@ -139,6 +139,8 @@ export default defineCommand({
         images: coded.filter(({ condition }) => condition !== undefined).length,
         bytes: files.conditions,
       };
+      if (told && told.bytes > files.payload)
+        terminal.note("the conditions take more bytes than the images: --unconditional, or one for all images, may cost less");
       const where = args.single && coded.length > 1 ? `${counted(coded.length, "file")} in ${out}` : out;
       return {
         json: {
