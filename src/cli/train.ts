@@ -17,7 +17,7 @@ import { numberOption } from "./number-option.ts";
 import { presetFor, presetNames } from "./presets.ts";
 import { type CommandContext, defineCommand } from "./run-command.ts";
 import { completeDraft, draftRun, readSetting, valueAt } from "./run-config.ts";
-import { counted, duration, rounded, shellWord, type Terminal } from "./terminal.ts";
+import { counted, duration, rounded, shellWord } from "./terminal.ts";
 import { keptSource, openTrainData, type Splits } from "./train-data.ts";
 import { resumeCommand, trainRun } from "./train-run.ts";
 
@@ -134,7 +134,8 @@ function budgetOf(args: Args): TrainConfig["budget"] | undefined {
   return minutes === undefined ? undefined : { minutes };
 }
 
-async function started(folder: string, args: Args, { terminal, valuesOf, seed }: CommandContext): Promise<Ready> {
+async function started(folder: string, args: Args, context: CommandContext): Promise<Ready> {
+  const { terminal, valuesOf, seed } = context;
   const budget = budgetOf(args);
   const { draft, origin } = await draftRun({
     preset: args.preset,
@@ -160,7 +161,7 @@ async function started(folder: string, args: Args, { terminal, valuesOf, seed }:
   await makeFolder(folder);
   await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
-  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, null, terminal);
+  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, null, args, context);
   const scale = draft.condition?.from === "thumbnail" ? undefined : await scaleOfVectors(splits.train);
   const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train, scale), folder);
   const { train } = config;
@@ -177,11 +178,13 @@ async function conditioned(
   { train, test }: Splits,
   source: ConditionSource | null,
   folder: string | null,
-  { warn, note }: Pick<Terminal, "warn" | "note">,
+  args: Args,
+  { terminal, signal }: CommandContext,
 ): Promise<Splits> {
   if (source?.from === "encoder" || source?.from === "captions")
-    note(`making the conditions of ${counted(train.length + test.length, "image")}`);
-  const options = { folder, tell: warn };
+    terminal.note(`making the conditions of ${counted(train.length + test.length, "image")}`);
+  const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
+  const options = { folder, threads, signal, tell: (text: string): void => terminal.warn(text) };
   return {
     train: await attachConditions(train, source, options),
     test: await attachConditions(test, source, options),
@@ -191,7 +194,8 @@ async function conditioned(
 /** Fields that may change when a run goes on: how long, and how often it is saved. */
 const MAY_CHANGE = /^train\.(budget(\..*)?|checkpointMinutes)$/;
 
-async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }: CommandContext): Promise<Ready> {
+async function resumed(folder: string, args: Args, context: CommandContext): Promise<Ready> {
+  const { terminal, valuesOf, seed } = context;
   if (!existsSync(join(folder, "config.json"))) {
     fail("usage", `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`);
   }
@@ -218,7 +222,7 @@ async function resumed(folder: string, args: Args, { terminal, valuesOf, seed }:
   if (budget) changed.budget = budget;
   const { source, ...data } = saved.data;
   const opened = await openTrainData(source, data, (text) => terminal.warn(text));
-  const splits = await conditioned(opened, saved.condition, folder, terminal);
+  const splits = await conditioned(opened, saved.condition, folder, args, context);
   const config = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
   await tidy(folder);
   if (JSON.stringify(config) !== JSON.stringify(saved))
