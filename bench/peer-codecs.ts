@@ -122,14 +122,14 @@ async function smallestJpegXl(sheet: Sheet): Promise<number> {
 
 interface Peer {
   readonly name: string;
-  /** Knows nothing of columns: one is enough. */
-  readonly flat?: boolean;
+  /** One column is enough: it knows nothing of columns, or takes too long to try others. */
+  readonly tall?: boolean;
   /** Bytes of a sheet; undefined where the format has no room for it. Throws where the tool is missing or gives up. */
   encode(sheet: Sheet): Promise<number | undefined>;
 }
 
 const peers: readonly Peer[] = [
-  { name: "raw, packed", flat: true, encode: async ({ levels, count }) => packLevels(levels, count).length },
+  { name: "raw, packed", tall: true, encode: async ({ levels, count }) => packLevels(levels, count).length },
   { name: "PNG (libpng 9)", encode: async (sheet) => (await smallestPng(sheet)).length },
   {
     name: "PNG (zopflipng)",
@@ -148,11 +148,12 @@ const peers: readonly Peer[] = [
   },
   {
     name: "JPEG XL (cjxl -d 0 -e 9)",
+    tall: true,
     encode: async (sheet) => (sheet.channels === 4 ? undefined : smallestJpegXl(sheet)),
   },
   {
     name: "xz -9e of packed levels",
-    flat: true,
+    tall: true,
     async encode({ levels, count }) {
       writeFileSync(join(scratch, "in.raw"), packLevels(levels, count));
       return tool("xz", ["-9ekf", "in.raw"], "in.raw.xz");
@@ -160,7 +161,7 @@ const peers: readonly Peer[] = [
   },
   {
     name: "zpaq -m5 of levels, a byte each",
-    flat: true,
+    tall: true,
     async encode({ levels }) {
       writeFileSync(join(scratch, "in.raw"), levels);
       return tool("zpaq", ["a", "out.zpaq", "in.raw", "-m5"], "out.zpaq");
@@ -178,14 +179,14 @@ export async function* peerSizes(images: SameSize, few: number): AsyncGenerator<
   const { height, width, each } = images;
   const square = Math.ceil(Math.sqrt((each.length * height) / width));
   const columns = [...new Set([1, Math.ceil((each.length * height) / 16383), square])];
-  for (const { name, flat, encode } of peers) {
+  for (const { name, tall, encode } of peers) {
     const files = async (): Promise<number | string> => {
       let sum = 0;
       for (const pixels of each.slice(0, few)) sum += (await encode(sheetOf({ ...images, each: [pixels] }, 1))) ?? Number.NaN;
       return sum;
     };
     let one: number | string = "no room";
-    for (const count of flat ? [1] : columns) {
+    for (const count of tall ? [1] : columns) {
       const size = await encode(sheetOf(images, count)).catch(reasonOf);
       if (typeof size === "number") one = typeof one === "number" ? Math.min(one, size) : size;
       else if (size !== undefined && typeof one === "string") one = size;
