@@ -82,7 +82,8 @@ test("a second Ctrl-C ends at once, and leaves what was saved before", async () 
   await wait(300);
   run.child.kill("SIGINT");
   run.child.kill("SIGTERM");
-  expect((await run.finished).code).toBe(130);
+  // None where the second signal comes as the process is already ending, its handlers gone: the signal itself ends it then.
+  expect([130, null]).toContain((await run.finished).code);
   expect(await savedStep(at("twice"))).toBeGreaterThan(0);
 });
 
