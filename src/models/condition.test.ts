@@ -53,6 +53,13 @@ describe("numbers that the network is given", () => {
     numbers[0] = 9;
     expect(value[0]).toBe(1);
   });
+  test("of a vector with a scale: that times it, as float32", () => {
+    const scaled: ConditionConfig = { kind: "vector", size: 3, scale: 1.7 };
+    const value = of(0.1, -2, 0);
+    expect([...conditionNumbers(scaled, value)]).toEqual([Math.fround(1.7 * Math.fround(0.1)), Math.fround(-3.4), 0]);
+    expect(value).toEqual(of(0.1, -2, 0));
+    expect([...conditionNumbers(scaled, null)]).toEqual([0, 0, 0]);
+  });
   test("of a map: its channels and a last one that says that there is a map", () => {
     const value = Float32Array.from({ length: 12 }, (_, i) => i + 10);
     expect([...conditionNumbers(map, value)]).toEqual([10, 11, 1, 12, 13, 1, 14, 15, 1, 16, 17, 1, 18, 19, 1, 20, 21, 1]);
