@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
-import { type ConditionValue, conditionNumbers, namesOf } from "../models/condition.ts";
+import { type ConditionValue, conditionNumbers, mapOf, namesOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import type { ConditionSource } from "../train/config.ts";
 import { type Asked, askedConditions, type ConditionWords, conditionsLike, possibleConditions } from "./condition-option.ts";
@@ -37,6 +37,9 @@ export async function openSourceConditions(
   return asked ? askedFor(asked, condition, opened) : ownOf(condition, opened);
 }
 
+/** Why an image must have the model's size. */
+const FIXED = "its condition goes through m(h)";
+
 /** One condition of all images, or one an image. */
 function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config }: OpenModel): SourceConditions {
   const [first] = asked as [Asked];
@@ -48,7 +51,7 @@ function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config 
         fail("usage", `expected one condition for all images, or one for each of ${images}, but received ${asked.length}`);
     },
     check(image) {
-      if (condition.kind === "map" && !(one && first.value === null)) checkSize(image, config.model, "its condition is a map");
+      if (mapOf(condition) && !(one && first.value === null)) checkSize(image, config.model, FIXED);
     },
     of: async (images, from) => images.map((_, i) => asked[one ? 0 : from + i]!.value),
   };
@@ -110,7 +113,7 @@ function ownOf(condition: ConditionConfig, opened: OpenModel): SourceConditions 
   }
   const vectorOf = ({ vector, file, ...image }: SourceImage): ConditionValue => {
     if (vector === undefined) return missing(file, condition.kind);
-    if (condition.kind === "map") checkSize({ ...image, file }, config.model, "its condition is a map");
+    if (mapOf(condition)) checkSize({ ...image, file }, config.model, FIXED);
     conditionNumbers(condition, vector);
     // All zeros stand for no vector; a map of zeros is a map.
     return condition.kind === "vector" && vector.every((x) => x === 0) ? null : vector;

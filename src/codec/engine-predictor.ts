@@ -4,6 +4,7 @@
  * parameter.
  */
 
+import { mapOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { createEngine, type Engine } from "../raster/engine.ts";
 import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
@@ -30,8 +31,8 @@ export async function enginePredictor(model: RasterModel, engine: Engine = creat
     channels: engine.channels,
     levels: engine.levels,
     conditionSize: engine.conditionSize,
-    // The engine has checked that a model with a map says its size.
-    mapSize: engine.condition?.kind === "map" ? { height: height!, width: width! } : undefined,
+    // The engine has checked that a model with m(h) says its size.
+    mapSize: mapOf(engine.condition) ? { height: height!, width: width! } : undefined,
     digest: await modelDigest(readFields(model.config, engine.condition), entries),
     mostImages({ width }) {
       const one = engine.memoryFor({ count: 1, width });
@@ -51,8 +52,8 @@ function readFields(config: RasterConfig, condition: ConditionConfig | null): ob
     ...{ channels, levels, features, depth, firstKernel, kernels, dilations, skip },
     head: { kind: head.kind, features: head.features },
     condition: condition && conditionFields(condition),
-    // m(h) is cut to the image's size, so a model with a map codes images of one size.
-    ...(condition?.kind === "map" ? { height, width } : {}),
+    // m(h) is cut to the image's size, so a model with one codes images of one size.
+    ...(mapOf(condition) ? { height, width } : {}),
   };
 }
 
@@ -61,9 +62,11 @@ function conditionFields(condition: ConditionConfig): object {
   switch (condition.kind) {
     case "class":
       return { kind: condition.kind, size: condition.classes.length };
-    case "vector":
+    case "vector": {
+      const { kind, size, scale = 1, features } = condition;
       // A scale of 1 is no scale.
-      return { kind: condition.kind, size: condition.size, ...((condition.scale ?? 1) === 1 ? {} : { scale: condition.scale }) };
+      return { kind, size, ...(scale === 1 ? {} : { scale }), ...(features === undefined ? {} : { features }) };
+    }
     case "map": {
       const { kind, height, width, channels, features } = condition;
       return { kind, height, width, channels, features };

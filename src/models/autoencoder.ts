@@ -35,7 +35,11 @@ export const autoencoderSchema = z
     encoder: encoderSchema.prefault({}),
     decoder: z
       .discriminatedUnion("kind", [
-        z.strictObject({ kind: z.literal("pixelcnn"), features, depth, firstKernel, kernels, dilations, skip, head }),
+        z.strictObject({
+          ...{ kind: z.literal("pixelcnn"), features, depth, firstKernel, kernels, dilations, skip, head },
+          /** Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere. */
+          mapFeatures: z.int().min(0).max(4096).default(0),
+        }),
         z.strictObject({ kind: z.literal("deconvolution"), ...deconvolutionFields }),
       ])
       .prefault({ kind: "pixelcnn" }),
@@ -54,8 +58,9 @@ export type AutoencoderConfig = z.output<typeof autoencoderSchema>;
 export function decoderConfig({ height, width, channels, levels, latents, decoder }: AutoencoderConfig): PixelcnnConfig {
   if (decoder.kind !== "pixelcnn")
     return fail("usage", `expected an auto-encoder with a pixelcnn decoder but received one with a ${decoder.kind} decoder`);
-  const { kind: _, ...fields } = decoder;
-  return { family: "gated-pixelcnn", height, width, channels, levels, ...fields, condition: { kind: "vector", size: latents } };
+  const { kind: _, mapFeatures, ...fields } = decoder;
+  const condition = { kind: "vector" as const, size: latents, ...(mapFeatures > 0 ? { features: mapFeatures } : {}) };
+  return { family: "gated-pixelcnn", height, width, channels, levels, ...fields, condition };
 }
 
 /** The decoder's parameters out of the auto-encoder's; those of {@link decoderConfig} for a PixelCNN. */

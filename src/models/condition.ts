@@ -13,10 +13,29 @@ export function conditionNumbersOf(condition: ConditionConfig): number {
   return condition.height * condition.width * (condition.channels + 1);
 }
 
-/** Columns of V: numbers of a class or a vector; features of m(h) of a map. */
+/** What m(h) begins with, [height, width, inputs], and the features M of its layers. */
+export interface MapShape {
+  readonly height: number;
+  readonly width: number;
+  readonly inputs: number;
+  readonly features: number;
+}
+
+/** The map that reaches the image through m(h): a map, or a vector that asks for it; null where the condition is the same everywhere. */
+export function mapOf(condition: ConditionConfig | null): MapShape | null {
+  if (condition?.kind === "map") {
+    const { height, width, channels, features } = condition;
+    return { height, width, inputs: channels + 1, features };
+  }
+  if (condition?.kind !== "vector" || condition.features === undefined) return null;
+  return { height: 1, width: 1, inputs: condition.size, features: condition.features };
+}
+
+/** Rows of V: numbers of a class or a vector; features of m(h) where there is one. */
 export function conditionWidth(condition: ConditionConfig, height: number, width: number): number {
-  if (condition.kind !== "map") return conditionNumbersOf(condition);
-  return mapLayersOf(condition, height, width) === 0 ? condition.channels + 1 : condition.features;
+  const map = mapOf(condition);
+  if (map === null) return conditionNumbersOf(condition);
+  return mapLayersOf(map, height, width) === 0 ? map.inputs : map.features;
 }
 
 /** Transposed convolutions of m(h): each doubles the map's size until it covers the image. */

@@ -27,6 +27,8 @@ export const conditionSchema = z.discriminatedUnion("kind", [
     size: count(1),
     /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
     scale: z.number().gt(0).optional(),
+    /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image hears its own. Default none: V h, the same everywhere. */
+    features: count(1, 4096).optional(),
   }),
   z.strictObject({
     kind: z.literal("map"),

@@ -10,17 +10,27 @@ import type { Size } from "../nn/causal.ts";
 import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
 import { convolveDown, halved, RESAMPLE_KERNEL } from "../nn/resample.ts";
 import type { Value } from "../onnx/graph.ts";
-import { cast, gemm, mul, relu, reshape, sub } from "../onnx/ops.ts";
+import { add, cast, div, gemm, mul, reduceSum, relu, reshape, sqrt, sub } from "../onnx/ops.ts";
 
 /** Variance doubled for inputs that come through ReLU, which halves it (He et al. 2015). */
 export const RELU_GAIN = Math.SQRT2;
 
-export const encoderSchema = z.strictObject({
-  /** Feature maps of each layer; each halves height and width, rounded up. */
-  features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([32, 64, 128]),
-  /** Units of the hidden layer after the last map; 0 for none. */
-  hidden: z.int().min(0).max(65536).default(128),
-});
+export const encoderSchema = z
+  .strictObject({
+    /** Feature maps of each layer; each halves height and width, rounded up. */
+    features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([32, 64, 128]),
+    /** Units of the hidden layer after the last map; 0 for none. */
+    hidden: z.int().min(0).max(65536).default(128),
+    /**
+     * Whether each image's sums of the hidden layer are brought to mean 0 and variance 1 before their ReLU (layer normalisation, Ba et al. 2016). Without it
+     * a fast rate can drive the outputs to hundreds: the hidden layer adds thousands of numbers, which Adam moves all at once.
+     */
+    normalise: z.boolean().default(false),
+  })
+  .refine(({ hidden, normalise }) => hidden > 1 || !normalise, {
+    path: ["normalise"],
+    error: "expected a hidden layer of at least 2 units to normalise",
+  });
 export type EncoderConfig = z.output<typeof encoderSchema>;
 
 /** What images look like to a model. */
@@ -76,9 +86,20 @@ export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup:
         x = relu(convolveDown(x, lookup(`encoder.layer${i + 1}.W`), size, lookup(`encoder.layer${i + 1}.b`)));
       });
     let y = reshape(x, [B, x.shape[1]! * x.shape[2]!]);
-    if (config.hidden > 0) y = relu(gemm(y, lookup("encoder.hidden.W"), { c: lookup("encoder.hidden.b") }));
+    if (config.hidden > 0) {
+      y = gemm(y, lookup("encoder.hidden.W"), { c: lookup("encoder.hidden.b") });
+      y = relu(config.normalise ? layerNormalised(y) : y);
+    }
     return gemm(y, lookup("encoder.outputs.W"), { c: lookup("encoder.outputs.b") });
   });
+}
+
+/** x [B, n] -> [B, n]: each row less its mean, over the root of its variance (and a bit, for rows of one number alone). */
+function layerNormalised(x: Value): Value {
+  const n = x.shape[1]!;
+  const mean = (y: Value): Value => mul(reduceSum(y, { axes: [1], keepAxes: true }), 1 / n);
+  const centred = sub(x, mean(x));
+  return div(centred, sqrt(add(mean(mul(centred, centred)), 1e-5)));
 }
 
 /** Numbers of the encoder's largest layer, an image. */

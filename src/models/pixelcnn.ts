@@ -12,7 +12,7 @@ import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
 import { convolve, gate } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, sub } from "../onnx/ops.ts";
-import { conditionNumbersOf, conditionWidth } from "./condition.ts";
+import { conditionNumbersOf, conditionWidth, mapOf } from "./condition.ts";
 import { mapFeatures, mapParameters } from "./condition-map.ts";
 import { layersOf, type PixelcnnConfig } from "./config.ts";
 
@@ -24,7 +24,8 @@ export function headOf(_config: PixelcnnConfig): Head {
 export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
   const { channels: C, levels, features: F, skip: S, head, condition } = config;
   const layers = layersOf(config);
-  const specs: ParameterSpec[] = condition?.kind === "map" ? mapParameters(condition, config) : [];
+  const map = mapOf(condition);
+  const specs: ParameterSpec[] = map ? mapParameters(map, config) : [];
   const conditions = condition ? conditionWidth(condition, config.height, config.width) : 0;
   const perGroup = (
     name: (c: number) => string,
@@ -104,9 +105,8 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
   const layers = layersOf(config);
   const dtype = lookup("head.hidden.b").dtype as "float32" | "float64";
 
-  const { condition } = config;
-  const s =
-    h && condition?.kind === "map" ? graph.scope("map", () => mapFeatures(condition, { height, width }, lookup, h)) : null;
+  const map = mapOf(config.condition);
+  const s = h && map ? graph.scope("map", () => mapFeatures(map, { height, width }, lookup, h)) : null;
   let vertical = scaled(pixels, config, dtype);
   let horizontal = vertical;
   let skips: Value | null = null;

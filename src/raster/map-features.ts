@@ -3,13 +3,14 @@
  * the kernel: float32 arithmetic rounded by Math.fround has the same bits everywhere, and an image needs this once, before its first pixel.
  */
 
-import type { ConditionConfig } from "../models/config.ts";
+import type { MapShape } from "../models/condition.ts";
 
 const f = Math.fround;
 
 /** The transposed convolutions of m(h), and the sizes on both sides. */
 export interface MapLayers {
-  readonly condition: Extract<ConditionConfig, { kind: "map" }>;
+  /** What they begin with. */
+  readonly from: MapShape;
   /** [4, 4, in, M] each, first to last; none where the map covers the image as it is. */
   readonly weights: readonly Float32Array[];
   /** Size of the image. */
@@ -19,9 +20,9 @@ export interface MapLayers {
   readonly features: number;
 }
 
-/** [h0, w0, Cm + 1] -> s, [H, W, M]. */
-export function mapFeatures({ condition, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
-  let s: Grid = { height: condition.height, width: condition.width, features: condition.channels + 1, data: numbers };
+/** [h0, w0, inputs] -> s, [H, W, M]. */
+export function mapFeatures({ from, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
+  let s: Grid = { height: from.height, width: from.width, features: from.inputs, data: numbers };
   for (const [k, layer] of weights.entries()) {
     // Of the last layer only the image's part is wanted.
     const last = k + 1 === weights.length;
@@ -30,8 +31,8 @@ export function mapFeatures({ condition, weights, height, width, features }: Map
   if (weights.length > 0) return s.data;
   const part = new Float32Array(height * width * features);
   for (let row = 0; row < height; row++) {
-    const from = row * s.width * features;
-    part.set(s.data.subarray(from, from + width * features), row * width * features);
+    const start = row * s.width * features;
+    part.set(s.data.subarray(start, start + width * features), row * width * features);
   }
   return part;
 }

@@ -4,7 +4,7 @@
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
-import { conditionWidth, mapLayersOf } from "../models/condition.ts";
+import { conditionWidth, mapLayersOf, mapOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 
@@ -91,8 +91,7 @@ function checkConfig(config: RasterConfig): void {
   }
   if (config.head.kind !== "categorical")
     fail("model", `expected a "categorical" head for the exact engine but received ${show(config.head.kind)}`);
-  conditionOf(config);
-  if (config.condition?.kind === "map") {
+  if (mapOf(conditionOf(config))) {
     checkInteger("height, which a map condition needs,", config.height, 1);
     checkInteger("width, which a map condition needs,", config.width, 1);
   }
@@ -110,7 +109,12 @@ export function conditionOf({ condition }: RasterConfig): ConditionConfig | null
   if (kind === "vector") {
     if (scale !== undefined && !(typeof scale === "number" && scale > 0 && Number.isFinite(scale)))
       fail("model", `expected a number above 0 for condition.scale but received ${show(scale)}`);
-    return { kind, size: checkInteger("condition.size", size, 1), ...(scale === undefined ? {} : { scale }) };
+    return {
+      kind,
+      size: checkInteger("condition.size", size, 1),
+      ...(scale === undefined ? {} : { scale }),
+      ...(features === undefined ? {} : { features: checkInteger("condition.features", features, 1) }),
+    };
   }
   if (kind !== "map")
     return fail(
@@ -131,15 +135,10 @@ export function conditionShapes(config: RasterConfig): { readonly V: number; rea
   const condition = conditionOf(config);
   if (condition === null) return { V: 0, map: [] };
   const [height, width] = [config.height ?? 0, config.width ?? 0]; // read for a map alone, where both are given
-  const layers = condition.kind === "map" ? mapLayersOf(condition, height, width) : 0;
   const V = conditionWidth(condition, height, width);
-  const map = Array.from({ length: layers }, (_, k) => [
-    4,
-    4,
-    k === 0 && condition.kind === "map" ? condition.channels + 1 : V,
-    V,
-  ]);
-  return { V, map };
+  const from = mapOf(condition);
+  const layers = from ? mapLayersOf(from, height, width) : 0;
+  return { V, map: Array.from({ length: layers }, (_, k) => [4, 4, k === 0 ? from!.inputs : V, V]) };
 }
 
 /** Name and shape of every parameter, in the order of docs/model.md. */

@@ -4,6 +4,7 @@
  * (weight rows) below is that order.
  */
 
+import { mapOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { PANEL } from "./descriptions.ts";
 import type { MapLayers } from "./map-features.ts";
@@ -192,11 +193,12 @@ export function createPlan(model: RasterModel): Plan {
     data.set(chunk, at);
     at += chunk.length;
   }
+  const from = mapOf(condition);
   const mapLayers: MapLayers | null =
-    condition?.kind !== "map"
+    from === null
       ? null
       : {
-          condition,
+          from,
           // Copies: a parameter may be a view of a whole file, which a message to a thread would take along.
           weights: map.map((_, k) => get(`map.layer${k + 1}.W`).slice()),
           height: config.height!,
