@@ -271,11 +271,11 @@ describe("a model that makes its condition of the image", () => {
 
   test("needs images of its size; a person may say another condition, unless it is a map", async () => {
     png("wide.png", 9, 8, new Uint8Array(72));
-    const wanted = "expected 8 x 8 pixels (width x height), the model's size, for wide.png, since its condition is";
+    const wanted = "expected 8 x 8 pixels (width x height), the model's size, for wide.png, since its condition";
     for (const [line, message] of [
-      ["compress latents wide.png -o x.pxc", `${wanted} each image's own, and its encoder takes no other, but received 9 x 8`],
-      ["score small wide.png", `${wanted} each image's own, and it is made of the image, but received 9 x 8`],
-      ["compress small wide.png --latent 0,0,0,1 -o x.pxc", `${wanted} a map, but received 9 x 8`],
+      ["compress latents wide.png -o x.pxc", `${wanted} is each image's own, and its encoder takes no other, but received 9 x 8`],
+      ["score small wide.png", `${wanted} is each image's own, and it is made of the image, but received 9 x 8`],
+      ["compress small wide.png --latent 0,0,0,1 -o x.pxc", `${wanted} goes through m(h), but received 9 x 8`],
     ] as const)
       expect((await run(line)).json.error).toEqual({ kind: "data", message });
     for (const [name, asked] of [

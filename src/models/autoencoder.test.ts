@@ -39,6 +39,13 @@ describe("the loss's derivatives by every weight are those of central difference
     ["a PixelCNN decoder", pixelcnn()],
     ["a PixelCNN decoder of two channels", pixelcnn(two)],
     ["a deconvolution", deconvolution()],
+    [
+      "a PixelCNN decoder whose latents go through m(h), and an encoder that is normalised",
+      configOf(
+        { kind: "pixelcnn", ...SMALL, mapFeatures: 4 },
+        { encoder: { features: [4, 5], hidden: 6, normalise: true }, height: 3, width: 4 },
+      ),
+    ],
     ["an encoder without a hidden layer", deconvolution({ encoder: { features: [5], hidden: 0 } })],
   ])("%s", async (_, config) => {
     const parameters = randomParameters(autoencoderParameters(config), 3);
@@ -48,6 +55,14 @@ describe("the loss's derivatives by every weight are those of central difference
     expect(encoder.length).toBeGreaterThan(3);
     for (const [name, values] of encoder) expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThan(1e-3);
   });
+});
+
+test("latents that go through m(h) are a vector that does", () => {
+  const config = configOf({ kind: "pixelcnn", ...SMALL, mapFeatures: 4 });
+  expect(decoderConfig(config).condition).toEqual({ kind: "vector", size: 3, features: 4 });
+  const decoder = decoderParameters(config, randomParameters(autoencoderParameters(config)));
+  expect(decoder.get("map.layer1.W")!.shape).toEqual([4, 4, 3, 4]);
+  expect(decoder.get("layer2.vertical.V_f")!.shape).toEqual([4, 2]);
 });
 
 describe("the PixelCNN decoder is a model of its own", () => {

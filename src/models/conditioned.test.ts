@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { randomFrom } from "../random.ts";
 import { tensor } from "../tensor.ts";
-import { type ConditionValue, conditionMatrix, conditionNumbersOf, mapLayersOf } from "./condition.ts";
+import { type ConditionValue, conditionMatrix, conditionNumbersOf, mapLayersOf, mapOf as mapShape } from "./condition.ts";
 import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
 import { checkLossDerivatives, randomLevels, randomParameters } from "./family.test-support.ts";
 import { type NaiveCondition, naiveLogits } from "./naive.test-support.ts";
@@ -21,6 +21,7 @@ import {
 type Map = Extract<ConditionConfig, { kind: "map" }>;
 const classes: ConditionConfig = { kind: "class", classes: ["a", "b", "c"] };
 const vector: ConditionConfig = { kind: "vector", size: 3 };
+const spread: ConditionConfig = { kind: "vector", size: 3, features: 4 };
 const mapOf = (height: number, width: number, channels = 2, features = 4): Map => ({
   kind: "map",
   height,
@@ -76,6 +77,9 @@ const CONFIGS: [claim: string, config: PixelcnnConfig, n?: number][] = [
   ["colour, a map doubled twice", configOf({ ...colour, ...dilated, condition: mapOf(2, 2, 1, 5) }), 2],
   ["grey, a map of one cell", configOf({ condition: mapOf(1, 1, 3, 3) }), 3],
   ["grey, one row, a map of one cell", configOf({ height: 1, condition: mapOf(1, 1, 1, 2) }), 3],
+  ["grey, dilated, a vector through m(h)", configOf({ ...dilated, condition: spread }), 3],
+  ["colour, a vector through m(h), scaled", configOf({ ...colour, height: 2, condition: { ...spread, scale: 1.5 } }), 3],
+  ["one pixel, a vector through m(h)", configOf({ height: 1, width: 1, condition: spread }), 0],
   ["one pixel, a map of one cell", configOf({ height: 1, width: 1, condition: mapOf(1, 1) }), 0],
 ];
 
@@ -88,7 +92,8 @@ describe.each(CONFIGS)("%s", (_, config, n) => {
     ["float32", 1e-5, Math.fround],
     ["float64", 1e-12, (x: number) => x],
   ] as const)("the graph in %s is the naive forward, with each sort of value and with none", async (dtype, tolerance, round) => {
-    if (condition.kind === "map") expect(mapLayersOf(condition, config.height, config.width)).toBe(n);
+    const map = mapShape(condition);
+    expect(map ? mapLayersOf(map, config.height, config.width) : undefined).toBe(n);
     const pixels = randomPixels(config, values.length);
     const size = pixels.length / values.length;
     const h = [...conditionMatrix(condition, values.map(asGiven))];
@@ -125,6 +130,7 @@ const open = { levels: 3, features: 6, skip: 30, head: { features: 48 } };
 describe.each([
   ["a class", configOf({ ...open, condition: classes })],
   ["a map doubled twice", configOf({ ...open, ...colour, ...dilated, features: 12, skip: 36, condition: mapOf(2, 2, 2, 16) })],
+  ["a vector through m(h)", configOf({ ...open, condition: { ...spread, features: 16 } })],
 ])("%s reaches the outputs through each V alone", (_, config) => {
   const pixels = randomPixels(config);
   const names = pixelcnnParameters(config).flatMap(({ name }) => (V.test(name) ? [name] : []));
@@ -261,6 +267,7 @@ describe("probabilities of all 2x2 binary images sum to 1", () => {
     ["given a map of one cell", configOf({ ...binary, condition: mapOf(1, 1) })],
     ["given a larger map", configOf({ ...binary, condition: mapOf(3, 4) })],
     ["given a vector", configOf({ ...binary, ...dilated, condition: vector })],
+    ["given a vector through m(h)", configOf({ ...binary, condition: spread })],
   ])("%s", async (_, config) => {
     const model = randomModel(config, 8);
     const images = allImages(config);
@@ -286,6 +293,7 @@ describe("the loss's derivatives by every weight are those of central difference
     ["a class", configOf({ ...tiny, condition: classes }), [0, 0, 1, 0.3, 0.7, 0]],
     ["a map of the image's size", configOf({ ...tiny, condition: mapOf(3, 4, 1) }), null],
     ["a map doubled twice", configOf({ ...tiny, condition: mapOf(1, 1, 2, 3) }), null],
+    ["a vector through m(h)", configOf({ ...tiny, condition: { ...spread, features: 3 } }), null],
   ] as const)("%s", async (_, config, given) => {
     const condition = given ?? [
       ...conditionMatrix(
@@ -298,7 +306,8 @@ describe("the loss's derivatives by every weight are those of central difference
     const found = await checkLossDerivatives(config, parameters, randomLevels(config, 2), { condition });
     // Every V and every layer of m(h) learns.
     const learned = [...found].filter(([name]) => V.test(name) || name.startsWith("map."));
-    expect(learned).toHaveLength(8 + (config.condition?.kind === "map" && config.condition.height === 1 ? 2 : 0));
+    const map = mapShape(config.condition);
+    expect(learned).toHaveLength(8 + (map?.height === 1 ? 2 : 0));
     for (const [name, values] of learned) expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThan(1e-3);
   });
 });

@@ -37,14 +37,22 @@ function naiveEncoder(config: ReturnType<typeof configOf>, parameters: Parameter
     Array.from({ length: outputs }, (_, o) =>
       x.reduce((sum, value, i) => sum + value * at(`${name}.W`, i * outputs + o), at(`${name}.b`, o)),
     );
-  const { hidden } = config.encoder;
-  const last = hidden > 0 ? dense(map, "hidden", hidden).map((v) => Math.max(0, v)) : map;
+  const { hidden, normalise } = config.encoder;
+  let last = map;
+  if (hidden > 0) {
+    const sums = dense(map, "hidden", hidden);
+    const average = (values: number[]): number => values.reduce((a, b) => a + b) / hidden;
+    const mean = normalise ? average(sums) : 0;
+    const deviation = normalise ? Math.sqrt(average(sums.map((v) => (v - mean) ** 2)) + 1e-5) : 1;
+    last = sums.map((v) => Math.max(0, (v - mean) / deviation));
+  }
   return dense(last, "outputs", config.size);
 }
 
 test.each([
   ["one layer, no hidden one", { features: [3], hidden: 0 }],
   ["two layers and a hidden one", { features: [3, 4], hidden: 5 }],
+  ["a hidden layer that is normalised", { features: [3], hidden: 6, normalise: true }],
   ["more layers than the image has halves", { features: [2, 3, 2, 3, 2], hidden: 0 }],
 ])("the encoder is its loops: %s", async (_, encoder) => {
   const config = configOf(encoder);
@@ -62,7 +70,7 @@ test.each([
 
 test("its parameters have the names and shapes of docs/model.md", () => {
   const { encoder } = configOf({});
-  expect(encoder).toEqual({ features: [32, 64, 128], hidden: 128 });
+  expect(encoder).toEqual({ features: [32, 64, 128], hidden: 128, normalise: false });
   const image = { height: 28, width: 28, channels: 1, levels: 2 };
   expect(encoderSizes(encoder, image).map(({ height }) => height)).toEqual([28, 14, 7, 4]);
   expect(encoderParameters(encoder, image, 10).map(({ name, shape }) => `${name} ${shape.join(" ")}`)).toEqual([
@@ -80,6 +88,31 @@ test("its parameters have the names and shapes of docs/model.md", () => {
   const plain = encoderParameters(encoderSchema.parse({ features: [8], hidden: 0 }), image, 10);
   expect(plain.map(({ name }) => name).slice(-2)).toEqual(["encoder.outputs.W", "encoder.outputs.b"]);
   expect(plain.at(-2)!.shape).toEqual([14 * 14 * 8, 10]);
+});
+
+test("with a normalised hidden layer the outputs stay as large as their own weights make them, whatever the hidden layer's have grown to", async () => {
+  const most = async (normalise: boolean, grown: number): Promise<number> => {
+    const config = configOf({ features: [3], hidden: 6, normalise });
+    const parameters = new Map(
+      [...randomParameters(modelParameters(config))].map(([name, t]) => [
+        name,
+        /hidden/.test(name) ? { ...t, data: t.data.map((v) => v * grown) } : t,
+      ]),
+    );
+    const { y } = await runModelGraph(config, parameters, randomLevels(config, 3), (lookup, images) =>
+      encoderOutputs(config.encoder, config, lookup, images),
+    );
+    return Math.max(...y.map(Math.abs));
+  };
+  expect(await most(false, 100)).toBeGreaterThan(30 * (await most(false, 1)));
+  expect(await most(true, 100)).toBeCloseTo(await most(true, 1), 3);
+});
+
+test("there is nothing to normalise in a hidden layer of no unit, or of one", () => {
+  for (const hidden of [0, 1])
+    expect(() => configOf({ features: [3], hidden, normalise: true })).toThrow(
+      `encoder.hidden: expected a hidden layer of at least 2 units to normalise but received ${hidden}`,
+    );
 });
 
 test("an image of another size is refused", async () => {

@@ -27,9 +27,10 @@ export const encoderSchema = z
      */
     normalise: z.boolean().default(false),
   })
-  .refine(({ hidden, normalise }) => hidden > 1 || !normalise, {
-    path: ["normalise"],
-    error: "expected a hidden layer of at least 2 units to normalise",
+  .superRefine(({ hidden, normalise }, context) => {
+    if (hidden > 1 || !normalise) return;
+    const message = `expected a hidden layer of at least 2 units to normalise but received ${hidden}`;
+    context.addIssue({ code: "custom", path: ["hidden"], message });
   });
 export type EncoderConfig = z.output<typeof encoderSchema>;
 

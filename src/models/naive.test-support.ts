@@ -8,13 +8,22 @@ type Map3 = number[][][];
 /** A class, weights over the classes, a vector, or a map [h0, w0, Cm]; null for none. */
 export type NaiveCondition = number | readonly number[] | null;
 
-/** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
-function naiveMap({ height: H, width: W, condition }: PixelcnnConfig, parameters: Parameters, map: readonly number[]): Map3 {
-  if (condition?.kind !== "map") throw new Error("no map");
+/** What m(h) begins with, and its features; null where it plays no part. A vector is a map of one place, without a last number that says so. */
+function beginOf(condition: PixelcnnConfig["condition"], h: readonly number[]): { s: Map3; M: number } | null {
+  if (condition?.kind === "vector" && condition.features !== undefined)
+    return { s: [[h.map((v) => Math.fround(v * (condition.scale ?? 1)))]], M: condition.features };
+  if (condition?.kind !== "map") return null;
   const { height: h0, width: w0, channels: Cm, features: M } = condition;
-  let s: Map3 = Array.from({ length: h0 }, (_, i) =>
-    Array.from({ length: w0 }, (_, j) => [...map.slice((i * w0 + j) * Cm, (i * w0 + j + 1) * Cm), 1]),
-  );
+  const place = (at: number): number[] => [...h.slice(at * Cm, (at + 1) * Cm), 1];
+  return { s: Array.from({ length: h0 }, (_, i) => Array.from({ length: w0 }, (_, j) => place(i * w0 + j))), M };
+}
+
+/** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
+function naiveMap({ height: H, width: W, condition }: PixelcnnConfig, parameters: Parameters, h: readonly number[]): Map3 | null {
+  const begin = beginOf(condition, h);
+  if (begin === null) return null;
+  let { s } = begin;
+  const { M } = begin;
   for (let k = 1; s.length < H || s[0]!.length < W; k++) {
     const { shape, data } = parameters.get(`map.layer${k}.W`)!;
     if (shape.join() !== [4, 4, s[0]![0]!.length, M].join()) throw new Error(`map.layer${k}.W is [${shape}]`);
@@ -76,7 +85,7 @@ export function naiveLogits(
   const logistic = (g: number): number => 1 / (1 + Math.exp(-g));
 
   const x = everywhere((i, j) => vector(C, (c) => round(round(pixels[(i * W + j) * C + c]! * round(2 / (K - 1))) - 1)));
-  const mapped = config.condition?.kind === "map" && h !== null ? naiveMap(config, parameters, h as readonly number[]) : null;
+  const mapped = h !== null && typeof h !== "number" ? naiveMap(config, parameters, h) : null;
   let v = x;
   let horizontal = x;
   let s = S > 0 ? everywhere(() => biases("skip.b", S)) : null;

@@ -19,6 +19,10 @@ const models = {
   "map of the image's size": randomModel(configOf({ levels: 8, ...mapOf(6, 9, 2) }), 13),
   "map of a quarter": randomModel(configOf({ ...grey, ...mapOf(2, 3, 2) }), 14),
   "map of one cell": randomModel(configOf({ channels: 3, skip: 0, ...mapOf(1, 1, 3) }), 15),
+  "vector through m(h)": randomModel(
+    configOf({ ...grey, ...SIZE, condition: { kind: "vector", size: 5, features: 6, scale: 1.5 } }),
+    16,
+  ),
 };
 
 export const conditionGolden = {
@@ -37,6 +41,9 @@ export const conditionGolden = {
   "map of one cell: samples": "8747de356edd75ec4274bae0fd497bfbe007c0c4ac622edbac672857b4db51cf",
   "map of one cell: guided samples": "f43ea155836da3535e1557aa9bd48ce171723fb3cc8d26874605d194faf5eac0",
   "map of one cell: intervals of known images": "0bedb317153dfa269feea7ce2c4f47c645525e041a1761fe9cbdec165c8eb0da",
+  "vector through m(h): samples": "91ecfcc190f26e443154513c10e12ddbd5dee3c2c1d2b93269409685fb75b6eb",
+  "vector through m(h): guided samples": "0bc92a36da263ef98d2f8b387869822a00dea001d0add08f9788402f3052c276",
+  "vector through m(h): intervals of known images": "cd549e0531168277efa192d012c9e30ddf6b6381b03cb1764e37c19465629ffb",
 };
 
 export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {

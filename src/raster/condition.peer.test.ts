@@ -25,6 +25,7 @@ const kinds: [string, Partial<PixelcnnInput>][] = [
   ["a map of half the size, colour, dilations 1 2", { channels: 3, dilations: [1, 2], depth: 4, condition: map(3, 4) }],
   ["a map of a quarter, grey", { condition: map(2, 2, 1) }],
   ["a map of one cell, grey", { condition: map(1, 1) }],
+  ["a vector through m(h), colour", { channels: 3, condition: { kind: "vector", size: 4, features: 5, scale: 2.5 } }],
 ];
 
 describe.each(kinds)("%s", (_, changes) => {

@@ -28,6 +28,10 @@ const kinds: [string, RasterConfig][] = [
   ["a map of half the size, colour", map],
   ["a map of a quarter, grey", configOf(mapOf(2, 2))],
   ["a map of one cell, grey", configOf(mapOf(1, 1))],
+  [
+    "a vector through m(h), colour",
+    configOf({ ...colour, ...SIZE, condition: { kind: "vector", size: 5, features: 6, scale: 1.5 } }),
+  ],
 ];
 
 const engines: Engine[] = [];
@@ -195,7 +199,7 @@ test("classes and vectors at any size; a map fixes the size, and without it any 
   ] as const) {
     await expect(engine.sample({ count: 1, height, width, conditions: condition })).rejects.toMatchObject({
       kind: "usage",
-      message: `expected images of 5x7 pixels, since a map fixes the size, but received ${height}x${width}`,
+      message: `expected images of 5x7 pixels, since its condition goes through m(h), which fixes the size, but received ${height}x${width}`,
     });
     expect((await engine.sample({ count: 1, height, width, conditions: [null] })).pixels.length).toBe(height * width * 3);
   }

@@ -73,11 +73,11 @@ function naiveMap(
   numbers: ArrayLike<number>,
   { round }: Arithmetic,
 ): FeatureMap {
-  const { height: h0, width: w0, channels } = config.condition as { height: number; width: number; channels: number };
+  // A vector is a map of one place.
+  const { height: h0 = 1, width: w0 = 1, size, channels } = config.condition!;
+  const first = size ?? channels! + 1;
   let s: FeatureMap = Array.from({ length: h0 }, (_, i) =>
-    Array.from({ length: w0 }, (_, j) =>
-      Array.from({ length: channels + 1 }, (_, c) => numbers[(i * w0 + j) * (channels + 1) + c]!),
-    ),
+    Array.from({ length: w0 }, (_, j) => Array.from({ length: first }, (_, c) => numbers[(i * w0 + j) * first + c]!)),
   );
   for (let k = 1; parameters.has(`map.layer${k}.W`); k++) {
     const { data, shape } = parameters.get(`map.layer${k}.W`)!;
@@ -141,7 +141,7 @@ export function naiveLogits(
   const conditionAt: FeatureMap | null =
     condition === null
       ? null
-      : config.condition?.kind === "map"
+      : config.condition?.features !== undefined
         ? naiveMap(model, condition, arithmetic)
         : mapOf(() => Array.from(condition));
   let v = x;

@@ -24,6 +24,12 @@ test.each([
   ["2x2 binary", configOf({ levels: 2 }), 2, 2],
   ["1x2 colour of 3 levels", configOf({ channels: 3, levels: 3 }), 1, 2],
   ["2x2 binary, a vector", configOf({ levels: 2, condition: { kind: "vector", size: 3 } }), 2, 2],
+  [
+    "2x2 binary, a vector through m(h)",
+    configOf({ levels: 2, height: 2, width: 2, condition: { kind: "vector", size: 3, features: 4 } }),
+    2,
+    2,
+  ],
   ["2x2 binary, classes", configOf({ levels: 2, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 2, 2],
   ["2x2 binary, a map of its size", withMap(2, 2), 2, 2],
   ["2x2 binary, a larger map", withMap(3, 5), 2, 2],
