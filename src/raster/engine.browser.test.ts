@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { conditionGolden } from "./condition-hashes.test-support.ts";
 import type { EngineOptions } from "./engine.ts";
 import { golden } from "./golden.test-support.ts";
 import { goldenOf, PART, shippedGolden, WHOLE } from "./shipped-golden.test-support.ts";
@@ -72,6 +73,14 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
       expect(await inPage("hashes.test-support.ts", "hashes", options)).toEqual(golden);
     },
     60_000,
+  );
+
+  test.each([{}, { threads: 2, batch: 5 }])(
+    "conditioned and guided models, with %o: the golden bits",
+    async (options) => {
+      expect(await inPage("condition-hashes.test-support.ts", "conditionHashes", options)).toEqual(conditionGolden);
+    },
+    120_000,
   );
 
   describe.each(Object.keys(shippedGolden))("%s", (name) => {
