@@ -180,13 +180,28 @@ test("classes that changed since are told, and the run stays as it was", async (
   patternFolder("moving", 2);
   const words = ["--condition", "class", "--steps", "1", "--no-final-eval", ...TINY];
   expect((await run("moving", "--out", "moved", ...words)).code).toBe(0);
-  const { model } = await readRunConfig("moved");
+  const before = await readRunConfig("moved");
   renameSync("moving/dots", "moving/spots");
   const { json } = await run("--resume", "--out", "moved", "--steps", "2");
   expect(json.error.message).toMatch(
     /^expected the model's classes \(columns, dots, rows\) but .*moving has the classes columns, rows, spots$/,
   );
-  expect((await readRunConfig("moved")).model).toEqual(model);
+  expect(await readRunConfig("moved")).toEqual(before);
+});
+
+test("the preset of portraits says so when it is given nobody to ask for", async () => {
+  const words = [
+    "--preset",
+    "portraits",
+    "--steps",
+    "1",
+    "--no-final-eval",
+    ...TINY,
+    ...set("data.splitBy=image", "data.binarise=none"),
+  ];
+  const { code, messages } = await run("data", "--out", "unasked", ...words);
+  expect(code, messages).toBe(0);
+  expect(messages).toContain("without --condition peers:EMBEDDER nobody can be asked for");
 });
 
 describe("what cannot be is refused in words, and leaves no run behind", () => {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { ParsedArgs } from "citty";
 import { fail, PixelcnnError } from "../errors.ts";
 import { describeEvaluation } from "../evaluate.ts";
+import { checkDescribes } from "../models/condition.ts";
 import { pixelcnnIn } from "../models/probability.ts";
 import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
@@ -169,6 +170,8 @@ async function started(folder: string, args: Args, context: CommandContext): Pro
   const pixelcnn = pixelcnnIn(config.model);
   const hole = pixelcnn && blindSpotOf(pixelcnn);
   if (hole) terminal.warn(`model.dilations: ${hole}`);
+  if (args.preset === "portraits" && pixelcnn?.condition === null)
+    terminal.warn("without --condition peers:EMBEDDER nobody can be asked for: the model draws people as they come");
   terminal.note(`${source}, ${origin}: ${counted(amount, unit.slice(0, -1))}, batch ${train.batch}, rate ${train.rate}`);
   return { config, splits, from: undefined };
 }
@@ -224,13 +227,16 @@ async function resumed(folder: string, args: Args, context: CommandContext): Pro
   const opened = await openTrainData(source, data, (text) => terminal.warn(text));
   const splits = await conditioned(opened, saved.condition, folder, args, context);
   const config = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
+  // All that can be refused is, before the folder changes.
+  if (config.model.family === "gated-pixelcnn" && config.model.condition) checkDescribes(config.model.condition, splits.train);
+  // Stopped before the first checkpoint: all that it did is named by its seed, so starting over is going on.
+  const hasState = existsSync(join(folder, "state.safetensors"));
+  const from = hasState ? await loadState(folder, config) : undefined;
   await tidy(folder);
   if (JSON.stringify(config) !== JSON.stringify(saved))
     await writeWhole(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
-  // Stopped before the first checkpoint: all that it did is named by its seed, so starting over is going on.
-  const hasState = existsSync(join(folder, "state.safetensors"));
   if (!hasState) terminal.note(`the run in ${shellWord(folder)} has no checkpoint yet: it starts from its first step`);
-  return { config, splits, from: hasState ? await loadState(folder, config) : undefined };
+  return { config, splits, from };
 }
 
 /** Files of ours that were being written when the process was killed. Others' files are left alone. */
