@@ -7,6 +7,7 @@
 
 import { grad } from "../autodiff/grad.ts";
 import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters } from "../models/family.ts";
+import { pixelcnnIn } from "../models/probability.ts";
 import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { add, slice } from "../onnx/ops.ts";
@@ -128,8 +129,12 @@ export function shardSize(batch: number): number {
   return [4, 3, 2].find((n) => batch % n === 0) ?? 1;
 }
 
-/** Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. */
+/**
+ * Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. Without a
+ * PixelCNN it is the weights of wide dense layers that are large, so all go together.
+ */
 export function chunkSize(model: ModelConfig, shard: number): number {
+  if (pixelcnnIn(model) === null) return shard;
   const perImage = largestLayer(model);
   let best = 1;
   for (let n = 1; n <= shard; n++) if (shard % n === 0 && n * perImage <= 60_000) best = n;
