@@ -7,10 +7,11 @@
 import { z } from "zod";
 import type { Size } from "../nn/causal.ts";
 import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { scaledPixels } from "../nn/pixels.ts";
 import { convolveUp, doubled, RESAMPLE_KERNEL } from "../nn/resample.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, gemm, max, min, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
-import { type ImageShape, RELU_GAIN, scaledPixels } from "./encoder.ts";
+import { type ImageShape, RELU_GAIN } from "./encoder.ts";
 
 export const deconvolutionFields = {
   /** Feature maps of each transposed convolution, first to last; each doubles the map. The first map has as many as the first of them. */

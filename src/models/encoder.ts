@@ -8,9 +8,10 @@ import { z } from "zod";
 import { fail } from "../errors.ts";
 import type { Size } from "../nn/causal.ts";
 import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { scaledPixels } from "../nn/pixels.ts";
 import { convolveDown, halved, RESAMPLE_KERNEL } from "../nn/resample.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, cast, div, gemm, mul, reduceSum, relu, reshape, sqrt, sub } from "../onnx/ops.ts";
+import { add, div, gemm, mul, reduceSum, relu, reshape, sqrt, sub } from "../onnx/ops.ts";
 
 /** Variance doubled for inputs that come through ReLU, which halves it (He et al. 2015). */
 export const RELU_GAIN = Math.SQRT2;
@@ -64,12 +65,6 @@ export function encoderParameters(config: EncoderConfig, image: ImageShape, outp
   specs.push(matrix("encoder.outputs.W", [hidden || flat, outputs], hidden || flat, RELU_GAIN));
   specs.push(bias("encoder.outputs.b", [outputs]));
   return specs;
-}
-
-/** Pixel levels [B, H, W, C] uint8 as floats -1 .. 1, 2 v / (levels - 1) - 1, in the same shape: what PixelCNNs look at too. */
-export function scaledPixels(pixels: Value, levels: number, dtype: "float32" | "float64"): Value {
-  const scale = dtype === "float32" ? Math.fround(2 / (levels - 1)) : 2 / (levels - 1);
-  return sub(mul(cast(pixels, dtype), scale), 1);
 }
 
 /** pixels [B, H, W, C] uint8 -> [B, outputs], any real numbers. */

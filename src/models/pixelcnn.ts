@@ -9,9 +9,10 @@ import { categorical } from "../heads/categorical.ts";
 import type { Head } from "../heads/head.ts";
 import { causalProduct, horizontalTaps, seenBy, verticalTaps } from "../nn/causal.ts";
 import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
+import { scaledPixels } from "../nn/pixels.ts";
 import { convolve, gate } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, cast, concat, gemm, mul, reduceSum, relu, reshape, sub } from "../onnx/ops.ts";
+import { add, cast, concat, gemm, reduceSum, relu, reshape } from "../onnx/ops.ts";
 import { conditionNumbersOf, conditionWidth, mapOf } from "./condition.ts";
 import { mapFeatures, mapParameters } from "./condition-map.ts";
 import { layersOf, type PixelcnnConfig } from "./config.ts";
@@ -73,13 +74,6 @@ export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
   return specs;
 }
 
-/** Pixel levels [B, H, W, C] uint8 as floats -1 .. 1 in the graph's working type, [B, P, C]. */
-function scaled(pixels: Value, { channels, levels }: PixelcnnConfig, dtype: "float32" | "float64"): Value {
-  const [batch, height, width] = pixels.shape as [number, number, number];
-  const scale = dtype === "float32" ? Math.fround(2 / (levels - 1)) : 2 / (levels - 1);
-  return reshape(sub(mul(cast(pixels, dtype), scale), 1), [batch, height * width, channels]);
-}
-
 /**
  * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D], condition.ts) -> the head's outputs [B P C, M].
  * Outputs of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels.
@@ -107,7 +101,7 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
 
   const map = mapOf(config.condition);
   const s = h && map ? graph.scope("map", () => mapFeatures(map, { height, width }, lookup, h)) : null;
-  let vertical = scaled(pixels, config, dtype);
+  let vertical = reshape(scaledPixels(pixels, config.levels, dtype), [B, P, C]);
   let horizontal = vertical;
   let skips: Value | null = null;
 
