@@ -3,7 +3,7 @@
  * Node and in browsers.
  */
 
-import { createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
+import { type Condition, createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
 import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const models = {
@@ -42,7 +42,7 @@ export async function hashes(options: EngineOptions = {}): Promise<Record<string
 export async function tablesOf(
   engine: Engine,
   { height, width, pixels }: GivenImages,
-  { batch = 64, conditions }: { batch?: number; conditions?: readonly number[] | undefined } = {},
+  { batch = 64, conditions }: { batch?: number; conditions?: readonly Condition[] | undefined } = {},
 ): Promise<Uint32Array<ArrayBuffer>> {
   const { channels, levels } = engine;
   const perImage = height * width * channels;

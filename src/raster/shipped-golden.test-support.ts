@@ -70,18 +70,24 @@ export interface ShippedOptions extends EngineOptions {
 
 /**
  * Hashes of the first samples of seed 1, and of all tables of the first images, in the order image, row, column, channel. The images are
- * MNIST's first test images, at a threshold of 127 for two levels, which every clone has.
+ * MNIST's first test images, at a threshold of 127 for two levels, which every clone has; of a model of other images, its own samples of seed 2. A
+ * model with a vector for a condition is given one, the same for all.
  * Threads do not ask for whole tables; the intervals that they find are held to be the tables'.
  */
 export async function shippedHashes(name: string, { samples, images, ...options }: ShippedOptions): Promise<Hashes> {
   const model = await shippedModel(name);
   const engine = createEngine(model, options);
   const { levels } = engine;
-  const all = options.pixels ?? (await mnist(levels));
-  const given = { height: 28, width: 28, pixels: all.slice(0, images * 784) };
-  const drawn = await engine.sample({ count: samples, height: 28, width: 28, seed: 1 });
-  const tables = await tablesOf(engine, given, options);
-  const found = await intervalsOf(engine, given, options.batch);
+  const { height = 28, width = 28, condition } = model.config;
+  const perImage = height * width * engine.channels;
+  const conditions = condition?.kind === "vector" ? Array<Float32Array>(images).fill(anyVector(condition.size!)) : undefined;
+  const draw = { height, width, conditions: conditions?.[0] };
+  const own = async (): Promise<Uint8Array> => (await engine.sample({ ...draw, count: images, seed: 2 })).pixels;
+  const all = options.pixels ?? (perImage === 784 ? await mnist(levels) : await own());
+  const given = { height, width, pixels: all.slice(0, images * perImage) };
+  const drawn = await engine.sample({ ...draw, count: samples, seed: 1 });
+  const tables = await tablesOf(engine, given, { ...options, conditions });
+  const found = await intervalsOf(engine, given, options.batch, conditions);
   for (const [place, level] of given.pixels.entries()) {
     const [from, to] = tables.subarray(place * (levels + 1) + level);
     if (found[2 * place] !== from || found[2 * place + 1] !== to! - from!)
@@ -99,27 +105,35 @@ export function goldenOf(name: string, { samples, images }: { samples: number; i
   return golden && { samples: golden.samples[samples]!, tables: golden.tables[images]! };
 }
 
+/** Of length one or so, the same everywhere: no sine of a machine's own. */
+function anyVector(size: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, i) => (((i * 37) % 64) - 31.5) / 32 / Math.fround(Math.sqrt(size / 3)));
+}
+
 /** Start and width of each given level's interval, by rows that are known, in the engine's threads if it has any. */
 async function intervalsOf(
   engine: ReturnType<typeof createEngine>,
   { height, width, pixels }: GivenImages,
   batch = 64,
+  conditions?: readonly Float32Array[],
 ): Promise<Uint32Array> {
-  const perImage = height * width;
+  const line = width * engine.channels;
+  const perImage = height * line;
   const found = new Uint32Array(2 * pixels.length);
   const steps: Promise<void>[] = [];
   for (let first = 0; first * perImage < pixels.length; first += batch) {
     const part = pixels.subarray(first * perImage, (first + batch) * perImage);
     const count = part.length / perImage;
     const onRow = (row: number, starts: Uint32Array, frequencies: Uint32Array): void => {
-      for (let column = 0; column < width; column++)
+      for (let column = 0; column < line; column++)
         for (let image = 0; image < count; image++) {
-          const place = 2 * ((first + image) * perImage + row * width + column);
+          const place = 2 * ((first + image) * perImage + row * line + column);
           found[place] = starts[column * count + image]!;
           found[place + 1] = frequencies[column * count + image]!;
         }
     };
-    steps.push(engine.forced(part, { count, height, width }, onRow));
+    const given = { conditions: conditions?.slice(first, first + count) };
+    steps.push(engine.forced(part, { count, height, width }, onRow, given));
   }
   await Promise.all(steps);
   return found;
