@@ -86,7 +86,8 @@ export const PRESETS = {
     // Through m(h): an emoji is one thing in the middle, and what it is says what goes where.
     model: { ...LAYERS, depth: 6, features: 48, skip: 48, head: { features: 96 }, condition: { features: 48 } },
     condition: { from: "captions" },
-    train: { batch: 16, rate: 4e-3, conditionDropout: 0.1, decay: "cosine", budget: { minutes: 30 } },
+    // Longer, or without decay, it knows the 3,508 of them by heart and listens less to captions that it has not seen.
+    train: { batch: 16, rate: 4e-3, weightDecay: 0.05, conditionDropout: 0.1, decay: "cosine", budget: { minutes: 20 } },
   },
   "mnist-autoencoder": {
     summary: "MNIST, binarised: an encoder to 10 latents, and a PixelCNN that draws what they leave open",
@@ -108,7 +109,7 @@ export const PRESETS = {
     data: {},
     model: {
       ...{ family: "autoencoder", latents: 100, encoder: { hidden: 256, normalise: true } },
-      // Without m(h) the latents say nothing about places: after 11,000 images they had not paid yet, with it they were worth a tenth of a bit after 64,000.
+      // Without m(h) the latents say nothing about places: after 11,000 images they had not paid yet; with it they were worth 0.05 bits/dim after 64,000.
       decoder: { kind: "pixelcnn", ...LAYERS, depth: 6, features: 36, skip: 36, head: { features: 72 }, mapFeatures: 48 },
     },
     train: { batch: 16, rate: 3e-3, warmup: 200, decay: "cosine", budget: { minutes: 60 } },
