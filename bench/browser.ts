@@ -28,7 +28,7 @@ await build({
   build: {
     outDir: bundle,
     target: "es2022",
-    rollupOptions: { input: fileURLToPath(new URL("./browser-work.ts", import.meta.url)), output: { entryFileNames: "work.js" } },
+    rollupOptions: { input: fileURLToPath(new URL("./browser-work.ts", import.meta.url)), output: { entryFileNames: "page.js" } },
   },
 });
 const server = createServer((request, response) => {
@@ -36,7 +36,7 @@ const server = createServer((request, response) => {
   if (path === "/")
     return void response
       .setHeader("content-type", "text/html")
-      .end(`<!doctype html><script type="module" src="/work.js"></script>`);
+      .end(`<!doctype html><script type="module" src="/page.js"></script>`);
   try {
     const bytes = readFileSync(path.startsWith("/model/") ? join(model, path.slice(7)) : join(bundle, path));
     response.setHeader("content-type", path.endsWith(".js") ? "text/javascript" : "application/octet-stream").end(bytes);

@@ -37,7 +37,7 @@ export interface Predictor {
   readonly digest: Uint8Array;
   /** Classes, or numbers in a condition; 0 for a model without condition. */
   readonly conditionSize: number;
-  /** Of a model whose condition is a map: the size that it fixes for images with one. No class stands for a map. */
+  /** Of a model whose condition goes through m(h): the size that it fixes for images with one. No class stands for such a condition. */
   readonly mapSize?: PixelSize | undefined;
   /**
    * Most images of this size that an encoder should put into one lock step, so that a decoder's buffers stay moderate; absent: any

@@ -20,7 +20,7 @@ export interface RasterConfig {
   readonly skip: number;
   readonly head: { readonly kind: string; readonly features: number };
   readonly condition: RasterCondition | null;
-  /** Size of the images: needed, and read, for a map condition alone, which fixes it. */
+  /** Size of the images: needed, and read, for a condition that goes through m(h) alone, which fixes it. */
   readonly height?: number | undefined;
   readonly width?: number | undefined;
 }
