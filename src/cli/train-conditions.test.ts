@@ -254,10 +254,10 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
     ],
     ["one for an embedder", ["data", "--preset", "embedder", "--condition", "class"], 2, "family embedder: it draws no images"],
     [
-      "a dropout for an auto-encoder",
-      ["data", "--preset", "mnist-autoencoder", ...set("train.conditionDropout=0.1")],
+      "a dropout for an auto-encoder of squared error",
+      ["data", "--preset", "mnist-deconvolution", ...set("train.conditionDropout=0.1")],
       2,
-      "train.conditionDropout: expected 0 for a model of family autoencoder, which is given no condition, but received 0.1",
+      "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by a condition, but received 0.1",
     ],
     ["one class alone for an embedder", ["loose", "--preset", "embedder"], 2, /expected classes to divide .*loose by/],
   ])("%s", async (_, words, code, message) => {

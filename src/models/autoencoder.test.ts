@@ -57,6 +57,29 @@ describe("the loss's derivatives by every weight are those of central difference
   });
 });
 
+test("an image whose latents are left out is as likely as under null, and teaches the encoder nothing", async () => {
+  const config = configOf({ kind: "pixelcnn", ...SMALL, mapFeatures: 4 });
+  const parameters = randomParameters(autoencoderParameters(config), 3);
+  const pixels = randomLevels(config, 2);
+  const of = (keep: readonly number[]): Promise<number> => lossOf(config, parameters, pixels, { keep });
+  const decoder = decoderConfig(config);
+  const own = await latents(config, parameters, pixels);
+  const under = async (i: number, h: readonly number[]): Promise<number> => {
+    const image = { ...pixels, shape: [1, 3, 5, 1], data: pixels.data.slice(15 * i, 15 * (i + 1)) };
+    return lossOf(decoder, decoderParameters(config, parameters), image, { condition: h });
+  };
+  const nothing = [0, 0, 0];
+  const [first, second] = [own.slice(0, 3), own.slice(3)];
+  expect(await of([1, 0])).toBeCloseTo((await under(0, first)) + (await under(1, nothing)), 9);
+  expect(await of([0, 1])).toBeCloseTo((await under(0, nothing)) + (await under(1, second)), 9);
+  expect(await of([1, 1])).toBeCloseTo(await lossOf(config, parameters, pixels), 12);
+  expect(Math.abs((await of([1, 1])) - (await of([1, 0])))).toBeGreaterThan(1e-3);
+  const derivatives = await checkLossDerivatives(config, parameters, pixels, { keep: [0, 0] });
+  for (const [name, values] of derivatives)
+    if (name.startsWith("encoder.")) expect(Math.max(...values.map(Math.abs)), name).toBe(0);
+  expect(Math.max(...derivatives.get("layer1.vertical.b_f")!.map(Math.abs))).toBeGreaterThan(1e-3);
+});
+
 test("latents that go through m(h) are a vector that does", () => {
   const config = configOf({ kind: "pixelcnn", ...SMALL, mapFeatures: 4 });
   expect(decoderConfig(config).condition).toEqual({ kind: "vector", size: 3, features: 4 });

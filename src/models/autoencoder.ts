@@ -8,7 +8,7 @@ import { z } from "zod";
 import { fail } from "../errors.ts";
 import { checkParameters, type Lookup, type ParameterSpec, type Parameters } from "../nn/params.ts";
 import type { Value } from "../onnx/graph.ts";
-import { neg } from "../onnx/ops.ts";
+import { mul, neg, reshape } from "../onnx/ops.ts";
 import { type PixelcnnConfig, pixelcnnSchema } from "./config.ts";
 import {
   deconvolutionFields,
@@ -85,9 +85,13 @@ export function latentsOf(config: AutoencoderConfig, lookup: Lookup, pixels: Val
   return encoderOutputs(config.encoder, config, lookup, pixels);
 }
 
-/** Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels. */
-export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixels: Value): Value {
-  const latents = latentsOf(config, lookup, pixels);
+/**
+ * Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels.
+ * `keep` [B]: 1, or 0 for an image whose latents are left out (zeros, the null condition); null keeps all.
+ */
+export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixels: Value, keep: Value | null = null): Value {
+  const codes = latentsOf(config, lookup, pixels);
+  const latents = keep ? mul(codes, reshape(keep, [keep.shape[0]!, 1])) : codes;
   return config.decoder.kind === "pixelcnn"
     ? neg(pixelcnnLogProbability(decoderConfig(config), lookup, pixels, latents))
     : squaredError(deconvolutionOutputs(config.decoder, config, lookup, latents), pixels, config.levels);

@@ -44,6 +44,8 @@ export interface ModelInputs {
   readonly condition: number;
   /** Whether the loss asks for the class of each image. */
   readonly labels: boolean;
+  /** Whether the loss can be told which images' own codes to leave out: an auto-encoder whose decoder is a PixelCNN. */
+  readonly keep: boolean;
 }
 
 /** What a loss wants beside the pixels. */
@@ -51,6 +53,7 @@ export function modelInputs(config: ModelConfig): ModelInputs {
   return {
     condition: config.family === "gated-pixelcnn" && config.condition ? conditionNumbersOf(config.condition) : 0,
     labels: config.family === "embedder",
+    keep: config.family === "autoencoder" && config.decoder.kind === "pixelcnn",
   };
 }
 
@@ -61,17 +64,20 @@ export interface LossInputs {
   readonly condition?: Value | null | undefined;
   /** [B] int32, for an embedder. */
   readonly labels?: Value | null | undefined;
+  /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out. */
+  readonly keep?: Value | null | undefined;
 }
 
 /**
  * The loss summed over the batch's images, a scalar: nats, squared error, or B times the triplet loss, so that divided by B it is the mean.
  */
-export function modelLoss(config: ModelConfig, lookup: Lookup, { pixels, condition = null, labels = null }: LossInputs): Value {
+export function modelLoss(config: ModelConfig, lookup: Lookup, inputs: LossInputs): Value {
+  const { pixels, condition = null, labels = null, keep = null } = inputs;
   switch (config.family) {
     case "gated-pixelcnn":
       return neg(reduceSum(pixelcnnLogProbability(config, lookup, pixels, condition)));
     case "autoencoder":
-      return reduceSum(autoencoderLoss(config, lookup, pixels));
+      return reduceSum(autoencoderLoss(config, lookup, pixels, keep));
     case "embedder":
       if (!labels) return fail("usage", "expected the class of each image to train an embedder with but received no labels");
       return mul(embedderLoss(config, lookup, pixels, labels), pixels.shape[0]!);

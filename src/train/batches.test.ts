@@ -124,6 +124,31 @@ describe("conditions that are left out (train.conditionDropout)", () => {
     expect(new Set(some!.slice(0, 100).map((batch) => dropped(batch).join())).size).toBeGreaterThan(8);
   });
 
+  test("an auto-encoder is told whose own latents to leave out, a squared error's is not", async () => {
+    const latents = (decoder: object): object => ({
+      family: "autoencoder",
+      ...{ height: 4, width: 4, channels: 1, levels: 16, latents: 2, encoder: { features: [2] }, decoder },
+    });
+    const pictures = datasetFromArrays({ ...shape, height: 4, width: 4, classes: null }, new Uint8Array(16 * IMAGES));
+    const ofRun = (decoder: object, settings: object = {}): Promise<TrainBatch[]> =>
+      steps(
+        resolveRun({ data: { source: "eleven" }, model: latents(decoder), train: { batch: 4, seed: 3, ...settings } }),
+        pictures,
+        300,
+      );
+    const [all, some, squared] = await Promise.all([
+      ofRun({ kind: "pixelcnn", depth: 1, firstKernel: 3 }),
+      ofRun({ kind: "pixelcnn", depth: 1, firstKernel: 3 }, { conditionDropout: 0.25 }),
+      ofRun({ kind: "deconvolution", features: [2] }),
+    ]);
+    expect(new Set(all.flatMap(({ keep }) => [...keep!]))).toEqual(new Set([1]));
+    const kept = some.flatMap(({ keep }) => [...keep!]);
+    expect(new Set(kept)).toEqual(new Set([0, 1]));
+    // 1200 draws of 1/4, as above.
+    expect(Math.abs(kept.filter((k) => k === 0).length - 300)).toBeLessThan(60);
+    expect(squared.map(({ keep }) => keep)).not.toContainEqual(expect.anything());
+  });
+
   test("are named by the seed and the step: asked in any order, alone or again", async () => {
     const config = runOf(classes, { conditionDropout: 0.5 });
     const inOrder = await steps(config, labelled, 10);

@@ -19,6 +19,8 @@ export interface TrainBatch {
   readonly condition?: Float32Array;
   /** [B]. */
   readonly labels?: Int32Array;
+  /** [B], 1 or 0: 0 for an image whose own latents are left out. */
+  readonly keep?: Float32Array;
 }
 
 /** Streams of the seed; 0 is the initial weights'. */
@@ -32,26 +34,30 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
   const { seed, batch } = train;
   const condition = model.family === "gated-pixelcnn" ? model.condition : null;
   if (condition) checkDescribes(condition, data);
-  const { labels: wantsLabels } = modelInputs(model);
+  const { labels: wantsLabels, keep: dropsCodes } = modelInputs(model);
   const order = wantsLabels
     ? identityOrder(seed, await labelsOf(data), batch, train.perClass)
     : batchOrder(seed, data.length, batch);
   return async (step) => {
     const { indices, epochs } = order(step);
     const images = await readBatch(data, indices, epochs, condition);
+    const keep = kept(batch, train.conditionDropout, seed, step);
+    const values = images.values.map((value, i) => (keep[i] === 0 ? null : value));
     return {
       pixels: images.pixels,
-      ...(condition ? { condition: conditionMatrix(condition, dropped(images.values, train.conditionDropout, seed, step)) } : {}),
+      ...(condition ? { condition: conditionMatrix(condition, values) } : {}),
+      ...(dropsCodes ? { keep } : {}),
       ...(wantsLabels ? { labels: images.labels } : {}),
     };
   };
 }
 
-/** Leaves out a share of the conditions. */
-function dropped(values: readonly ConditionValue[], share: number, seed: number, step: number): readonly ConditionValue[] {
-  if (share === 0) return values;
+/** 1 for each image of the batch that keeps its condition, 0 for the share that goes without. */
+function kept(batch: number, share: number, seed: number, step: number): Float32Array {
+  const keep = new Float32Array(batch).fill(1);
+  if (share === 0) return keep;
   const random = randomFrom(seed, DROPOUT, step);
-  return values.map((value) => (random.uniform() < share ? null : value));
+  return keep.map(() => (random.uniform() < share ? 0 : 1));
 }
 
 interface Chosen {

@@ -194,14 +194,14 @@ test.each([
     "train.conditionDropout: Too small: expected number to be >=0 (received -0.1)",
   ],
   [
-    "left out of an auto-encoder, which has no other than its own latents",
-    ofFamily("autoencoder", 0.1),
-    "train.conditionDropout: expected 0 for a model of family autoencoder, which is given no condition, but received 0.1",
+    "left out of an auto-encoder of squared error",
+    { ...ofFamily("autoencoder", 0.1), model: { ...model, family: "autoencoder", decoder: { kind: "deconvolution" } } },
+    "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by a condition, but received 0.1",
   ],
   [
     "left out of an embedder",
     ofFamily("embedder", 0.2),
-    "train.conditionDropout: expected 0 for a model of family embedder, which is given no condition, but received 0.2",
+    "train.conditionDropout: expected 0 for an embedder, which draws nothing by a condition, but received 0.2",
   ],
   [
     "of one image a class",
@@ -222,6 +222,7 @@ test("where a condition comes from is kept as it was given, with its default", (
   expect(resolveRun(from(null)).condition).toBeNull();
   expect(resolveRun(smallest).condition).toBeNull();
   expect(resolveRun(smallest).train).toMatchObject({ conditionDropout: 0, perClass: 4 });
+  expect(resolveRun(ofFamily("autoencoder", 0.1)).train.conditionDropout).toBe(0.1);
 });
 
 test("every problem has its line", () => {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { dataOptionsSchema } from "../data/open.ts";
 import { type PixelcnnConfig, parseStrict } from "../models/config.ts";
 import { type ModelConfig, modelSchema } from "../models/family.ts";
+import { familyName, pixelcnnIn } from "../models/probability.ts";
 
 const positive = z.number().gt(0);
 
@@ -26,7 +27,7 @@ export const trainSchema = z.strictObject({
   clip: z.number().min(0).default(100),
   /** Decay of the moving average of the weights, which is what is saved and sampled; early steps use less. */
   average: z.number().min(0).lt(1).default(0.999),
-  /** Share of images whose condition is left out, so that one model serves with and without, and for guidance. */
+  /** Share of images whose condition, or own latents, are left out, so that one model serves with and without, and for guidance. */
   conditionDropout: z.number().min(0).max(1).default(0),
   /** Images of one class in a batch, for a model that learns from who is who (embedder). */
   perClass: z.int().min(2).max(4096).default(4),
@@ -76,9 +77,9 @@ export const runSchema = z
     condition: conditionSourceSchema.nullable().default(null),
     train: trainSchema.prefault({}),
   })
-  .superRefine(({ model: { family }, train: { conditionDropout } }, context) => {
-    if (family === "gated-pixelcnn" || conditionDropout === 0) return;
-    const message = `expected 0 for a model of family ${family}, which is given no condition, but received ${conditionDropout}`;
+  .superRefine(({ model, train: { conditionDropout } }, context) => {
+    if (conditionDropout === 0 || pixelcnnIn(model)) return;
+    const message = `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`;
     context.addIssue({ code: "custom", path: ["train", "conditionDropout"], message });
   });
 /** A resolved run config, of a model of one family or of any. */

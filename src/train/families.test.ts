@@ -59,6 +59,14 @@ const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
   ],
   ["an auto-encoder", runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small } }), stripes],
   [
+    "an auto-encoder, some latents left out",
+    runOf(
+      { family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small, mapFeatures: 3 } },
+      { conditionDropout: 0.3 },
+    ),
+    stripes,
+  ],
+  [
     "an auto-encoder of squared error",
     runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "deconvolution", features: [5, 4] } }),
     stripes,
@@ -104,11 +112,12 @@ async function whole(config: RunConfig, batches: readonly TrainBatch[]): Promise
   let { weights, first, second, average } = startOf(config);
   const losses: number[] = [];
   let gradient: Float32Array | undefined;
-  for (const [t, { pixels, condition: h, labels }] of batches.entries()) {
+  for (const [t, { pixels, condition: h, labels, keep }] of batches.entries()) {
     const out = await session.run({
       pixels: tensor("uint8", [train.batch, image.height, image.width, 1], pixels),
       ...(h ? { condition: tensor("float32", [train.batch, h.length / train.batch], h) } : {}),
       ...(labels ? { labels: tensor("int32", [train.batch], labels) } : {}),
+      ...(keep ? { keep: tensor("float32", [train.batch], keep) } : {}),
       ...{ weights: vector(weights), first: vector(first), second: vector(second), average: vector(average) },
       schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(t + 1, 1e-2, train, 0.5)),
     });
@@ -154,7 +163,7 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
   "a shard that goes through the network two images at a time is the same sum: %s",
   async (_, config, data) => {
     const { model } = config;
-    const { pixels, condition: h } = await (await openBatches(config, data()))(0);
+    const { pixels, condition: h, keep } = await (await openBatches(config, data()))(0);
     const found = await Promise.all(
       [6, 2].map(async (chunk) => {
         const session = await openSession(compile(gradientGraph(model, 6, chunk)), { threads: 1 });
@@ -162,6 +171,7 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
         const out = await session.run({
           pixels: tensor("uint8", [6, 6, 5, 1], pixels),
           ...(h ? { condition: tensor("float32", [6, h.length / 6], h) } : {}),
+          ...(keep ? { keep: tensor("float32", [6], keep) } : {}),
           weights: tensor("float32", [weights.length], weights),
         });
         await session.close();
@@ -190,13 +200,8 @@ test("a step without the condition or the labels that its model wants is refused
       await stepper.close();
     }
   };
-  const [classes, maps, , , embedder] = RUNS.map(([, config]) => config) as [
-    RunConfig,
-    RunConfig,
-    RunConfig,
-    RunConfig,
-    RunConfig,
-  ];
+  const named = (name: string): RunConfig => RUNS.find(([of]) => of === name)![1];
+  const [classes, maps, embedder] = [named("classes, some left out"), named("maps, some left out"), named("an embedder")];
   expect(await say(classes, {})).toBe("usage: expected a condition of 3 numbers an image but received none");
   expect(await say(maps, {})).toBe("usage: expected a condition of 8 numbers an image but received none");
   expect(await say(embedder, {})).toBe("usage: expected a label an image but received none");
@@ -205,6 +210,8 @@ test("a step without the condition or the labels that its model wants is refused
   );
   expect(await say(embedder, { labels: new Int32Array(5) })).toBe("usage: expected a label for each of 6 images but received 5");
   expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
+  // Nothing said of what to keep keeps all.
+  expect(await say(named("an auto-encoder"), {})).toBe("nothing");
   await expect(
     openStepper({ model: classes.model, batch: 6, adam: classes.train, start: initialState(classes), shard: 4 }),
   ).rejects.toThrow("expected a shard that divides the batch of 6 images but received 4");

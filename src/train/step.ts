@@ -30,6 +30,7 @@ function lossAndGradient(
       pixels: part(images.pixels, i),
       condition: part(images.condition, i),
       labels: part(images.labels, i),
+      keep: part(images.keep, i),
     }),
   );
   const loss = losses.reduce((a, b) => add(a, b));
@@ -40,14 +41,16 @@ interface Images {
   readonly pixels: Value;
   readonly condition: Value | null;
   readonly labels: Value | null;
+  readonly keep: Value | null;
 }
 
 function imageInputs(graph: Graph, model: ModelConfig, batch: number): Images {
-  const { condition, labels } = modelInputs(model);
+  const { condition, labels, keep } = modelInputs(model);
   return {
     pixels: graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]),
     condition: condition > 0 ? graph.input("condition", "float32", [batch, condition]) : null,
     labels: labels ? graph.input("labels", "int32", [batch]) : null,
+    keep: keep ? graph.input("keep", "float32", [batch]) : null,
   };
 }
 
@@ -75,7 +78,7 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D] and `labels` int32 [B] where the model wants them; `weights`, `first`, `second`, `average`
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B] and `keep` float32 [B] where the model wants them; `weights`, `first`, `second`, `average`
  * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
  * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */

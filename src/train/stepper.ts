@@ -24,6 +24,8 @@ export interface StepInput {
   readonly condition?: Float32Array | undefined;
   /** [B], for a model that learns from who is who. */
   readonly labels?: Int32Array | undefined;
+  /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out; default all 1. */
+  readonly keep?: Float32Array | undefined;
   /** adam.ts, scheduleVector. */
   readonly schedule: Float32Array;
 }
@@ -65,7 +67,7 @@ const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], da
 
 function inputs({ model, batch }: StepperOptions, input: StepInput, from: number, count: number): Record<string, Tensor> {
   const { height, width, channels } = model;
-  const { condition: D, labels } = modelInputs(model);
+  const { condition: D, labels, keep } = modelInputs(model);
   const each = height * width * channels;
   if (input.pixels.length !== batch * each)
     fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
@@ -82,6 +84,11 @@ function inputs({ model, batch }: StepperOptions, input: StepInput, from: number
     const given = input.labels ?? fail("usage", "expected a label an image but received none");
     if (given.length !== batch) fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
     feeds.labels = tensor("int32", [count], given.slice(from, from + count));
+  }
+  if (keep) {
+    const given = input.keep ?? new Float32Array(batch).fill(1);
+    if (given.length !== batch) fail("internal", `expected ${batch} numbers of what to keep but received ${given.length}`);
+    feeds.keep = tensor("float32", [count], given.slice(from, from + count));
   }
   return feeds;
 }
