@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Dataset, datasetFromArrays, datasetOf } from "../data/dataset.ts";
 import { withVectors } from "../data/with-vectors.ts";
-import { batchOrder, identityOrder, openBatches, type TrainBatch } from "./batches.ts";
+import { balancedOrder, batchOrder, identityOrder, openBatches, type TrainBatch } from "./batches.ts";
 import { type RunConfig, resolveRun } from "./config.ts";
 
 const IMAGES = 11;
@@ -156,6 +156,79 @@ describe("conditions that are left out (train.conditionDropout)", () => {
     for (const step of [9, 2, 2, 7, 0]) expect(await read(step)).toEqual(inOrder[step]);
     const other = await steps(runOf(classes, { conditionDropout: 0.5, seed: 4 }), labelled, 10);
     expect(other.map(({ condition }) => condition)).not.toEqual(inOrder.map(({ condition }) => condition));
+  });
+});
+
+describe("batches of every class as often (train.balance)", () => {
+  const cases = fc.record({
+    seed: fc.nat(),
+    labels: fc
+      .array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 40 })
+      .filter((labels) => labels.some((l) => l >= 0)),
+    batch: fc.integer({ min: 1, max: 9 }),
+    steps: fc.integer({ min: 1, max: 60 }),
+  });
+  const drawn = (seed: number, labels: readonly number[], batch: number, count: number): { image: number; epoch: number }[] => {
+    const order = balancedOrder(seed, Int32Array.from(labels), batch);
+    return Array.from({ length: count }, (_, step) => order(step)).flatMap(({ indices, epochs }) =>
+      Array.from(indices, (image, i) => ({ image, epoch: epochs[i]! })),
+    );
+  };
+
+  test("classes in rounds, each class's images in permutations, an image's epoch how often it came before", () => {
+    fc.assert(
+      fc.property(cases, ({ seed, labels, batch, steps }) => {
+        const all = drawn(seed, labels, batch, steps);
+        const known = new Set(labels.filter((l) => l >= 0)).size;
+        for (let at = 0; at < all.length; at += known) {
+          const round = all.slice(at, at + known).map(({ image }) => labels[image]!);
+          expect(round).not.toContain(-1);
+          expect(new Set(round).size).toBe(round.length);
+        }
+        const before = new Map<number, number>();
+        for (const { image, epoch } of all) {
+          expect(epoch).toBe(before.get(image) ?? 0);
+          before.set(image, epoch + 1);
+        }
+        // Within a class, none comes again before all have come.
+        for (const label of new Set(labels)) {
+          const times = labels.flatMap((l, i) => (l === label && l >= 0 ? [before.get(i) ?? 0] : []));
+          if (times.length > 0) expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  test("depend on the seed and the step alone", () => {
+    fc.assert(
+      fc.property(cases, fc.array(fc.nat(50), { maxLength: 5 }), ({ seed, labels, batch, steps }, before) => {
+        const open = () => balancedOrder(seed, Int32Array.from(labels), batch);
+        const order = open();
+        for (const other of before) order(other);
+        expect(order(steps)).toEqual(open()(steps));
+      }),
+    );
+    const labels = Array.from({ length: 60 }, (_, i) => i % 12);
+    expect(drawn(1, labels, 8, 2)).not.toEqual(drawn(2, labels, 8, 2));
+    expect(drawn(1, labels, 12, 1)).not.toEqual(drawn(1, labels, 12, 2).slice(12));
+  });
+
+  test("come to a run that asks, each with its own class; without classes it is refused", async () => {
+    const all = await steps(runOf(classes, { balance: true }), labelled, 30);
+    const counts = [0, 0, 0];
+    for (const { pixels, condition } of all) {
+      expect(rowsOf(condition!, 3)).toEqual(Array.from(pixels, (i) => [0, 1, 2].map((k) => (labelOf(i) === k ? 1 : 0))));
+      for (const i of pixels) counts[labelOf(i)]!++;
+    }
+    expect(counts).toEqual([40, 40, 40]);
+    const plain = datasetFromArrays({ ...shape, classes: null }, new Uint8Array(5));
+    await expect(openBatches(runOf({}, { balance: true }), plain)).rejects.toThrow(
+      "expected classes to balance (train.balance) but eleven has none",
+    );
+    const loose = datasetFromArrays({ ...shape, classes: CLASSES }, new Uint8Array(2), [-1, -1]);
+    await expect(openBatches(runOf({}, { balance: true }), loose)).rejects.toThrow(
+      "expected images of some class to balance (train.balance) but received none",
+    );
   });
 });
 

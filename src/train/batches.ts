@@ -27,6 +27,7 @@ export interface TrainBatch {
 const ORDER = 1;
 const DROPOUT = 2;
 const IDENTITIES = 3;
+const BALANCE = 4;
 
 /** Gives the batch of the step after `step`. */
 export async function openBatches(config: RunConfig, data: Dataset): Promise<(step: number) => Promise<TrainBatch>> {
@@ -35,9 +36,7 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
   const condition = model.family === "gated-pixelcnn" ? model.condition : null;
   if (condition) checkDescribes(condition, data);
   const { labels: wantsLabels, keep: dropsCodes } = modelInputs(model);
-  const order = wantsLabels
-    ? identityOrder(seed, await labelsOf(data), batch, train.perClass)
-    : batchOrder(seed, data.length, batch);
+  const order = await orderOf(config, data);
   return async (step) => {
     const { indices, epochs } = order(step);
     const images = await readBatch(data, indices, epochs, condition);
@@ -50,6 +49,14 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
       ...(wantsLabels ? { labels: images.labels } : {}),
     };
   };
+}
+
+async function orderOf({ model, train }: RunConfig, data: Dataset): Promise<(step: number) => Chosen> {
+  const { seed, batch, perClass, balance } = train;
+  if (modelInputs(model).labels) return identityOrder(seed, await labelsOf(data), batch, perClass);
+  if (!balance) return batchOrder(seed, data.length, batch);
+  if (!data.classes) fail("usage", `expected classes to balance (train.balance) but ${data.name} has none`);
+  return balancedOrder(seed, await labelsOf(data), batch);
 }
 
 /** 1 for each image of the batch that keeps its condition, 0 for the share that goes without. */
@@ -89,16 +96,59 @@ export function batchOrder(seed: number, images: number, batch: number): (step: 
   };
 }
 
+/** The images of each class that has any, in the order of the classes. */
+function membersOf(labels: Int32Array): number[][] {
+  const members = new Map<number, number[]>();
+  labels.forEach((label, index) => {
+    if (label < 0) return;
+    const images = members.get(label);
+    if (images) images.push(index);
+    else members.set(label, [index]);
+  });
+  return [...members].sort(([a], [b]) => a - b).map(([, images]) => images);
+}
+
+/**
+ * Every class as often as any other: rounds of one image a class, each class's images in permutations of its own, so that an image's epoch says
+ * how often it was seen before. Images without a label are left out.
+ */
+export function balancedOrder(seed: number, labels: Int32Array, batch: number): (step: number) => Chosen {
+  const members = membersOf(labels);
+  const K = members.length;
+  if (K === 0) fail("usage", "expected images of some class to balance (train.balance) but received none");
+  const round = lastOf((r) => randomFrom(seed, BALANCE, 0, r).permutation(K));
+  const within = members.map((images, c) => lastOf((e) => randomFrom(seed, BALANCE, 1 + c, e).permutation(images.length)));
+  return (step) => {
+    const indices = new Uint32Array(batch);
+    const epochs = new Uint32Array(batch);
+    for (let i = 0; i < batch; i++) {
+      const at = step * batch + i;
+      const r = Math.floor(at / K);
+      const c = round(r)[at % K]!;
+      const images = members[c]!;
+      epochs[i] = Math.floor(r / images.length);
+      indices[i] = images[within[c]!(epochs[i]!)[r % images.length]!]!;
+    }
+    return { indices, epochs };
+  };
+}
+
+/** A function of a whole number that remembers its last answer. */
+function lastOf<V>(of: (n: number) => V): (n: number) => V {
+  let last: { n: number; value: V } | undefined;
+  return (n) => {
+    if (last?.n !== n) last = { n, value: of(n) };
+    return last.value;
+  };
+}
+
 /**
  * Batches of `perClass` images each of as many classes, drawn anew each step: what a triplet loss needs. Classes of fewer images repeat some;
  * images without a label are left out.
  */
 export function identityOrder(seed: number, labels: Int32Array, batch: number, perClass: number): (step: number) => Chosen {
-  const members = new Map<number, number[]>();
-  labels.forEach((label, index) => {
-    if (label >= 0) members.set(label, [...(members.get(label) ?? []), index]);
-  });
-  const classes = [...members.keys()].sort((a, b) => a - b);
+  const members = membersOf(labels);
+  const classes = members.length;
   const each = Math.floor(batch / perClass);
   if (each < 2) {
     fail(
@@ -106,14 +156,14 @@ export function identityOrder(seed: number, labels: Int32Array, batch: number, p
       `expected a batch of at least two classes of ${perClass} images but received train.batch ${batch}, train.perClass ${perClass}`,
     );
   }
-  if (classes.length < 2) fail("data", `expected images of at least two classes to tell apart but received ${classes.length}`);
+  if (classes < 2) fail("data", `expected images of at least two classes to tell apart but received ${classes}`);
   return (step) => {
     const random = randomFrom(seed, IDENTITIES, step);
     const indices = new Uint32Array(batch);
-    let order = random.permutation(classes.length);
+    let order = random.permutation(classes);
     for (let i = 0, c = 0; i < batch; c++) {
-      if (c === order.length) [order, c] = [random.permutation(classes.length), 0];
-      const images = members.get(classes[order[c]!]!)!;
+      if (c === order.length) [order, c] = [random.permutation(classes), 0];
+      const images = members[order[c]!]!;
       const drawn = random.permutation(images.length);
       for (let k = 0; k < perClass && i < batch; k++, i++) indices[i] = images[drawn[k % drawn.length]!]!;
     }

@@ -204,6 +204,11 @@ test.each([
     "train.conditionDropout: expected 0 for an embedder, which draws nothing by a condition, but received 0.2",
   ],
   [
+    "balanced for an embedder",
+    { ...ofFamily("embedder", 0), train: { balance: true } },
+    "train.balance: expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true",
+  ],
+  [
     "of one image a class",
     { ...smallest, train: { perClass: 1 } },
     "train.perClass: Too small: expected number to be >=2 (received 1)",

@@ -29,6 +29,8 @@ export const trainSchema = z.strictObject({
   average: z.number().min(0).lt(1).default(0.999),
   /** Share of images whose condition, or own latents, are left out, so that one model serves with and without, and for guidance. */
   conditionDropout: z.number().min(0).max(1).default(0),
+  /** Every class as often, however few images it has; images without a class are not seen. */
+  balance: z.boolean().default(false),
   /** Images of one class in a batch, for a model that learns from who is who (embedder). */
   perClass: z.int().min(2).max(4096).default(4),
   /** Names the initial weights and the order of the images. */
@@ -81,6 +83,11 @@ export const runSchema = z
     if (conditionDropout === 0 || pixelcnnIn(model)) return;
     const message = `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`;
     context.addIssue({ code: "custom", path: ["train", "conditionDropout"], message });
+  })
+  .superRefine(({ model, train: { balance } }, context) => {
+    if (!balance || model.family !== "embedder") return;
+    const message = "expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true";
+    context.addIssue({ code: "custom", path: ["train", "balance"], message });
   });
 /** A resolved run config, of a model of one family or of any. */
 export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & { readonly model: M };
