@@ -132,9 +132,9 @@ export async function draftRun({
     draft = { format: 1, data, model, condition, train };
   }
   if (condition) {
+    // What a preset or a file says of it is of another condition, unless both come from the same.
+    if (draft.condition?.from !== condition.source.from) delete draft.model.condition;
     draft.condition = condition.source;
-    // What a file says of it is of another condition.
-    delete draft.model.condition;
     if (condition.vectors !== undefined) draft.data.vectors = condition.vectors;
   }
   for (const setting of settings) {

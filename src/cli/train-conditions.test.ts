@@ -9,6 +9,7 @@ import { randomFrom } from "../random.ts";
 import { readRunConfig } from "../train/checkpoint.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { scratchFolder } from "./command-line.test-support.ts";
+import { draftRun } from "./run-config.ts";
 import { ENCODER, modelAt, NETWORK, PATTERNS, patternFolder, writePng } from "./small-models.test-support.ts";
 import train from "./train.ts";
 
@@ -122,6 +123,15 @@ test("another run's config trains the same run again, its encoder with it, from 
   const { code, messages } = await run("--config", "class-whole/config.json", "--out", "other", "--condition", "thumbnail:2x2");
   expect(code, messages).toBe(0);
   expect((await readRunConfig("other")).model).toMatchObject({ condition: { ...map, height: 2, width: 2 } });
+});
+
+test("--condition keeps what a preset says of a condition from the same source, and of no other", async () => {
+  const drafted = async (source: { from: "captions" } | { from: "class" }): Promise<unknown> => {
+    const { draft } = await draftRun({ preset: "emoji", settings: [], condition: { source }, fallback: "folder" });
+    return { from: draft.condition?.from, said: draft.model.condition };
+  };
+  expect(await drafted({ from: "captions" })).toEqual({ from: "captions", said: { features: expect.any(Number) } });
+  expect(await drafted({ from: "class" })).toEqual({ from: "class", said: undefined });
 });
 
 test("a map's features, a vector's scale and its own shape can be set", async () => {
