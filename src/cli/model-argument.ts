@@ -40,7 +40,7 @@ export function shippedModels(): string[] {
     .sort();
 }
 
-export function shippedFolder(name: string): string {
+function shippedFolder(name: string): string {
   return join(SHIPPED, name);
 }
 

@@ -1,7 +1,7 @@
 /** `pixelcnn models`: the pretrained models that ship in the package. */
 
-import { readRunConfig } from "../train/checkpoint.ts";
-import { shippedFolder, shippedModels } from "./model-argument.ts";
+import { possibleConditions } from "./condition-option.ts";
+import { openModel, shippedModels } from "./model-argument.ts";
 import { defineCommand } from "./run-command.ts";
 
 export default defineCommand({
@@ -12,14 +12,18 @@ export default defineCommand({
   async run() {
     const models = await Promise.all(
       shippedModels().map(async (name) => {
-        const { model, data } = await readRunConfig(shippedFolder(name));
-        const { height, width, channels, levels } = model;
-        return { name, data: data.source, height, width, channels, levels, folder: shippedFolder(name) };
+        const opened = await openModel(name);
+        const { height, width, channels, levels } = opened.config.model;
+        const { source } = opened.config.data;
+        // What `sample` may be asked for, in words; null of a model without a condition.
+        const condition = possibleConditions(opened);
+        return { name, data: source, height, width, channels, levels, condition, folder: opened.folder };
       }),
     );
     const width = Math.max(0, ...models.map(({ name }) => name.length));
     const lines = models.map(
-      (m) => `${m.name.padEnd(width)}  ${m.data}, ${m.height}x${m.width}x${m.channels}, ${m.levels} levels`,
+      ({ name, data, height, width: w, channels, levels, condition }) =>
+        `${name.padEnd(width)}  ${data}, ${height}x${w}x${channels}, ${levels} levels${condition === null ? "" : `; ${condition}`}`,
     );
     return {
       json: { models },
