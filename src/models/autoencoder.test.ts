@@ -13,7 +13,7 @@ import {
 } from "./autoencoder.ts";
 import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./family.test-support.ts";
 import { resolveModel } from "./family.ts";
-import { pixelcnnParameters } from "./pixelcnn.ts";
+import { pixelcnnLogProbabilities, pixelcnnParameters } from "./pixelcnn.ts";
 import { runModel } from "./random-model.test-support.ts";
 
 const SMALL = { features: 2, depth: 2, firstKernel: 3, skip: 2, head: { features: 2 } };
@@ -78,6 +78,41 @@ test("an image whose latents are left out is as likely as under null, and teache
   for (const [name, values] of derivatives)
     if (name.startsWith("encoder.")) expect(Math.max(...values.map(Math.abs)), name).toBe(0);
   expect(Math.max(...derivatives.get("layer1.vertical.b_f")!.map(Math.abs))).toBeGreaterThan(1e-3);
+});
+
+test("an image whose pixels are not shown is told from its latents alone, and teaches the encoder still", async () => {
+  const config = configOf({ kind: "pixelcnn", ...SMALL, mapFeatures: 4 });
+  const parameters = randomParameters(autoencoderParameters(config), 3);
+  const pixels = randomLevels(config, 1);
+  const other = { ...pixels, data: pixels.data.map((v, i) => (i === 7 ? (v + 1) % 3 : v)) };
+  // Latents that do not depend on the image: of the decoder alone, each sub-pixel then has its own nats.
+  const decoder = decoderConfig(config);
+  const weights = decoderParameters(config, parameters);
+  const condition = [0.5, -1, 0.3];
+  const each = async (image: Tensor<"uint8">, sees: readonly number[] | null): Promise<number[]> =>
+    (
+      await runModelGraph(decoder, weights, image, (lookup, images, graph) =>
+        pixelcnnLogProbabilities(
+          decoder,
+          lookup,
+          images,
+          graph.constant("float64", [1, 3], Float64Array.from(condition)),
+          sees && graph.constant("float64", [1], Float64Array.from(sees)),
+        ),
+      )
+    ).y;
+  const [blind, changedBlind] = [await each(pixels, [0]), await each(other, [0])];
+  const [seen, changedSeen] = [await each(pixels, [1]), await each(other, [1])];
+  expect(seen).toEqual(await each(pixels, null));
+  const differ = (a: number[], b: number[]): number[] => a.flatMap((v, i) => (v === b[i] ? [] : [i]));
+  // Shown, the change reaches later pixels; not shown, its own alone.
+  expect(differ(blind, changedBlind)).toEqual([7]);
+  expect(differ(seen, changedSeen)).toEqual(expect.arrayContaining([7, 8]));
+  expect(differ(blind, seen).length).toBeGreaterThan(10);
+  const derivatives = await checkLossDerivatives(config, parameters, pixels, { sees: [0] });
+  expect(Math.max(...derivatives.get("encoder.outputs.W")!.map(Math.abs))).toBeGreaterThan(1e-3);
+  // The first layer's taps meet nothing but zeros.
+  expect(Math.max(...derivatives.get("layer1.vertical.W_f")!.map(Math.abs))).toBe(0);
 });
 
 test("latents that go through m(h) are a vector that does", () => {

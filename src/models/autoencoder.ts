@@ -87,13 +87,19 @@ export function latentsOf(config: AutoencoderConfig, lookup: Lookup, pixels: Val
 
 /**
  * Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels.
- * `keep` [B]: 1, or 0 for an image whose latents are left out (zeros, the null condition); null keeps all.
+ * For a PixelCNN, `keep` [B]: 1, or 0 for an image whose latents are left out (zeros, the null condition); `sees` [B]: 1, or 0 for an image whose
+ * pixels the decoder is not shown. Null keeps and shows all.
  */
-export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixels: Value, keep: Value | null = null): Value {
+export function autoencoderLoss(
+  config: AutoencoderConfig,
+  lookup: Lookup,
+  pixels: Value,
+  { keep = null, sees = null }: { readonly keep?: Value | null; readonly sees?: Value | null } = {},
+): Value {
   const codes = latentsOf(config, lookup, pixels);
   const latents = keep ? mul(codes, reshape(keep, [keep.shape[0]!, 1])) : codes;
   return config.decoder.kind === "pixelcnn"
-    ? neg(pixelcnnLogProbability(decoderConfig(config), lookup, pixels, latents))
+    ? neg(pixelcnnLogProbability(decoderConfig(config), lookup, pixels, latents, sees))
     : squaredError(deconvolutionOutputs(config.decoder, config, lookup, latents), pixels, config.levels);
 }
 

@@ -62,11 +62,13 @@ export interface Beside {
   readonly condition?: readonly number[];
   /** [B], 1 or 0. */
   readonly keep?: readonly number[];
+  readonly sees?: readonly number[];
 }
 
-const constants = (graph: Graph, images: number, { labels, condition, keep }: Beside): Omit<LossInputs, "pixels"> => ({
+const constants = (graph: Graph, images: number, { labels, condition, keep, sees }: Beside): Omit<LossInputs, "pixels"> => ({
   labels: labels ? graph.constant("int32", [labels.length], Int32Array.from(labels)) : null,
   keep: keep ? graph.constant("float64", [keep.length], Float64Array.from(keep)) : null,
+  sees: sees ? graph.constant("float64", [sees.length], Float64Array.from(sees)) : null,
   condition: condition ? graph.constant("float64", [images, condition.length / images], Float64Array.from(condition)) : null,
 });
 

@@ -46,6 +46,8 @@ export interface ModelInputs {
   readonly labels: boolean;
   /** Whether the loss can be told which images' own codes to leave out: an auto-encoder whose decoder is a PixelCNN. */
   readonly keep: boolean;
+  /** Whether the loss can be told which images' pixels not to show: a PixelCNN that has a condition to go by instead. */
+  readonly sees: boolean;
 }
 
 /** What a loss wants beside the pixels. */
@@ -54,6 +56,10 @@ export function modelInputs(config: ModelConfig): ModelInputs {
     condition: config.family === "gated-pixelcnn" && config.condition ? conditionNumbersOf(config.condition) : 0,
     labels: config.family === "embedder",
     keep: config.family === "autoencoder" && config.decoder.kind === "pixelcnn",
+    sees:
+      config.family === "autoencoder"
+        ? config.decoder.kind === "pixelcnn"
+        : config.family === "gated-pixelcnn" && config.condition !== null,
   };
 }
 
@@ -66,18 +72,20 @@ export interface LossInputs {
   readonly labels?: Value | null | undefined;
   /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out. */
   readonly keep?: Value | null | undefined;
+  /** [B], 1 or 0, for a PixelCNN with a condition: 0 does not show it an image's pixels. */
+  readonly sees?: Value | null | undefined;
 }
 
 /**
  * The loss summed over the batch's images, a scalar: nats, squared error, or B times the triplet loss, so that divided by B it is the mean.
  */
 export function modelLoss(config: ModelConfig, lookup: Lookup, inputs: LossInputs): Value {
-  const { pixels, condition = null, labels = null, keep = null } = inputs;
+  const { pixels, condition = null, labels = null, keep = null, sees = null } = inputs;
   switch (config.family) {
     case "gated-pixelcnn":
-      return neg(reduceSum(pixelcnnLogProbability(config, lookup, pixels, condition)));
+      return neg(reduceSum(pixelcnnLogProbability(config, lookup, pixels, condition, sees)));
     case "autoencoder":
-      return reduceSum(autoencoderLoss(config, lookup, pixels, keep));
+      return reduceSum(autoencoderLoss(config, lookup, pixels, { keep, sees }));
     case "embedder":
       if (!labels) return fail("usage", "expected the class of each image to train an embedder with but received no labels");
       return mul(embedderLoss(config, lookup, pixels, labels), pixels.shape[0]!);

@@ -12,7 +12,7 @@ import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
 import { scaledPixels } from "../nn/pixels.ts";
 import { convolve, gate } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, cast, concat, gemm, reduceSum, relu, reshape } from "../onnx/ops.ts";
+import { add, cast, concat, gemm, mul, reduceSum, relu, reshape } from "../onnx/ops.ts";
 import { conditionNumbersOf, conditionWidth, mapOf } from "./condition.ts";
 import { mapFeatures, mapParameters } from "./condition-map.ts";
 import { layersOf, type PixelcnnConfig } from "./config.ts";
@@ -77,8 +77,15 @@ export function pixelcnnParameters(config: PixelcnnConfig): ParameterSpec[] {
 /**
  * The network: pixels [B, H, W, C] uint8 (and, where the model has a condition, h [B, D], condition.ts) -> the head's outputs [B P C, M].
  * Outputs of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels.
+ * `sees` [B], for training: 1, or 0 for an image whose pixels the network is not shown (zeros, as beyond the image's edge); null shows all.
  */
-export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+export function pixelcnnOutputs(
+  config: PixelcnnConfig,
+  lookup: Lookup,
+  pixels: Value,
+  h: Value | null = null,
+  sees: Value | null = null,
+): Value {
   const { channels: C, levels, features: F, skip: S, head } = config;
   const { graph } = pixels;
   const [B, height, width] = pixels.shape as [number, number, number];
@@ -101,7 +108,8 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
 
   const map = mapOf(config.condition);
   const s = h && map ? graph.scope("map", () => mapFeatures(map, { height, width }, lookup, h)) : null;
-  let vertical = reshape(scaledPixels(pixels, config.levels, dtype), [B, P, C]);
+  const scaled = reshape(scaledPixels(pixels, config.levels, dtype), [B, P, C]);
+  let vertical = sees ? mul(scaled, reshape(sees, [B, 1, 1])) : scaled;
   let horizontal = vertical;
   let skips: Value | null = null;
 
@@ -195,9 +203,15 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, pixels: 
 }
 
 /** log p of each sub-pixel's level given all that came before it, [B, H W C], in nats. */
-export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
+export function pixelcnnLogProbabilities(
+  config: PixelcnnConfig,
+  lookup: Lookup,
+  pixels: Value,
+  h: Value | null = null,
+  sees: Value | null = null,
+): Value {
   const [B, H, W, C] = pixels.shape as [number, number, number, number];
-  const outputs = pixelcnnOutputs(config, lookup, pixels, h);
+  const outputs = pixelcnnOutputs(config, lookup, pixels, h, sees);
   return pixels.graph.scope("loss", () => {
     const targets = reshape(cast(pixels, "int32"), [B * H * W * C, 1]);
     return reshape(headOf(config).logProbability(outputs, targets, config.levels), [B, H * W * C]);
@@ -205,7 +219,13 @@ export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup,
 }
 
 /** log p(image), [B], in nats, summed in the graph's working type: what training wants. likelihood.ts sums in float64. */
-export function pixelcnnLogProbability(config: PixelcnnConfig, lookup: Lookup, pixels: Value, h: Value | null = null): Value {
-  const each = pixelcnnLogProbabilities(config, lookup, pixels, h);
+export function pixelcnnLogProbability(
+  config: PixelcnnConfig,
+  lookup: Lookup,
+  pixels: Value,
+  h: Value | null = null,
+  sees: Value | null = null,
+): Value {
+  const each = pixelcnnLogProbabilities(config, lookup, pixels, h, sees);
   return pixels.graph.scope("loss", () => reduceSum(each, { axes: [1] }));
 }

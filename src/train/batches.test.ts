@@ -149,6 +149,27 @@ describe("conditions that are left out (train.conditionDropout)", () => {
     expect(squared.map(({ keep }) => keep)).not.toContainEqual(expect.anything());
   });
 
+  test("so are pixels that are not shown (train.blind), of other images", async () => {
+    const [config, other] = [
+      runOf(classes, { blind: 0.25, conditionDropout: 0.25 }),
+      runOf(classes, { blind: 0.25, conditionDropout: 0.25, seed: 4 }),
+    ];
+    const all = await steps(config, labelled, 300);
+    const unseen = all.flatMap(({ sees }) => Array.from(sees!, (s) => s === 0));
+    const without = all.flatMap(({ condition }) => rowsOf(condition!, 3).map((row) => row.every((v) => v === 0)));
+    expect(new Set(all.flatMap(({ sees }) => [...sees!]))).toEqual(new Set([0, 1]));
+    expect(Math.abs(unseen.filter(Boolean).length - 300)).toBeLessThan(60);
+    // Drawn apart: of the 1200, a quarter of a quarter has neither (and image 4 has no class).
+    const neither = unseen.filter((u, i) => u && without[i]).length;
+    expect(neither).toBeGreaterThan(40);
+    expect(neither).toBeLessThan(150);
+    const read = await openBatches(config, labelled);
+    for (const step of [9, 2, 2, 0]) expect(await read(step)).toEqual(all[step]);
+    expect((await steps(other, labelled, 9)).map(({ sees }) => sees)).not.toEqual(all.slice(0, 9).map(({ sees }) => sees));
+    // A model without a condition is not told.
+    expect((await steps(runOf({}), labelled, 1))[0]!.sees).toBeUndefined();
+  });
+
   test("are named by the seed and the step: asked in any order, alone or again", async () => {
     const config = runOf(classes, { conditionDropout: 0.5 });
     const inOrder = await steps(config, labelled, 10);

@@ -9,7 +9,7 @@ import { fail } from "../errors.ts";
 import { type ConditionValue, checkDescribes, conditionMatrix, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { modelInputs } from "../models/family.ts";
-import { randomFrom } from "../random.ts";
+import { type Random, randomFrom } from "../random.ts";
 import type { RunConfig } from "./config.ts";
 
 export interface TrainBatch {
@@ -21,6 +21,8 @@ export interface TrainBatch {
   readonly labels?: Int32Array;
   /** [B], 1 or 0: 0 for an image whose own latents are left out. */
   readonly keep?: Float32Array;
+  /** [B], 1 or 0: 0 for an image whose pixels the network is not shown. */
+  readonly sees?: Float32Array;
 }
 
 /** Streams of the seed; 0 is the initial weights'. */
@@ -28,6 +30,7 @@ const ORDER = 1;
 const DROPOUT = 2;
 const IDENTITIES = 3;
 const BALANCE = 4;
+const BLIND = 5;
 
 /** Gives the batch of the step after `step`. */
 export async function openBatches(config: RunConfig, data: Dataset): Promise<(step: number) => Promise<TrainBatch>> {
@@ -35,17 +38,18 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
   const { seed, batch } = train;
   const condition = model.family === "gated-pixelcnn" ? model.condition : null;
   if (condition) checkDescribes(condition, data);
-  const { labels: wantsLabels, keep: dropsCodes } = modelInputs(model);
+  const { labels: wantsLabels, keep: dropsCodes, sees } = modelInputs(model);
   const order = await orderOf(config, data);
   return async (step) => {
     const { indices, epochs } = order(step);
     const images = await readBatch(data, indices, epochs, condition);
-    const keep = kept(batch, train.conditionDropout, seed, step);
+    const keep = kept(batch, train.conditionDropout, randomFrom(seed, DROPOUT, step));
     const values = images.values.map((value, i) => (keep[i] === 0 ? null : value));
     return {
       pixels: images.pixels,
       ...(condition ? { condition: conditionMatrix(condition, values) } : {}),
       ...(dropsCodes ? { keep } : {}),
+      ...(sees ? { sees: kept(batch, train.blind, randomFrom(seed, BLIND, step)) } : {}),
       ...(wantsLabels ? { labels: images.labels } : {}),
     };
   };
@@ -59,12 +63,9 @@ async function orderOf({ model, train }: RunConfig, data: Dataset): Promise<(ste
   return balancedOrder(seed, await labelsOf(data), batch);
 }
 
-/** 1 for each image of the batch that keeps its condition, 0 for the share that goes without. */
-function kept(batch: number, share: number, seed: number, step: number): Float32Array {
-  const keep = new Float32Array(batch).fill(1);
-  if (share === 0) return keep;
-  const random = randomFrom(seed, DROPOUT, step);
-  return keep.map(() => (random.uniform() < share ? 0 : 1));
+/** 1 for each image of the batch that keeps something, 0 for the share that goes without. */
+function kept(batch: number, share: number, random: Random): Float32Array {
+  return Float32Array.from({ length: batch }, () => (random.uniform() < share ? 0 : 1));
 }
 
 interface Chosen {

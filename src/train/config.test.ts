@@ -204,6 +204,25 @@ test.each([
     "train.conditionDropout: expected 0 for an embedder, which draws nothing by a condition, but received 0.2",
   ],
   [
+    "that a model without one is to tell its pixels from",
+    { ...smallest, train: { blind: 0.25 } },
+    "train.blind: expected 0 for a model without a condition, which has no condition to tell pixels from, but received 0.25",
+  ],
+  [
+    "that an auto-encoder of squared error is to tell its pixels from",
+    {
+      ...ofFamily("autoencoder", 0),
+      model: { ...model, family: "autoencoder", decoder: { kind: "deconvolution" } },
+      train: { blind: 0.25 },
+    },
+    "train.blind: expected 0 for an auto-encoder with a deconvolution decoder, which has no condition to tell pixels from, but received 0.25",
+  ],
+  [
+    "of which every pixel is to be told",
+    { ...ofFamily("autoencoder", 0), train: { blind: 1 } },
+    "train.blind: Too big: expected number to be <1 (received 1)",
+  ],
+  [
     "balanced for an embedder",
     { ...ofFamily("embedder", 0), train: { balance: true } },
     "train.balance: expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true",

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { dataOptionsSchema } from "../data/open.ts";
 import { type PixelcnnConfig, parseStrict } from "../models/config.ts";
-import { type ModelConfig, modelSchema } from "../models/family.ts";
+import { type ModelConfig, modelInputs, modelSchema } from "../models/family.ts";
 import { familyName, pixelcnnIn } from "../models/probability.ts";
 
 const positive = z.number().gt(0);
@@ -29,6 +29,11 @@ export const trainSchema = z.strictObject({
   average: z.number().min(0).lt(1).default(0.999),
   /** Share of images whose condition, or own latents, are left out, so that one model serves with and without, and for guidance. */
   conditionDropout: z.number().min(0).max(1).default(0),
+  /**
+   * Share of images whose pixels the network is not shown, so that it has to tell them from the condition alone (as word dropout does for texts, Bowman et
+   * al. 2016). Its neighbours tell so much of a pixel that a network may learn all else from them before it learns to listen.
+   */
+  blind: z.number().min(0).lt(1).default(0),
   /** Every class as often, however few images it has; images without a class are not seen. */
   balance: z.boolean().default(false),
   /** Images of one class in a batch, for a model that learns from who is who (embedder). */
@@ -83,6 +88,12 @@ export const runSchema = z
     if (conditionDropout === 0 || pixelcnnIn(model)) return;
     const message = `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`;
     context.addIssue({ code: "custom", path: ["train", "conditionDropout"], message });
+  })
+  .superRefine(({ model, train: { blind } }, context) => {
+    if (blind === 0 || modelInputs(model).sees) return;
+    const what = model.family === "gated-pixelcnn" ? "a model without a condition" : familyName(model);
+    const message = `expected 0 for ${what}, which has no condition to tell pixels from, but received ${blind}`;
+    context.addIssue({ code: "custom", path: ["train", "blind"], message });
   })
   .superRefine(({ model, train: { balance } }, context) => {
     if (!balance || model.family !== "embedder") return;

@@ -67,6 +67,14 @@ const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
     stripes,
   ],
   [
+    "an auto-encoder that is blind at times",
+    runOf(
+      { family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small, mapFeatures: 3 } },
+      { blind: 0.4 },
+    ),
+    stripes,
+  ],
+  [
     "an auto-encoder of squared error",
     runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "deconvolution", features: [5, 4] } }),
     stripes,
@@ -112,12 +120,13 @@ async function whole(config: RunConfig, batches: readonly TrainBatch[]): Promise
   let { weights, first, second, average } = startOf(config);
   const losses: number[] = [];
   let gradient: Float32Array | undefined;
-  for (const [t, { pixels, condition: h, labels, keep }] of batches.entries()) {
+  for (const [t, { pixels, condition: h, labels, keep, sees }] of batches.entries()) {
     const out = await session.run({
       pixels: tensor("uint8", [train.batch, image.height, image.width, 1], pixels),
       ...(h ? { condition: tensor("float32", [train.batch, h.length / train.batch], h) } : {}),
       ...(labels ? { labels: tensor("int32", [train.batch], labels) } : {}),
       ...(keep ? { keep: tensor("float32", [train.batch], keep) } : {}),
+      ...(sees ? { sees: tensor("float32", [train.batch], sees) } : {}),
       ...{ weights: vector(weights), first: vector(first), second: vector(second), average: vector(average) },
       schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(t + 1, 1e-2, train, 0.5)),
     });
@@ -163,7 +172,7 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
   "a shard that goes through the network two images at a time is the same sum: %s",
   async (_, config, data) => {
     const { model } = config;
-    const { pixels, condition: h, keep } = await (await openBatches(config, data()))(0);
+    const { pixels, condition: h, keep, sees } = await (await openBatches(config, data()))(0);
     const found = await Promise.all(
       [6, 2].map(async (chunk) => {
         const session = await openSession(compile(gradientGraph(model, 6, chunk)), { threads: 1 });
@@ -172,6 +181,7 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
           pixels: tensor("uint8", [6, 6, 5, 1], pixels),
           ...(h ? { condition: tensor("float32", [6, h.length / 6], h) } : {}),
           ...(keep ? { keep: tensor("float32", [6], keep) } : {}),
+          ...(sees ? { sees: tensor("float32", [6], sees) } : {}),
           weights: tensor("float32", [weights.length], weights),
         });
         await session.close();

@@ -29,6 +29,7 @@ function imagesOf({ model, batch, pixels, h }: Golden): Record<string, Tensor> {
   return {
     pixels: tensor("uint8", [batch, height, width, channels], pixels),
     ...(h && condition ? { condition: tensor("float32", [batch, conditionNumbersOf(condition)], h) } : {}),
+    ...(condition ? { sees: tensor("float32", [batch], new Float32Array(batch).fill(1)) } : {}),
   };
 }
 

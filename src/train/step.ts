@@ -31,6 +31,7 @@ function lossAndGradient(
       condition: part(images.condition, i),
       labels: part(images.labels, i),
       keep: part(images.keep, i),
+      sees: part(images.sees, i),
     }),
   );
   const loss = losses.reduce((a, b) => add(a, b));
@@ -42,15 +43,17 @@ interface Images {
   readonly condition: Value | null;
   readonly labels: Value | null;
   readonly keep: Value | null;
+  readonly sees: Value | null;
 }
 
 function imageInputs(graph: Graph, model: ModelConfig, batch: number): Images {
-  const { condition, labels, keep } = modelInputs(model);
+  const { condition, labels, keep, sees } = modelInputs(model);
   return {
     pixels: graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]),
     condition: condition > 0 ? graph.input("condition", "float32", [batch, condition]) : null,
     labels: labels ? graph.input("labels", "int32", [batch]) : null,
     keep: keep ? graph.input("keep", "float32", [batch]) : null,
+    sees: sees ? graph.input("sees", "float32", [batch]) : null,
   };
 }
 
@@ -78,7 +81,7 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B] and `keep` float32 [B] where the model wants them; `weights`, `first`, `second`, `average`
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B] `keep` and `sees` float32 [B] where the model wants them; `weights`, `first`, `second`, `average`
  * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
  * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */

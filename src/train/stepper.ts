@@ -26,6 +26,8 @@ export interface StepInput {
   readonly labels?: Int32Array | undefined;
   /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out; default all 1. */
   readonly keep?: Float32Array | undefined;
+  /** [B], 1 or 0, for a PixelCNN with a condition: 0 does not show it an image's pixels; default all 1. */
+  readonly sees?: Float32Array | undefined;
   /** adam.ts, scheduleVector. */
   readonly schedule: Float32Array;
 }
@@ -67,7 +69,7 @@ const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], da
 
 function inputs({ model, batch }: StepperOptions, input: StepInput, from: number, count: number): Record<string, Tensor> {
   const { height, width, channels } = model;
-  const { condition: D, labels, keep } = modelInputs(model);
+  const { condition: D, labels, ...wants } = modelInputs(model);
   const each = height * width * channels;
   if (input.pixels.length !== batch * each)
     fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
@@ -85,10 +87,11 @@ function inputs({ model, batch }: StepperOptions, input: StepInput, from: number
     if (given.length !== batch) fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
     feeds.labels = tensor("int32", [count], given.slice(from, from + count));
   }
-  if (keep) {
-    const given = input.keep ?? new Float32Array(batch).fill(1);
-    if (given.length !== batch) fail("internal", `expected ${batch} numbers of what to keep but received ${given.length}`);
-    feeds.keep = tensor("float32", [count], given.slice(from, from + count));
+  for (const name of ["keep", "sees"] as const) {
+    if (!wants[name]) continue;
+    const given = input[name] ?? new Float32Array(batch).fill(1);
+    if (given.length !== batch) fail("internal", `expected ${batch} numbers for ${name} but received ${given.length}`);
+    feeds[name] = tensor("float32", [count], given.slice(from, from + count));
   }
   return feeds;
 }
