@@ -173,6 +173,9 @@ describe("with conditions", () => {
     expect(await say(plain, { conditions: 1 })).toBe("usage: expected no condition for an unconditional model but received one");
     expect(await say(plain, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
     expect(await say(config, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
+    expect(await say(config, { guidance: 1, conditions: [null, null] })).toBe(
+      "usage: expected a condition for guidance to strengthen but received none",
+    );
     expect(await say(config, { guidance: -1, conditions: 1 })).toBe("usage: expected a guidance of at least 0 but received -1");
     expect(await say(config, { conditions: 3 })).toBe("usage: expected a class from 0 to 2 (a, b, c) but received 3");
     expect(await say(config, { conditions: [1] })).toBe("usage: expected a condition for each of 2 images but received 1");

@@ -200,7 +200,7 @@ function conditionsFor(
   if (!condition) return fail("usage", "expected no condition for an unconditional model but received one");
   const each = Array.isArray(given) ? (given as ConditionValue[]) : Array.from({ length: count }, () => given as ConditionValue);
   if (each.length !== count) fail("usage", `expected a condition for each of ${count} images but received ${each.length}`);
-  return conditionMatrix(condition, each);
+  return each.every((value) => value === null) ? undefined : conditionMatrix(condition, each);
 }
 
 /** A model's parameters as constants of a graph, for graphs that only compute with them. */
