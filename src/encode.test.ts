@@ -65,6 +65,12 @@ describe("what cannot be done is refused in words", () => {
       "expected images of height 6, as the model's config says, but random has height 5",
     );
   });
+  test("a model without an encoder, whatever the images' size", async () => {
+    const plain = resolveModel({ height: 3, width: 3, channels: 1, levels: 2 });
+    await expect(encodeImages(plain, new Map(), dataOf())).rejects.toThrow(
+      "expected an auto-encoder or an embedder to encode with but received a gated-pixelcnn, which has no encoder",
+    );
+  });
   test("codes of another size", async () => {
     await expect(reconstructImages(config, parameters, new Float32Array(7))).rejects.toThrow(
       "expected 3 numbers an image, the latents of its auto-encoder, but received 7 in all",

@@ -26,6 +26,8 @@ export async function encodeImages(
   options: EncodeOptions = {},
 ): Promise<Float32Array> {
   const { height, width, channels } = config;
+  // First: images of another size are no matter to a model without an encoder.
+  const m = codeSize(config);
   for (const axis of ["height", "width", "channels", "levels"] as const) {
     if (data[axis] !== config[axis])
       fail(
@@ -33,7 +35,6 @@ export async function encodeImages(
         `expected images of ${axis} ${config[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
       );
   }
-  const m = codeSize(config);
   const codes = new Float32Array(data.length * m);
   await inBatches(config, parameters, data.length, encoderGraph, options, async (indices) => ({
     inputs: { pixels: tensor("uint8", [indices.length, height, width, channels], (await data.batch(indices)).pixels) },
