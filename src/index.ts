@@ -27,9 +27,11 @@ export type { EmbedderConfig } from "./models/embedder.ts";
 export {
   codeSize,
   encoderGraph,
+  type LossInputs,
   lossUnit,
   type ModelConfig,
   type ModelInput,
+  type ModelInputs,
   modelInputs,
   modelLoss,
   modelParameters,

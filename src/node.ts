@@ -17,4 +17,4 @@ export {
 } from "./train/checkpoint.ts";
 export { type RunConfig, type RunDraft, resolveRun, type TrainConfig } from "./train/config.ts";
 export { initialState, type StepEvent, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
-export { openStepper, type Stepper, type StepperOptions } from "./train/stepper.ts";
+export { openStepper, type StepInput, type Stepper, type StepperOptions, type StepResult } from "./train/stepper.ts";

@@ -40,7 +40,7 @@ export function shippedModels(): string[] {
     .sort();
 }
 
-function shippedFolder(name: string): string {
+export function shippedFolder(name: string): string {
   return join(SHIPPED, name);
 }
 

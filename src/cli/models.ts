@@ -1,7 +1,7 @@
 /** `pixelcnn models`: the pretrained models that ship in the package. */
 
 import { possibleConditions } from "./condition-option.ts";
-import { openModel, shippedModels } from "./model-argument.ts";
+import { openModel, shippedFolder, shippedModels } from "./model-argument.ts";
 import { defineCommand } from "./run-command.ts";
 
 export default defineCommand({
@@ -12,7 +12,7 @@ export default defineCommand({
   async run() {
     const models = await Promise.all(
       shippedModels().map(async (name) => {
-        const opened = await openModel(name);
+        const opened = await openModel(shippedFolder(name));
         const { height, width, channels, levels } = opened.config.model;
         const { source } = opened.config.data;
         // What `sample` may be asked for, in words; null of a model without a condition.

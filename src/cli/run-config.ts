@@ -132,8 +132,10 @@ export async function draftRun({
     draft = { format: 1, data, model, condition, train };
   }
   if (condition) {
-    // What a preset or a file says of it is of another condition, unless both come from the same.
-    if (draft.condition?.from !== condition.source.from) delete draft.model.condition;
+    // What a preset or a file says of it is of another condition; how wide m(h) is stays, where both come from the same.
+    const features = draft.condition?.from === condition.source.from ? valueAt(draft.model, "condition.features") : undefined;
+    delete draft.model.condition;
+    if (features !== undefined) draft.model.condition = { features };
     draft.condition = condition.source;
     if (condition.vectors !== undefined) draft.data.vectors = condition.vectors;
   }

@@ -134,6 +134,32 @@ test("--condition keeps what a preset says of a condition from the same source, 
   expect(await drafted({ from: "class" })).toEqual({ from: "class", said: undefined });
 });
 
+test("--condition beside another run's --config: its own shape, and the width of m(h) that the run had", async () => {
+  const words = (out: string): string[] => ["data", "--out", out, "--steps", "1", ...TINY];
+  await run(...words("two"), "--condition", "thumbnail:2x2", ...set("model.condition.features=5"));
+  const ran = await run(...words("four"), "--config", join("two", "config.json"), "--condition", "thumbnail:4x4");
+  expect(ran.code, ran.messages).toBe(0);
+  expect((await readRunConfig("four")).model).toMatchObject({ condition: { ...map, height: 4, width: 4, features: 5 } });
+});
+
+test("classes as often, blind at times: a run that goes on is the run that did not stop; without classes it is refused at once", async () => {
+  const words = (out: string, steps: number): string[] => [
+    ...["data", "--out", out, "--condition", "class", "--steps", String(steps), ...TINY],
+    ...set("train.balance=true", "train.blind=0.3"),
+  ];
+  expect((await run(...words("often", 4))).code).toBe(0);
+  expect((await run(...words("often-parts", 2))).code).toBe(0);
+  expect((await run("--resume", "--out", "often-parts", "--steps", "4")).code).toBe(0);
+  expect(weightsOf("often-parts")).toBe(weightsOf("often"));
+  expect((await readRunConfig("often")).train).toMatchObject({ balance: true, blind: 0.3 });
+  for (let i = 0; i < 4; i++) writePng(`of-no-class/${i}.png`, Array(64).fill(i % 2));
+  const loose = await run("of-no-class", "--out", "often-loose", "--steps", "1", ...TINY, ...set("train.balance=true"));
+  expect(loose.code).toBe(2);
+  expect(loose.json.error?.message).toMatch(
+    /^expected classes to balance \(train\.balance\) but .*of-no-class has none: subfolders are classes/,
+  );
+});
+
 test("a map's features, a vector's scale and its own shape can be set", async () => {
   const changed = (...settings: string[]): string[] => [...TINY, ...set(...settings), "--steps", "0", "--no-final-eval"];
   await run("data", "--out", "wide", "--condition", "thumbnail:2x2", ...changed("model.condition.features=5"));

@@ -10,6 +10,7 @@ import { checkDescribes } from "../models/condition.ts";
 import { pixelcnnIn } from "../models/probability.ts";
 import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
+import { checkBalance } from "../train/batches.ts";
 import { loadState, makeFolder, type RunState, readRunConfig, writeWhole } from "../train/checkpoint.ts";
 import type { ConditionSource, RunConfig, TrainConfig } from "../train/config.ts";
 import { attachConditions, CONDITION_WORDS, keepEncoder, readConditionWish, scaleOfVectors } from "./condition-source.ts";
@@ -162,7 +163,10 @@ async function started(folder: string, args: Args, context: CommandContext): Pro
   await makeFolder(folder);
   await tidy(folder);
   const tell = (text: string): void => terminal.warn(text);
-  const splits = await conditioned(await openTrainData(source, data, tell), draft.condition, null, args, context);
+  const opened = await openTrainData(source, data, tell);
+  // Before conditions are made, which may take long.
+  checkBalance({ balance: draft.train.balance === true }, opened.train);
+  const splits = await conditioned(opened, draft.condition, null, args, context);
   const scale = draft.condition?.from === "thumbnail" ? undefined : await scaleOfVectors(splits.train);
   const config = await keepEncoder(completeDraft(draft, keptSource(source), splits.train, scale), folder);
   const { train } = config;

@@ -58,11 +58,11 @@ describe("a config", () => {
 test("what each family asks for and is measured in", () => {
   const told = ALL.map(([name, c]) => [name, modelInputs(c), lossUnit(c), separable(c)]);
   expect(told).toEqual([
-    ["plain", { condition: 0, labels: false }, "nats", true],
-    ["conditioned", { condition: 3, labels: false }, "nats", true],
-    ["autoencoder", { condition: 0, labels: false }, "nats", true],
-    ["baseline", { condition: 0, labels: false }, "squared error", true],
-    ["embedder", { condition: 0, labels: true }, "triplet loss", false],
+    ["plain", { condition: 0, labels: false, keep: false, sees: false }, "nats", true],
+    ["conditioned", { condition: 3, labels: false, keep: false, sees: true }, "nats", true],
+    ["autoencoder", { condition: 0, labels: false, keep: true, sees: true }, "nats", true],
+    ["baseline", { condition: 0, labels: false, keep: false, sees: false }, "squared error", true],
+    ["embedder", { condition: 0, labels: true, keep: false, sees: false }, "triplet loss", false],
   ]);
   expect([autoencoder, baseline, embedder].map(codeSize)).toEqual([10, 7, 6]);
   expect(() => codeSize(plain)).toThrow("expected an auto-encoder or an embedder to encode with");

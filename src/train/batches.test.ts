@@ -242,13 +242,33 @@ describe("batches of every class as often (train.balance)", () => {
       for (const i of pixels) counts[labelOf(i)]!++;
     }
     expect(counts).toEqual([40, 40, 40]);
+    // What an epoch has of a batch is read at once.
+    const asked: number[] = [];
+    const counted = {
+      ...told,
+      classes: CLASSES,
+      labelOf,
+      batch: (...words: Parameters<Dataset["batch"]>) => {
+        asked.push(words[1]?.epoch ?? -1);
+        return told.batch(...words);
+      },
+    };
+    const read = await openBatches(runOf({ condition: { kind: "vector", size: 2 } }, { balance: true }), counted);
+    for (let step = 0; step < 30; step++) {
+      asked.length = 0;
+      const { pixels, condition } = await read(step);
+      expect(new Set(asked).size).toBe(asked.length);
+      const rows = rowsOf(condition!, 2);
+      expect(rows.map(([index]) => index)).toEqual([...pixels]);
+      expect(new Set(rows.map(([, epoch]) => epoch))).toEqual(new Set(asked));
+    }
     const plain = datasetFromArrays({ ...shape, classes: null }, new Uint8Array(5));
     await expect(openBatches(runOf({}, { balance: true }), plain)).rejects.toThrow(
-      "expected classes to balance (train.balance) but eleven has none",
+      "expected classes to balance (train.balance) but eleven has none: subfolders are classes",
     );
     const loose = datasetFromArrays({ ...shape, classes: CLASSES }, new Uint8Array(2), [-1, -1]);
     await expect(openBatches(runOf({}, { balance: true }), loose)).rejects.toThrow(
-      "expected images of some class to balance (train.balance) but received none",
+      "expected images of some class to balance (train.balance) but none has a class",
     );
   });
 });

@@ -55,11 +55,20 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
   };
 }
 
+/** Throws where every class is to be drawn as often and the data have none. */
+export function checkBalance({ balance }: Pick<RunConfig["train"], "balance">, data: Pick<Dataset, "name" | "classes">): void {
+  if (balance && !data.classes)
+    fail(
+      "usage",
+      `expected classes to balance (train.balance) but ${data.name} has none: subfolders are classes; --set train.balance=false draws images as they come`,
+    );
+}
+
 async function orderOf({ model, train }: RunConfig, data: Dataset): Promise<(step: number) => Chosen> {
   const { seed, batch, perClass, balance } = train;
   if (modelInputs(model).labels) return identityOrder(seed, await labelsOf(data), batch, perClass);
   if (!balance) return batchOrder(seed, data.length, batch);
-  if (!data.classes) fail("usage", `expected classes to balance (train.balance) but ${data.name} has none`);
+  checkBalance(train, data);
   return balancedOrder(seed, await labelsOf(data), batch);
 }
 
@@ -116,7 +125,7 @@ function membersOf(labels: Int32Array): number[][] {
 export function balancedOrder(seed: number, labels: Int32Array, batch: number): (step: number) => Chosen {
   const members = membersOf(labels);
   const K = members.length;
-  if (K === 0) fail("usage", "expected images of some class to balance (train.balance) but received none");
+  if (K === 0) fail("data", "expected images of some class to balance (train.balance) but none has a class");
   const round = lastOf((r) => randomFrom(seed, BALANCE, 0, r).permutation(K));
   const within = members.map((images, c) => lastOf((e) => randomFrom(seed, BALANCE, 1 + c, e).permutation(images.length)));
   return (step) => {
@@ -178,27 +187,34 @@ interface ReadImages {
   readonly values: readonly ConditionValue[];
 }
 
+/** Images in the order of `indices`, each drawn in its own epoch; those of one epoch are read together. */
 async function readBatch(
   data: Dataset,
   indices: Uint32Array,
   epochs: Uint32Array,
   condition: ConditionConfig | null,
 ): Promise<ReadImages> {
-  const split = epochs.findIndex((e) => e !== epochs[0]);
-  if (split < 0) {
-    const batch = await data.batch(indices, { epoch: epochs[0]! });
-    return { pixels: batch.pixels, labels: batch.labels, values: condition ? conditionsOf(condition, batch) : [] };
+  const places = new Map<number, number[]>();
+  epochs.forEach((epoch, i) => {
+    const same = places.get(epoch);
+    if (same) same.push(i);
+    else places.set(epoch, [i]);
+  });
+  const each = data.height * data.width * data.channels;
+  const pixels = new Uint8Array(indices.length * each);
+  const labels = new Int32Array(indices.length);
+  const values = new Array<ConditionValue>(condition ? indices.length : 0);
+  for (const [epoch, own] of places) {
+    const batch = await data.batch(
+      own.map((i) => indices[i]!),
+      { epoch },
+    );
+    const given = condition ? conditionsOf(condition, batch) : [];
+    own.forEach((i, k) => {
+      pixels.set(batch.pixels.subarray(k * each, (k + 1) * each), i * each);
+      labels[i] = batch.labels[k]!;
+      if (condition) values[i] = given[k]!;
+    });
   }
-  const [before, after] = [
-    await readBatch(data, indices.slice(0, split), epochs.slice(0, split), condition),
-    await readBatch(data, indices.slice(split), epochs.slice(split), condition),
-  ];
-  const pixels = new Uint8Array(before.pixels.length + after.pixels.length);
-  pixels.set(before.pixels);
-  pixels.set(after.pixels, before.pixels.length);
-  return {
-    pixels,
-    labels: Int32Array.from([...before.labels, ...after.labels]),
-    values: [...before.values, ...after.values],
-  };
+  return { pixels, labels, values };
 }

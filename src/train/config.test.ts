@@ -206,7 +206,7 @@ test.each([
   [
     "that a model without one is to tell its pixels from",
     { ...smallest, train: { blind: 0.25 } },
-    "train.blind: expected 0 for a model without a condition, which has no condition to tell pixels from, but received 0.25",
+    "train.blind: expected 0 for a model without a condition, which would have nothing to go by with its pixels hidden, but received 0.25",
   ],
   [
     "that an auto-encoder of squared error is to tell its pixels from",
@@ -215,7 +215,7 @@ test.each([
       model: { ...model, family: "autoencoder", decoder: { kind: "deconvolution" } },
       train: { blind: 0.25 },
     },
-    "train.blind: expected 0 for an auto-encoder with a deconvolution decoder, which has no condition to tell pixels from, but received 0.25",
+    "train.blind: expected 0 for an auto-encoder with a deconvolution decoder, which would have nothing to go by with its pixels hidden, but received 0.25",
   ],
   [
     "of which every pixel is to be told",

@@ -92,7 +92,7 @@ export const runSchema = z
   .superRefine(({ model, train: { blind } }, context) => {
     if (blind === 0 || modelInputs(model).sees) return;
     const what = model.family === "gated-pixelcnn" ? "a model without a condition" : familyName(model);
-    const message = `expected 0 for ${what}, which has no condition to tell pixels from, but received ${blind}`;
+    const message = `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`;
     context.addIssue({ code: "custom", path: ["train", "blind"], message });
   })
   .superRefine(({ model, train: { balance } }, context) => {

@@ -75,6 +75,11 @@ const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
     stripes,
   ],
   [
+    "classes as often, blind and left out at times",
+    runOf({ ...small, condition }, { conditionDropout: 0.3, blind: 0.3, balance: true }),
+    stripes,
+  ],
+  [
     "an auto-encoder of squared error",
     runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "deconvolution", features: [5, 4] } }),
     stripes,
@@ -195,6 +200,23 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
   },
 );
 
+test("nothing said of what to keep and to show is all", async () => {
+  const config = runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small } });
+  const { model, train } = config;
+  const { pixels } = await (await openBatches(config, stripes()))(0);
+  const lossOf = async (input: Partial<TrainBatch>): Promise<number> => {
+    const stepper = await openStepper({ model, batch: 6, adam: train, start: startOf(config), threads: 1 });
+    const { loss } = await stepper.step({ pixels, schedule: new Float32Array(SCHEDULE_SIZE), ...input });
+    await stepper.close();
+    return loss;
+  };
+  const [zeros, ones] = [new Float32Array(6), new Float32Array(6).fill(1)];
+  const all = await lossOf({});
+  expect(await lossOf({ keep: ones, sees: ones })).toBe(all);
+  expect(await lossOf({ keep: zeros })).not.toBeCloseTo(all, 3);
+  expect(await lossOf({ sees: zeros })).not.toBeCloseTo(all, 3);
+});
+
 test("a step without the condition or the labels that its model wants is refused, and one with too few numbers", async () => {
   const schedule = new Float32Array(SCHEDULE_SIZE);
   const pixels = new Uint8Array(6 * 30);
@@ -220,8 +242,9 @@ test("a step without the condition or the labels that its model wants is refused
   );
   expect(await say(embedder, { labels: new Int32Array(5) })).toBe("usage: expected a label for each of 6 images but received 5");
   expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
-  // Nothing said of what to keep keeps all.
-  expect(await say(named("an auto-encoder"), {})).toBe("nothing");
+  expect(await say(named("an auto-encoder"), { sees: new Float32Array(5) })).toBe(
+    "usage: expected a number of sees for each of 6 images but received 5",
+  );
   await expect(
     openStepper({ model: classes.model, batch: 6, adam: classes.train, start: initialState(classes), shard: 4 }),
   ).rejects.toThrow("expected a shard that divides the batch of 6 images but received 4");

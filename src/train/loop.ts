@@ -33,7 +33,7 @@ export interface StepEvent {
   readonly type: "step";
   /** From 1. */
   readonly step: number;
-  /** Passes over the data so far, with a fraction. */
+  /** Images seen so far, each time that one was, over those that the data have: passes over the data, unless classes are balanced. */
   readonly epoch: number;
   /** Mean loss an image of this step's batch, in `unit`. */
   readonly loss: number;

@@ -81,7 +81,7 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B] `keep` and `sees` float32 [B] where the model wants them; `weights`, `first`, `second`, `average`
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B], `keep` and `sees` float32 [B] (1 or 0) where the model wants them; `weights`, `first`, `second`, `average`
  * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
  * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */

@@ -90,7 +90,8 @@ function inputs({ model, batch }: StepperOptions, input: StepInput, from: number
   for (const name of ["keep", "sees"] as const) {
     if (!wants[name]) continue;
     const given = input[name] ?? new Float32Array(batch).fill(1);
-    if (given.length !== batch) fail("internal", `expected ${batch} numbers for ${name} but received ${given.length}`);
+    if (given.length !== batch)
+      fail("usage", `expected a number of ${name} for each of ${batch} images but received ${given.length}`);
     feeds[name] = tensor("float32", [count], given.slice(from, from + count));
   }
   return feeds;

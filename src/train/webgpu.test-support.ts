@@ -66,7 +66,10 @@ export async function twentySteps(name: ModelName, device: Device): Promise<Step
       (_, i) => (2 * (i % each) < each ? levels - 2 : 0) + random.below(2),
     );
     const h = condition
-      ? { condition: Float32Array.from({ length: batch * conditionNumbersOf(condition) }, () => random.uniform() - 0.5) }
+      ? {
+          condition: Float32Array.from({ length: batch * conditionNumbersOf(condition) }, () => random.uniform() - 0.5),
+          sees: Float32Array.of(1, 1, t % 2, 1),
+        }
       : {};
     const { loss, norm } = await stepper.step({ pixels, ...h, schedule: scheduleVector(t, 5e-3, adam, 0.9) });
     losses.push(loss);
