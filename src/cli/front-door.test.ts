@@ -347,7 +347,10 @@ describe("commands on a trained run", () => {
       pixelcnn(["models", "--json"]),
     ]);
     expect(JSON.parse(exported.stdout)).toMatchObject({ what: "likelihood", bytes: readFileSync(at("model.onnx")).length });
-    expect(JSON.parse(models.stdout).models).toBeInstanceOf(Array);
+    const listed = JSON.parse(models.stdout).models as { name: string; condition: string | null; folder: string }[];
+    expect(listed.map(({ name }) => name)).toEqual(["emoji", "fashion-mnist", "mnist", "mnist-binary"]);
+    expect(listed.map(({ condition }) => condition)).toEqual([expect.stringContaining("--text T"), null, null, null]);
+    for (const { name, folder } of listed) expect(folder).toMatch(new RegExp(`models/${name}$`));
   });
 
   test("--version: that of the package", async () => {

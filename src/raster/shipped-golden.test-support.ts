@@ -22,6 +22,18 @@ interface Hashes {
 
 /** By model, the hashes of so many samples of seed 1, and of the tables of so many images. */
 export const shippedGolden: Readonly<Record<string, { readonly [kind in keyof Hashes]: Readonly<Record<number, string>> }>> = {
+  emoji: {
+    samples: {
+      1: "fbccb83dfc8efb89a6ba083a8d67b1380847ae8b74b5a4383b86f4166258ff6e",
+      17: "6a8c9133882e62cdb7301749a355da4f121c7494e5ef69fc887b9fa62e3bbfda",
+      64: "90fb28d8593aeedf23ee1500c1bd7ee0ee5ae86bb2b07427c9e498d619d494e5",
+    },
+    tables: {
+      1: "798026a5c4b3ab0d60f4afa4b36151c35c83253ddc163cc725d45abd31bace8f",
+      17: "535e9b2078776b271fe1f1af2657ce2d6adab6b5022d650dc52525b9e07116c4",
+      100: "b2d72aac292d5699e5c8ff647decfbb9833daefdd3d7d32f4925a496a7567aa1",
+    },
+  },
   "fashion-mnist": {
     samples: {
       1: "b5dd6bd64cc4a7049c4cf1dd3c61f46c10441ed5206ccb776c5cefcbaade3d21",
