@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
+import { placesOf } from "../data/places.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { withThumbnails } from "../data/thumbnails.ts";
 import { withVectors } from "../data/with-vectors.ts";
@@ -118,11 +119,7 @@ const PEERS = 32;
 /** Each image with the vectors of other images of its class as variants, those that come after it; its own where it is alone or has no class. */
 async function withPeers(data: Dataset, vectors: Float32Array, size: number): Promise<Dataset> {
   const labels = await labelsOf(data);
-  const members = new Map<number, number[]>();
-  for (const [i, label] of labels.entries()) {
-    if (!members.has(label)) members.set(label, []);
-    members.get(label)!.push(i);
-  }
+  const members = placesOf(labels);
   const places = new Map([...members.values()].flatMap((images) => images.map((i, place) => [i, place] as const)));
   const rows: number[] = [];
   const offsets = [0];

@@ -4,6 +4,7 @@
  */
 
 import type { Dataset } from "../data/dataset.ts";
+import { placesOf } from "../data/places.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { type ConditionValue, checkDescribes, conditionMatrix, conditionsOf } from "../models/condition.ts";
@@ -108,14 +109,8 @@ export function batchOrder(seed: number, images: number, batch: number): (step: 
 
 /** The images of each class that has any, in the order of the classes. */
 function membersOf(labels: Int32Array): number[][] {
-  const members = new Map<number, number[]>();
-  labels.forEach((label, index) => {
-    if (label < 0) return;
-    const images = members.get(label);
-    if (images) images.push(index);
-    else members.set(label, [index]);
-  });
-  return [...members].sort(([a], [b]) => a - b).map(([, images]) => images);
+  const known = [...placesOf(labels)].filter(([label]) => label >= 0);
+  return known.sort(([a], [b]) => a - b).map(([, images]) => images);
 }
 
 /**
@@ -194,17 +189,11 @@ async function readBatch(
   epochs: Uint32Array,
   condition: ConditionConfig | null,
 ): Promise<ReadImages> {
-  const places = new Map<number, number[]>();
-  epochs.forEach((epoch, i) => {
-    const same = places.get(epoch);
-    if (same) same.push(i);
-    else places.set(epoch, [i]);
-  });
   const each = data.height * data.width * data.channels;
   const pixels = new Uint8Array(indices.length * each);
   const labels = new Int32Array(indices.length);
   const values = new Array<ConditionValue>(condition ? indices.length : 0);
-  for (const [epoch, own] of places) {
+  for (const [epoch, own] of placesOf(epochs)) {
     const batch = await data.batch(
       own.map((i) => indices[i]!),
       { epoch },

@@ -84,21 +84,23 @@ export const runSchema = z
     condition: conditionSourceSchema.nullable().default(null),
     train: trainSchema.prefault({}),
   })
-  .superRefine(({ model, train: { conditionDropout } }, context) => {
-    if (conditionDropout === 0 || pixelcnnIn(model)) return;
-    const message = `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`;
-    context.addIssue({ code: "custom", path: ["train", "conditionDropout"], message });
-  })
-  .superRefine(({ model, train: { blind } }, context) => {
-    if (blind === 0 || modelInputs(model).sees) return;
-    const what = model.family === "gated-pixelcnn" ? "a model without a condition" : familyName(model);
-    const message = `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`;
-    context.addIssue({ code: "custom", path: ["train", "blind"], message });
-  })
-  .superRefine(({ model, train: { balance } }, context) => {
-    if (!balance || model.family !== "embedder") return;
-    const message = "expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true";
-    context.addIssue({ code: "custom", path: ["train", "balance"], message });
+  .superRefine(({ model, train: { conditionDropout, blind, balance } }, context) => {
+    const refuse = (key: keyof TrainConfig, message: string): void =>
+      context.addIssue({ code: "custom", path: ["train", key], message });
+    if (conditionDropout > 0 && !pixelcnnIn(model))
+      refuse(
+        "conditionDropout",
+        `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`,
+      );
+    if (blind > 0 && !modelInputs(model).sees) {
+      const what = model.family === "gated-pixelcnn" ? "a model without a condition" : familyName(model);
+      refuse("blind", `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`);
+    }
+    if (balance && model.family === "embedder")
+      refuse(
+        "balance",
+        "expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true",
+      );
   });
 /** A resolved run config, of a model of one family or of any. */
 export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & { readonly model: M };

@@ -81,8 +81,8 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; `condition` float32 [B, D], `labels` int32 [B], `keep` and `sees` float32 [B] (1 or 0) where the model wants them; `weights`, `first`, `second`, `average`
- * float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; where the model wants them `condition` float32 [B, D], `labels` int32 [B], `keep` and
+ * `sees` float32 [B] (1 or 0); `weights`, `first`, `second`, `average` float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
  * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
  */
 export function stepGraph(
@@ -102,7 +102,7 @@ export function stepGraph(
 }
 
 /**
- * One shard's part of a step: `pixels` (and `condition`) of `shard` images and `weights` -> `loss` and `gradient`, both summed over the shard.
+ * One shard's part of a step: the inputs of {@link stepGraph} for `shard` images, and `weights`, -> `loss` and `gradient`, both summed over the shard.
  * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once a shard.
  */
 export function gradientGraph(model: ModelConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
