@@ -1,15 +1,15 @@
 /** The work that bench/browser.ts times, the same module in Node and, bundled, in Chromium's page: samples of a model on the calling thread. */
 
+import { createEngine, type Engine } from "../src/exact/engine.ts";
+import type { PixelcnnConfig } from "../src/models/config.ts";
 import { readSafeTensors } from "../src/models/safetensors.ts";
-import { createEngine, type Engine } from "../src/raster/engine.ts";
-import type { RasterConfig } from "../src/raster/parameters.ts";
 
 let engine: Engine;
 let size: { height: number; width: number };
 
 /** Readies a model from the text of its config.json and the bytes of its weights. */
 export function prepare(config: string, weights: Uint8Array): void {
-  const { model } = JSON.parse(config) as { model: RasterConfig & { height: number; width: number } };
+  const { model } = JSON.parse(config) as { model: PixelcnnConfig };
   engine = createEngine({ config: model, parameters: readSafeTensors(weights, "model.safetensors").tensors });
   size = { height: model.height, width: model.width };
 }

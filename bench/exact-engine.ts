@@ -8,11 +8,11 @@ import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { resolvePixelcnn } from "../src/models/config.ts";
-import { pixelcnnParameters } from "../src/models/pixelcnn.ts";
-import { initialise } from "../src/nn/params.ts";
+import { createEngine, type Engine } from "../src/exact/engine.ts";
+import { pixelcnnParameters } from "../src/models/networks.ts";
+import { resolvePixelcnn } from "../src/models/schema.ts";
+import { initialise } from "../src/network/parameters.ts";
 import { randomFrom } from "../src/random.ts";
-import { createEngine, type Engine } from "../src/raster/engine.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 // exp, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation rounded to
-// float32 as written here. src/raster/reference.ts repeats every line. Sources: exp is Cephes' expf; tanh is a minimax fit (Remez,
+// float32 as written here. src/exact/reference.ts repeats every line. Sources: exp is Cephes' expf; tanh is a minimax fit (Remez,
 // relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive coefficients lose nothing to cancellation.
 
 // Constants are read from memory: V8 rebuilds a vector literal from immediates inside the loop, which made the gate 1.7x slower.
@@ -122,5 +122,18 @@ export function gate(d: usize, first: usize, rows: usize): void {
   let g = (load<u32>(d, 12) as usize) + first * stride;
   for (; rows > 0; rows--, out += outStride, f += stride, g += stride) {
     for (let i: usize = 0; i < bytes; i += 16) v128.store(out + i, gate4(v128.load(f + i), v128.load(g + i)));
+  }
+}
+
+/** y = x < 0 ? 0 : x for rows `first .. first + rows - 1`: the words of a gate, without g. A NaN passes on. */
+export function relu(d: usize, first: usize, rows: usize): void {
+  const outStride = load<u32>(d, 4) as usize;
+  const stride = load<u32>(d, 16) as usize;
+  const bytes = (load<u32>(d, 20) as usize) << 2;
+  const zero = f32x4.splat(0);
+  let out = (load<u32>(d) as usize) + first * outStride;
+  let x = (load<u32>(d, 8) as usize) + first * stride;
+  for (; rows > 0; rows--, out += outStride, x += stride) {
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(out + i, f32x4.pmax(v128.load(x + i), zero));
   }
 }

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, datasetFromArrays } from "./data/dataset.ts";
 import { encodeImages, reconstructImages } from "./encode.ts";
 import { latentsOf } from "./models/autoencoder.ts";
-import { randomLevels, randomParameters, runModelGraph } from "./models/family.test-support.ts";
-import { type ModelConfig, modelParameters, resolveModel } from "./models/family.ts";
+import { randomLevels, randomParameters, runModelGraph } from "./models/families.test-support.ts";
+import { type ModelConfig, modelParameters, resolveModel } from "./models/families.ts";
 
 const image = { height: 6, width: 5, channels: 1, levels: 4 };
 const config = resolveModel({

@@ -2,8 +2,15 @@
 
 import type { Dataset } from "./data/dataset.ts";
 import { fail } from "./errors.ts";
-import { codeSize, encoderGraph, largestLayer, type ModelConfig, modelParameters, reconstructionGraph } from "./models/family.ts";
-import { flatten, type Parameters } from "./nn/params.ts";
+import {
+  codeSize,
+  encoderGraph,
+  largestLayer,
+  type ModelConfig,
+  modelParameters,
+  reconstructionGraph,
+} from "./models/families.ts";
+import { flatten, type Parameters } from "./network/parameters.ts";
 import type { Graph } from "./onnx/graph.ts";
 import { openPool } from "./onnx/pool.ts";
 import { compile, type Device } from "./onnx/session.ts";

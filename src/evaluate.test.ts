@@ -6,8 +6,8 @@ import { describeEvaluation, evaluate, latentConditions } from "./evaluate.ts";
 import { likelihood } from "./likelihood.ts";
 import { latentsOf, reconstruction } from "./models/autoencoder.ts";
 import { embeddingsOf } from "./models/embedder.ts";
-import { lossOf, randomLevels, randomParameters, runModelGraph } from "./models/family.test-support.ts";
-import { type ModelConfig, modelParameters, resolveModel } from "./models/family.ts";
+import { lossOf, randomLevels, randomParameters, runModelGraph } from "./models/families.test-support.ts";
+import { type ModelConfig, modelParameters, resolveModel } from "./models/families.ts";
 
 type Of<F extends ModelConfig["family"]> = Extract<ModelConfig, { family: F }>;
 const image = { height: 6, width: 5, channels: 1, levels: 4 };

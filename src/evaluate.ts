@@ -8,10 +8,9 @@ import { subset } from "./data/dataset.ts";
 import { labelsOf } from "./data/split-by-class.ts";
 import { encodeImages, reconstructImages } from "./encode.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
-import { decoderConfig, decoderParameters } from "./models/autoencoder.ts";
 import type { ConditionValue } from "./models/condition.ts";
-import type { ModelConfig } from "./models/family.ts";
-import type { Parameters } from "./nn/params.ts";
+import { codeSize, codesKind, lossUnit, type ModelConfig, pixelcnnIn, pixelcnnOf } from "./models/families.ts";
+import type { Parameters } from "./network/parameters.ts";
 import { verification } from "./verification.ts";
 
 export type Evaluation =
@@ -28,7 +27,7 @@ export type Evaluation =
 
 /** Conditions of an auto-encoder's images: their own latents, or in another order. */
 export async function latentConditions(
-  config: Extract<ModelConfig, { family: "autoencoder" }>,
+  config: ModelConfig,
   parameters: Parameters,
   data: Dataset,
   options: LikelihoodOptions = {},
@@ -36,7 +35,7 @@ export async function latentConditions(
   const { limit, device, threads, signal } = options;
   const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
   const codes = await encodeImages(config, parameters, some, { device, threads, signal });
-  return Array.from({ length: some.length }, (_, i) => codes.subarray(i * config.latents, (i + 1) * config.latents));
+  return Array.from({ length: some.length }, (_, i) => codes.subarray(i * codeSize(config), (i + 1) * codeSize(config)));
 }
 
 export async function evaluate(
@@ -46,21 +45,18 @@ export async function evaluate(
   options: LikelihoodOptions = {},
 ): Promise<Evaluation> {
   const { limit, device, threads, signal, onProgress } = options;
-  if (config.family === "gated-pixelcnn") return summary(await likelihood(config, parameters, data, options));
   const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
-  if (config.family === "embedder") {
+  if (lossUnit(config) === "triplet loss") {
     const codes = await encodeImages(config, parameters, some, { device, threads, signal, onProgress });
     const labels = await labelsOf(some);
     const { auc, accuracy: balancedAccuracy } = verification(codes, labels);
     return { kind: "verification", images: some.length, auc, balancedAccuracy };
   }
-  if (config.decoder.kind === "pixelcnn") {
+  if (pixelcnnIn(config)) {
+    const { model, parameters: own } = pixelcnnOf(config, parameters);
+    if (codesKind(config) === null) return summary(await likelihood(model, own, data, options));
     const conditions = await latentConditions(config, parameters, some, options);
-    const result = await likelihood(decoderConfig(config), decoderParameters(config, parameters), some, {
-      ...options,
-      conditions,
-    });
-    return summary(result);
+    return summary(await likelihood(model, own, some, { ...options, conditions }));
   }
   const codes = await encodeImages(config, parameters, some, { device, threads, signal });
   const pixels = await reconstructImages(config, parameters, codes, { device, threads, signal, onProgress });

@@ -7,9 +7,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { datasetFromArrays } from "./data/dataset.ts";
 import { EXPORT_KINDS, exportOnnx } from "./export.ts";
 import { likelihood } from "./likelihood.ts";
-import { resolvePixelcnn } from "./models/config.ts";
-import { pixelcnnParameters } from "./models/pixelcnn.ts";
-import type { Parameters } from "./nn/params.ts";
+import { pixelcnnParameters } from "./models/networks.ts";
+import { resolvePixelcnn } from "./models/schema.ts";
+import type { Parameters } from "./network/parameters.ts";
 import { randomFrom } from "./random.ts";
 import { sizeOf } from "./tensor.ts";
 

@@ -6,8 +6,10 @@
 import { frozen } from "./full-pass.ts";
 import { conditionNumbersOf } from "./models/condition.ts";
 import type { PixelcnnConfig } from "./models/config.ts";
-import { headOf, pixelcnnLogProbability, pixelcnnOutputs } from "./models/pixelcnn.ts";
-import type { Lookup, Parameters } from "./nn/params.ts";
+import { headOf } from "./models/heads/heads.ts";
+import { pixelcnnLogProbability, pixelcnnOutputs } from "./models/log-probability.ts";
+import type { Lookup } from "./network/lookup.ts";
+import type { Parameters } from "./network/parameters.ts";
 import { Graph } from "./onnx/graph.ts";
 import { reshape } from "./onnx/ops.ts";
 import { toOnnx } from "./onnx/proto.ts";
@@ -30,11 +32,17 @@ export function exportOnnx(
   const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
   const h = condition ? graph.input("condition", "float32", [1, conditionNumbersOf(condition)]) : null;
   const lookup: Lookup = frozen(graph, model, parameters);
-  if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, pixels, h));
+  if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, { pixels, condition: h }));
   else
     graph.output(
       "logits",
-      reshape(headOf(model).logits(pixelcnnOutputs(model, lookup, pixels, h), levels), [1, height, width, channels, levels]),
+      reshape(headOf(model).logits(pixelcnnOutputs(model, lookup, { pixels, condition: h }), levels), [
+        1,
+        height,
+        width,
+        channels,
+        levels,
+      ]),
     );
   return toOnnx(graph, { symbolicBatch: "N", metadata: { "pixelcnn.config": JSON.stringify(model) } });
 }

@@ -2,15 +2,16 @@ import { describe, expect, test } from "vitest";
 import { datasetFromArrays } from "./data/dataset.ts";
 import { completeByFullPasses, drawLevel, sampleByFullPasses } from "./full-pass.ts";
 import { likelihood } from "./likelihood.ts";
-import { type PixelcnnConfig, resolvePixelcnn } from "./models/config.ts";
+import type { GatedConfig } from "./models/config.ts";
 import { type NaiveCondition, naiveLogits } from "./models/naive.test-support.ts";
-import { pixelcnnParameters } from "./models/pixelcnn.ts";
-import type { Parameters } from "./nn/params.ts";
+import { pixelcnnParameters } from "./models/networks.ts";
+import { resolvePixelcnn } from "./models/schema.ts";
+import type { Parameters } from "./network/parameters.ts";
 import { randomFrom } from "./random.ts";
 import { sizeOf } from "./tensor.ts";
 
 /** Random weights, biases included. */
-function randomParameters(model: PixelcnnConfig, seed = 1): Parameters {
+function randomParameters(model: GatedConfig, seed = 1): Parameters {
   const random = randomFrom(seed);
   return new Map(
     pixelcnnParameters(model).map(({ name, shape }) => [
@@ -20,7 +21,7 @@ function randomParameters(model: PixelcnnConfig, seed = 1): Parameters {
   );
 }
 
-const small = (channels: number, levels: number, height = 3, width = 4): PixelcnnConfig =>
+const small = (channels: number, levels: number, height = 3, width = 4): GatedConfig =>
   resolvePixelcnn({
     height,
     width,
@@ -104,7 +105,7 @@ describe("sampling by full passes", () => {
 
 describe("with conditions", () => {
   const CLASSES = ["a", "b", "c"];
-  const config: PixelcnnConfig = { ...small(2, 3, 2, 2), condition: { kind: "class", classes: CLASSES } };
+  const config: GatedConfig = { ...small(2, 3, 2, 2), condition: { kind: "class", classes: CLASSES } };
   const parameters = randomParameters(config, 2);
   const size = 2 * 2 * 2;
 
@@ -164,7 +165,7 @@ describe("with conditions", () => {
   });
 
   test("that cannot be: the words", async () => {
-    const say = (model: PixelcnnConfig, options: object): Promise<string> =>
+    const say = (model: GatedConfig, options: object): Promise<string> =>
       sampleByFullPasses(model, randomParameters(model, 2), { count: 2, threads: 1, ...options }).then(
         () => "nothing",
         (error) => `${error.kind}: ${error.message}`,

@@ -7,8 +7,11 @@
 import { checkInteger, fail, show } from "./errors.ts";
 import { type ConditionValue, conditionMatrix, conditionNumbersOf } from "./models/condition.ts";
 import type { PixelcnnConfig } from "./models/config.ts";
-import { headOf, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
-import { checkParameters, type Lookup, lookupIn, type Parameters } from "./nn/params.ts";
+import { headOf } from "./models/heads/heads.ts";
+import { pixelcnnOutputs } from "./models/log-probability.ts";
+import { pixelcnnParameters } from "./models/networks.ts";
+import { type Lookup, lookupIn } from "./network/lookup.ts";
+import { checkParameters, type Parameters } from "./network/parameters.ts";
 import { Graph } from "./onnx/graph.ts";
 import { openPool } from "./onnx/pool.ts";
 import { compile, type Device, type Session } from "./onnx/session.ts";
@@ -207,7 +210,10 @@ function conditionsFor(
 export function frozen(graph: Graph, model: PixelcnnConfig, parameters: Parameters): Lookup {
   const specs = pixelcnnParameters(model);
   checkParameters(specs, parameters);
-  return lookupIn(new Map(specs.map(({ name, shape }) => [name, graph.constant("float32", shape, parameters.get(name)!.data)])));
+  return lookupIn(
+    specs,
+    new Map(specs.map(({ name, shape }) => [name, graph.constant("float32", shape, parameters.get(name)!.data)])),
+  );
 }
 
 /** `pixels` [B, H, W, C] (and `condition` [B, D]) -> `logits` [B H W C, K], the weights inside. */
@@ -215,7 +221,7 @@ function logitsGraph(model: PixelcnnConfig, parameters: Parameters, batch: numbe
   const graph = new Graph("full-pass");
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
-  const outputs = pixelcnnOutputs(model, frozen(graph, model, parameters), pixels, h);
+  const outputs = pixelcnnOutputs(model, frozen(graph, model, parameters), { pixels, condition: h });
   const { height, width, channels, levels } = model;
   if (outputs.shape[0] !== sizeOf([batch, height, width, channels]))
     fail("internal", `expected a row a sub-pixel but received [${outputs.shape}]`);

@@ -19,10 +19,8 @@ export { compile, DEVICES, type Device, openSession, type Program, type Session,
 
 // Models: config, parameters, layers, heads.
 
-export { categorical } from "./heads/categorical.ts";
-export type { Head } from "./heads/head.ts";
 export { type AutoencoderConfig, decoderConfig, decoderParameters } from "./models/autoencoder.ts";
-export { layersOf, type PixelcnnConfig, type PixelcnnInput, resolvePixelcnn } from "./models/config.ts";
+export { layersOf, type PixelcnnConfig, type PixelcnnInput } from "./models/config.ts";
 export type { EmbedderConfig } from "./models/embedder.ts";
 export {
   codeSize,
@@ -37,21 +35,26 @@ export {
   modelParameters,
   reconstructionGraph,
   resolveModel,
-} from "./models/family.ts";
-export { headOf, pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./models/pixelcnn.ts";
+} from "./models/families.ts";
+export { categorical } from "./models/heads/categorical.ts";
+export type { Head } from "./models/heads/head.ts";
+export { headOf } from "./models/heads/heads.ts";
+export { pixelcnnLogProbability, pixelcnnOutputs } from "./models/log-probability.ts";
+export { networkOf, pixelcnnParameters } from "./models/networks.ts";
 export { readSafeTensors, type SafeTensors, writeSafeTensors } from "./models/safetensors.ts";
-export { causalProduct, horizontalTaps, verticalTaps } from "./nn/causal.ts";
+export { resolvePixelcnn } from "./models/schema.ts";
+export { causalProduct } from "./network/causal-product.ts";
+export { dependencies } from "./network/dependencies.ts";
+export { type Lookup, lookupFlat } from "./network/lookup.ts";
 export {
   checkParameters,
   countOf,
   flatten,
   initialise,
-  type Lookup,
-  lookupFlat,
   type ParameterSpec,
   type Parameters,
   unflatten,
-} from "./nn/params.ts";
+} from "./network/parameters.ts";
 
 // Data in memory, and the transforms of any data set.
 
@@ -95,9 +98,9 @@ export {
   type GivenImages,
   type Images,
   type SampleOptions,
-} from "./raster/engine.ts";
-export type { RasterConfig, RasterModel } from "./raster/parameters.ts";
-export { type Thread, webThread } from "./raster/workers.ts";
+} from "./exact/engine.ts";
+export type { ExactModel } from "./exact/plan.ts";
+export { type Thread, webThread } from "./exact/workers.ts";
 
 // The codec: images to .pxc files and back.
 

@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 import { binariseStochastically, datasetFromArrays, datasetOf } from "./data/dataset.ts";
 import { likelihood } from "./likelihood.ts";
 import { naiveLogits, naiveLogProbability } from "./models/naive.test-support.ts";
-import { pixelcnnParameters } from "./models/pixelcnn.ts";
+import { pixelcnnParameters } from "./models/networks.ts";
 import { configOf, randomModel, randomPixels } from "./models/random-model.test-support.ts";
-import { initialise } from "./nn/params.ts";
+import { initialise } from "./network/parameters.ts";
 import { randomFrom } from "./random.ts";
 import { readGolden } from "./train/torch-golden.test-support.ts";
 

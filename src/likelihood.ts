@@ -11,8 +11,10 @@ import {
   type Described,
 } from "./models/condition.ts";
 import type { ConditionConfig, PixelcnnConfig } from "./models/config.ts";
-import { pixelcnnLogProbabilities, pixelcnnParameters } from "./models/pixelcnn.ts";
-import { countOf, flatten, lookupFlat, type Parameters } from "./nn/params.ts";
+import { pixelcnnLogProbabilities } from "./models/log-probability.ts";
+import { pixelcnnParameters } from "./models/networks.ts";
+import { lookupFlat } from "./network/lookup.ts";
+import { countOf, flatten, type Parameters } from "./network/parameters.ts";
 import { Graph } from "./onnx/graph.ts";
 import { openPool } from "./onnx/pool.ts";
 import { compile, type Device } from "./onnx/session.ts";
@@ -53,7 +55,7 @@ export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), pixels, h));
+  graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), { pixels, condition: h }));
   return graph;
 }
 

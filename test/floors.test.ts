@@ -50,27 +50,25 @@ function floorOf(file: string): string {
 }
 
 const ground = ["ground"];
-const forward = ["ground", "onnx", "nn", "heads"];
 const everything = [...new Set(shipped.map(floorOf))];
 /** Which floors each floor may import, besides itself. */
 const MAY_USE: Record<string, readonly string[]> = {
   ground: [],
   onnx: ground,
   autodiff: ["ground", "onnx"],
-  nn: ["ground", "onnx"],
-  heads: ["ground", "onnx"],
-  models: forward,
+  network: ["ground", "onnx"],
+  models: ["ground", "onnx", "network"],
   data: ground,
   text: ["ground", "data"],
-  train: ["ground", "onnx", "autodiff", "nn", "models", "data"],
-  likelihood: ["ground", "onnx", "nn", "models", "data"],
-  encode: ["ground", "onnx", "nn", "models", "data"],
+  train: ["ground", "onnx", "autodiff", "network", "models", "data"],
+  likelihood: ["ground", "onnx", "network", "models", "data"],
+  encode: ["ground", "onnx", "network", "models", "data"],
   verification: ["ground"],
-  evaluate: ["ground", "nn", "models", "data", "encode", "likelihood", "verification"],
-  "full-pass": ["ground", "onnx", "nn", "models"],
-  export: ["ground", "onnx", "nn", "models", "full-pass"],
-  raster: ["ground", "models"],
-  codec: ["ground", "models", "raster"],
+  evaluate: ["ground", "network", "models", "data", "encode", "likelihood", "verification"],
+  "full-pass": ["ground", "onnx", "network", "models"],
+  export: ["ground", "onnx", "network", "models", "full-pass"],
+  exact: ["ground", "network", "models"],
+  codec: ["ground", "models", "exact"],
   index: everything.filter((floor) => !["cli", "server", "train", "node"].includes(floor)),
   node: everything.filter((floor) => !["cli", "server"].includes(floor)),
   cli: everything,

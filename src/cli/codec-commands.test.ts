@@ -9,12 +9,12 @@ import { encodeImages } from "../codec/codec.ts";
 import { openPxc } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
+import { createEngine } from "../exact/engine.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import { initialise, type Parameters } from "../nn/params.ts";
+import { initialise, type Parameters } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
-import { createEngine } from "../raster/engine.ts";
 import { resolveRun } from "../train/config.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
 

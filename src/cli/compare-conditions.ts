@@ -7,7 +7,7 @@ import { latentConditions } from "../evaluate.ts";
 import { type LikelihoodOptions, likelihood } from "../likelihood.ts";
 import { type ConditionValue, checkDescribes, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
-import { familyName } from "../models/probability.ts";
+import { codesKind, familyName } from "../models/families.ts";
 import { randomFrom } from "../random.ts";
 import type { OpenModel } from "./model-argument.ts";
 import type { CommandContext, Outcome } from "./run-command.ts";
@@ -32,7 +32,7 @@ export async function compareConditions(
   if (condition === null) return noCondition(opened);
   const { model } = whole.config;
   const own =
-    model.family === "autoencoder"
+    codesKind(model) === "latents"
       ? await latentConditions(model, whole.parameters, data, options)
       : await conditionsOfAll(condition, data);
   const labels = await labelsOf(data);

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { readNpy } from "../data/npy.ts";
 import { fail } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, describeCondition, namesOf } from "../models/condition.ts";
+import { codesKind } from "../models/families.ts";
 import { type ModelImages, readImages } from "./image-arguments.ts";
 import { asDataset, codesEach, codesOf } from "./latent-model.ts";
 import type { OpenModel } from "./model-argument.ts";
@@ -63,7 +64,7 @@ export function possibleConditions({ config, whole }: OpenModel): string | null 
     condition.kind === "class"
       ? [`--class C (${namesOf(condition.classes)})`]
       : [
-          ...(whole.config.model.family === "autoencoder" || source === "encoder" || source === "thumbnail"
+          ...(codesKind(whole.config.model) === "latents" || source === "encoder" || source === "thumbnail"
             ? ["--like IMAGE"]
             : []),
           ...(source === "captions" ? ["--text T"] : []),

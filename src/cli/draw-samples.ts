@@ -3,11 +3,11 @@
  * through the network, some hundred times slower, which it is checked against.
  */
 
+import { createEngine, type Engine } from "../exact/engine.ts";
 import { completeByFullPasses, sampleByFullPasses } from "../full-pass.ts";
 import type { ConditionValue } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import type { Parameters } from "../nn/params.ts";
-import { createEngine, type Engine } from "../raster/engine.ts";
+import type { Parameters } from "../network/parameters.ts";
 
 export interface DrawRequest {
   readonly model: PixelcnnConfig;

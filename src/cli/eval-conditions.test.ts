@@ -8,7 +8,7 @@ import { writeNpy } from "../data/npy.ts";
 import { type DataOptions, openData } from "../data/open.ts";
 import { encodeImages } from "../encode.ts";
 import { evaluate } from "../evaluate.ts";
-import type { PixelcnnConfig } from "../models/config.ts";
+import type { GatedConfig } from "../models/config.ts";
 import { type NaiveCondition, naiveLogits, naiveLogProbability } from "../models/naive.test-support.ts";
 import { randomFrom } from "../random.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
@@ -75,7 +75,7 @@ const run = (...words: string[]): Promise<Ran> => runCommand(evaluateCommand, ..
 /** Nats of test image i. */
 function natsOf(name: string, i: number, value: NaiveCondition): number {
   const { config, parameters } = models[name]!;
-  return -naiveLogProbability(naiveLogits(config.model as PixelcnnConfig, parameters, images[i]!, value), images[i]!);
+  return -naiveLogProbability(naiveLogits(config.model as GatedConfig, parameters, images[i]!, value), images[i]!);
 }
 const meanOf = (name: string, values: readonly NaiveCondition[]): number =>
   values.reduce<number>((sum, value, i) => sum + natsOf(name, i, value), 0) / values.length;

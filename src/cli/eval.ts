@@ -6,7 +6,7 @@ import { fail } from "../errors.ts";
 import { describeEvaluation, evaluate } from "../evaluate.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "../likelihood.ts";
 import { checkDescribes } from "../models/condition.ts";
-import { familyName } from "../models/probability.ts";
+import { codesKind, familyName } from "../models/families.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { compareConditions, noCondition } from "./compare-conditions.ts";
 import { attachConditions } from "./condition-source.ts";
@@ -81,7 +81,7 @@ export default defineCommand({
         json: { ...about, ...json, seconds: (performance.now() - started) / 1000 },
         text: `${text}\n${where}`,
       });
-      if (how === "own" && !args.classify && config.model.family !== "gated-pixelcnn") {
+      if (how === "own" && !args.classify && codesKind(config.model) !== null) {
         const counter = terminal.counter("testing", "images");
         const result = await evaluate(config.model, whole.parameters, data, { ...options, onProgress: counter });
         terminal.endProgress();

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { imageCodec } from "../data/folder.ts";
 import { toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import { modelCondition } from "../models/families.ts";
 import type { RunConfig } from "../train/config.ts";
 import { openForModel } from "./model-data.ts";
 
@@ -43,7 +44,8 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
     const [, source, split, numbers] = some as unknown as [string, string, string, string];
     const data = await openForModel(config, { source, split, tell });
     const { model } = config;
-    const classes = model.family === "gated-pixelcnn" && model.condition?.kind === "class" ? model.condition.classes : null;
+    const condition = modelCondition(model);
+    const classes = condition?.kind === "class" ? condition.classes : null;
     try {
       const indices = indicesOf(numbers, word, data.length);
       const { pixels, labels } = await data.batch(indices, { epoch: 0 });

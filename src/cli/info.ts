@@ -5,9 +5,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeEvaluation, type Evaluation } from "../evaluate.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { type ModelConfig, modelParameters } from "../models/family.ts";
-import { pixelcnnIn } from "../models/probability.ts";
-import { countOf } from "../nn/params.ts";
+import { type ModelConfig, modelParameters, pixelcnnIn } from "../models/families.ts";
+import { countOf } from "../network/parameters.ts";
 import { possibleConditions } from "./condition-option.ts";
 import { aboutArchive, isArchive } from "./info-archive.ts";
 import { openAnyModel, openModel, shippedModels } from "./model-argument.ts";
@@ -76,12 +75,11 @@ interface Logged {
 function networkOf(model: ModelConfig): string {
   const layers = ({ depth, features, firstKernel, kernels, dilations }: Omit<PixelcnnConfig, "family">): string =>
     `${depth} layers of ${features} features, first kernel ${firstKernel}, then ${kernels}, dilations ${dilations}`;
-  if (model.family === "gated-pixelcnn") return `${model.family}, ${layers(model)}`;
-  const encoder = `encoder of ${model.encoder.features} features`;
-  if (model.family === "embedder") return `${model.family}, ${encoder} to ${model.size} numbers`;
-  const { decoder } = model;
   const pixelcnn = pixelcnnIn(model);
-  const decodes = pixelcnn ? `a PixelCNN of ${layers(pixelcnn)}` : `a ${decoder.kind}`;
+  if (!("encoder" in model)) return `${model.family}, ${layers(pixelcnn!)}`;
+  const encoder = `encoder of ${model.encoder.features} features`;
+  if (!("decoder" in model)) return `${model.family}, ${encoder} to ${model.size} numbers`;
+  const decodes = pixelcnn ? `a PixelCNN of ${layers(pixelcnn)}` : `a ${model.decoder.kind}`;
   return `${model.family}, ${encoder} to ${model.latents} latents, ${decodes}`;
 }
 

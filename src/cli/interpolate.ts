@@ -5,10 +5,10 @@
 
 import type { Picture } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import { createEngine } from "../exact/engine.ts";
 import { type ConditionValue, conditionNumbers, describeCondition } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import type { Parameters } from "../nn/params.ts";
-import { createEngine } from "../raster/engine.ts";
+import type { Parameters } from "../network/parameters.ts";
 import { writeWhole } from "../train/checkpoint.ts";
 import { readClasses } from "./condition-option.ts";
 import { gridPng, pictureOf } from "./grid.ts";

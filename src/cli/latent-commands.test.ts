@@ -8,13 +8,12 @@ import { datasetFromArrays } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
 import { thumbnailOf } from "../data/thumbnails.ts";
 import { encodeImages, reconstructImages } from "../encode.ts";
-import { randomParameters } from "../models/family.test-support.ts";
-import { modelParameters } from "../models/family.ts";
-import { pixelcnnOf } from "../models/probability.ts";
+import { createEngine } from "../exact/engine.ts";
+import { randomParameters } from "../models/families.test-support.ts";
+import { modelParameters, pixelcnnOf } from "../models/families.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import type { Parameters } from "../nn/params.ts";
+import type { Parameters } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
-import { createEngine } from "../raster/engine.ts";
 import { type RunConfig, resolveRun } from "../train/config.ts";
 import { pixelcnn, scratchFolder, TINY, tinyData } from "./command-line.test-support.ts";
 

@@ -1,7 +1,7 @@
 /** What the commands that draw images of codes have in common: their options, and which of them a deconvolution has no use for. */
 
 import { fail } from "../errors.ts";
-import { familyName } from "../models/probability.ts";
+import { familyName } from "../models/families.ts";
 import type { AnyModel } from "./model-argument.ts";
 import { numberOption } from "./number-option.ts";
 

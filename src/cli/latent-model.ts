@@ -10,9 +10,8 @@ import { type EncodeOptions, encodeImages, reconstructImages } from "../encode.t
 import { fail } from "../errors.ts";
 import { describeCondition } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { codeSize } from "../models/family.ts";
-import { familyName, pixelcnnIn, pixelcnnOf } from "../models/probability.ts";
-import type { Parameters } from "../nn/params.ts";
+import { codeSize, codesKind, familyName, lossUnit, pixelcnnIn, pixelcnnOf } from "../models/families.ts";
+import type { Parameters } from "../network/parameters.ts";
 import type { ModelImages } from "./image-arguments.ts";
 import { type AnyModel, openAnyModel } from "./model-argument.ts";
 
@@ -28,9 +27,10 @@ export interface ImageCodes {
 /** What makes codes: the model itself, or the encoder that it is conditioned through; null where there is neither. */
 export async function codesOf({ config, parameters, folder }: AnyModel): Promise<ImageCodes | null> {
   const { model, condition: source } = config;
-  if (model.family !== "gated-pixelcnn") {
+  const kind = codesKind(model);
+  if (kind) {
     return {
-      kind: model.family === "embedder" ? "embedding" : "latents",
+      kind,
       shape: [codeSize(model)],
       of: (data, options) => encodeImages(model, parameters, data, options),
     };
@@ -100,7 +100,7 @@ export type CodeImages =
 /** The half of a model that makes images. */
 export function imagesOf({ name, config: { model }, parameters }: AnyModel): CodeImages {
   if (pixelcnnIn(model)) return { kind: "pixelcnn", ...pixelcnnOf(model, parameters) };
-  if (model.family !== "autoencoder")
+  if (lossUnit(model) !== "squared error")
     return fail(
       "model",
       `expected a model that makes images but ${name} is ${familyName(model)}; a model conditioned on its embeddings makes them: train with --condition encoder:${name}`,

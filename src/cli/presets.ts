@@ -5,7 +5,7 @@
 
 import type { z } from "zod";
 import type { DataOptions } from "../data/open.ts";
-import type { ModelInput } from "../models/family.ts";
+import type { ModelInput } from "../models/families.ts";
 import type { ConditionSource, trainSchema } from "../train/config.ts";
 
 type DistributiveOmit<T, K extends string> = T extends unknown ? Omit<T, K> : never;

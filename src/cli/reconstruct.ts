@@ -5,7 +5,7 @@
 
 import type { Picture } from "../data/picture.ts";
 import { fail } from "../errors.ts";
-import { familyName } from "../models/probability.ts";
+import { familyName, lossUnit } from "../models/families.ts";
 import { writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";
 import { drawSamples } from "./draw-samples.ts";
@@ -122,7 +122,7 @@ export default defineCommand({
 async function openBaseline(name: string, { name: other, config: { model } }: AnyModel): Promise<AnyModel> {
   const baseline = await openAnyModel(name);
   const own = baseline.config.model;
-  if (own.family !== "autoencoder" || own.decoder.kind !== "deconvolution")
+  if (lossUnit(own) !== "squared error")
     return fail(
       "model",
       `expected an auto-encoder with a deconvolution decoder for --baseline but ${name} is ${familyName(own)}`,

@@ -10,8 +10,8 @@ import { z } from "zod";
 import type { Dataset } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
 import { fail } from "../errors.ts";
-import { parseStrict } from "../models/config.ts";
-import { modelSchema } from "../models/family.ts";
+import { codesKind, modelSchema } from "../models/families.ts";
+import { parseStrict } from "../models/schema.ts";
 import {
   conditionSourceSchema,
   dataSchema,
@@ -156,16 +156,17 @@ export async function draftRun({
   }
   // Its own errors come now, not after the data were read.
   parseStrict(trainSchema, draft.train, "the train part of the run config");
-  const { family } = parseStrict(
+  const model = parseStrict(
     modelSchema,
     { height: 1, width: 1, channels: 1, levels: 2, ...withoutCondition(draft.model) },
     "the model part of the run config",
   );
   draft.condition = parseStrict(conditionSourceSchema.nullable(), draft.condition, "the condition part of the run config");
-  if (draft.condition && family !== "gated-pixelcnn")
+  const codes = codesKind(model);
+  if (draft.condition && codes)
     fail(
       "usage",
-      `expected no --condition for a model of family ${family}: ${family === "embedder" ? "it draws no images" : "its decoder is conditioned on what its own encoder makes of each image"}`,
+      `expected no --condition for a model of family ${model.family}: ${codes === "embedding" ? "it draws no images" : "its decoder is conditioned on what its own encoder makes of each image"}`,
     );
   if (draft.condition?.from === "vectors" && draft.data.vectors === undefined)
     fail("usage", "expected a .npy file for the condition, --condition vectors:F.npy or data.vectors, but received none");

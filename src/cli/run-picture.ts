@@ -7,8 +7,8 @@ import { type Dataset, subset } from "../data/dataset.ts";
 import type { Picture } from "../data/picture.ts";
 import { type EncodeOptions, encodeImages, reconstructImages } from "../encode.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { pixelcnnIn, pixelcnnOf } from "../models/probability.ts";
-import type { Parameters } from "../nn/params.ts";
+import { codesKind, pixelcnnIn, pixelcnnOf } from "../models/families.ts";
+import type { Parameters } from "../network/parameters.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { Asked } from "./condition-option.ts";
 import type { DrawRequest, drawSamples } from "./draw-samples.ts";
@@ -34,7 +34,7 @@ export interface RunPicture {
 /** A PNG; null of a model that draws no images. */
 export async function drawRunPicture({ config, parameters, test, draw, ...options }: RunPicture): Promise<Uint8Array | null> {
   const { model, train } = config;
-  if (model.family === "embedder") return null;
+  if (codesKind(model) === "embedding") return null;
   const pixelcnn = pixelcnnIn(model);
   const how = { threads: options.threads, signal: options.signal };
   if (!pixelcnn) return reconstructions(config, parameters, test, how);

@@ -2,8 +2,8 @@
 
 import type { Picture } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import { createEngine, type Engine } from "../exact/engine.ts";
 import type { ConditionValue } from "../models/condition.ts";
-import { createEngine, type Engine } from "../raster/engine.ts";
 import { writeWhole } from "../train/checkpoint.ts";
 import { conditionArgs } from "./condition-option.ts";
 import { type HeatmapImage, heatmapOf } from "./heatmap.ts";

@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { encode } from "fast-png";
-import { randomParameters } from "../models/family.test-support.ts";
-import { modelParameters } from "../models/family.ts";
+import { randomParameters } from "../models/families.test-support.ts";
+import { modelParameters } from "../models/families.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import type { Parameters } from "../nn/params.ts";
+import type { Parameters } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { type RunConfig, resolveRun } from "../train/config.ts";
 

@@ -6,6 +6,7 @@
 import { fail } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, mapOf, namesOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
+import { codesKind } from "../models/families.ts";
 import type { ConditionSource } from "../train/config.ts";
 import { type Asked, askedConditions, type ConditionWords, conditionsLike, possibleConditions } from "./condition-option.ts";
 import type { OpenModel } from "./model-argument.ts";
@@ -80,7 +81,7 @@ function ownOf(condition: ConditionConfig, opened: OpenModel): SourceConditions 
       of: async (all) => all.map(classOf),
     };
   }
-  if (whole.config.model.family === "autoencoder" || source?.from === "encoder" || source?.from === "thumbnail") {
+  if (codesKind(whole.config.model) === "latents" || source?.from === "encoder" || source?.from === "thumbnail") {
     const thumbnail = source?.from === "thumbnail";
     const made = thumbnail ? "it is made of the image" : "its encoder takes no other";
     const check = (image: SourceImage): void => checkSize(image, config.model, `its condition is each image's own, and ${made}`);

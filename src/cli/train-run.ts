@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { describeEvaluation, type Evaluation, evaluate } from "../evaluate.ts";
-import type { Parameters } from "../nn/params.ts";
+import type { Parameters } from "../network/parameters.ts";
 import type { Device } from "../onnx/session.ts";
 import { appendLog, createRun, makeFolder, type RunState, saveCheckpoint, writeWhole } from "../train/checkpoint.ts";
 import type { RunConfig } from "../train/config.ts";

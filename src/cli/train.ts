@@ -7,7 +7,7 @@ import type { ParsedArgs } from "citty";
 import { fail, PixelcnnError } from "../errors.ts";
 import { describeEvaluation } from "../evaluate.ts";
 import { checkDescribes } from "../models/condition.ts";
-import { pixelcnnIn } from "../models/probability.ts";
+import { modelCondition, pixelcnnIn } from "../models/families.ts";
 import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkDevice } from "../onnx/session.ts";
 import { checkBalance } from "../train/batches.ts";
@@ -232,7 +232,8 @@ async function resumed(folder: string, args: Args, context: CommandContext): Pro
   const splits = await conditioned(opened, saved.condition, folder, args, context);
   const config = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
   // All that can be refused is, before the folder changes.
-  if (config.model.family === "gated-pixelcnn" && config.model.condition) checkDescribes(config.model.condition, splits.train);
+  const condition = modelCondition(config.model);
+  if (condition) checkDescribes(condition, splits.train);
   // Stopped before the first checkpoint: all that it did is named by its seed, so starting over is going on.
   const hasState = existsSync(join(folder, "state.safetensors"));
   const from = hasState ? await loadState(folder, config) : undefined;

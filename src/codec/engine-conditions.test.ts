@@ -1,8 +1,7 @@
 /** The codec on the exact engine with conditions of every kind: lossless in any grouping, alone, cut short, and in threads; as many bits as the engine says. */
 
 import { afterAll, describe, expect, test } from "vitest";
-import { configOf, randomConditions, randomModel } from "../raster/naive.test-support.ts";
-import type { RasterConfig } from "../raster/parameters.ts";
+import { configOf, type Loose, randomConditions, randomModel } from "../exact/naive.test-support.ts";
 import { type CodecImage, decodeArchive, decodeOneGroup, encodeImages, encodeSingle } from "./codec.ts";
 import { openPxc, readGroup } from "./container.ts";
 import { hex } from "./digest.ts";
@@ -12,7 +11,7 @@ import { decodePrefix } from "./prefix.ts";
 import { salvageArchive } from "./salvage.ts";
 
 const SIZE = { height: 6, width: 9 };
-const mapOf = (height: number, width: number, channels: number): Partial<RasterConfig> => ({
+const mapOf = (height: number, width: number, channels: number): Loose => ({
   ...SIZE,
   condition: { kind: "map", height, width, channels, features: 6 },
 });
@@ -20,7 +19,7 @@ const mapOf = (height: number, width: number, channels: number): Partial<RasterC
 const closing: { close(): Promise<void> }[] = [];
 afterAll(async () => void (await Promise.all(closing.map((one) => one.close()))));
 
-describe.each<[string, Partial<RasterConfig>]>([
+describe.each<[string, Loose]>([
   ["classes, and mixtures of them", { condition: { kind: "class", classes: ["a", "b", "c", "d"] } }],
   ["a vector", { channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }],
   ["a map of the image's size", { levels: 8, ...mapOf(6, 9, 2) }],

@@ -3,11 +3,12 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { PixelcnnError } from "../errors.ts";
-import { type PixelcnnInput, resolvePixelcnn } from "../models/config.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
-import { initialise } from "../nn/params.ts";
+import type { ExactModel } from "../exact/plan.ts";
+import type { GatedConfig, PixelcnnInput } from "../models/config.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
+import { resolvePixelcnn } from "../models/schema.ts";
+import { initialise } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
-import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
 import { loadModel } from "../train/checkpoint.ts";
 import { type CodecImage, decodeArchive, decodeGroups, encodeImages, encodeSingle } from "./codec.ts";
 import { openPxc, readGroup } from "./container.ts";
@@ -36,7 +37,7 @@ function modelOf({ channels = 1, levels = 2, height = 5, condition }: Shape = {}
 
 const closing: { close(): Promise<void> }[] = [];
 afterAll(async () => void (await Promise.all(closing.map((one) => one.close()))));
-async function predictorOf(model: RasterModel): Promise<EnginePredictor> {
+async function predictorOf(model: ExactModel): Promise<EnginePredictor> {
   const predictor = await enginePredictor(model);
   closing.push(predictor);
   return predictor;
@@ -154,7 +155,7 @@ describe("threads", () => {
 });
 
 test("the digest covers every weight and what the engine reads of the config, not the size that the model was trained on", async () => {
-  const digestOf = async (model: RasterModel): Promise<string> => hex((await predictorOf(model)).digest);
+  const digestOf = async (model: ExactModel): Promise<string> => hex((await predictorOf(model)).digest);
   const digest = await digestOf(modelOf());
   expect(await digestOf(modelOf({ height: 28 }))).toBe(digest);
   expect(await digestOf(modelOf({ levels: 3 }))).not.toBe(digest);
@@ -172,7 +173,7 @@ test("the digests of models that ship stay what they are", async () => {
   const digests: Record<string, string> = {};
   for (const name of ["fashion-mnist", "mnist-binary"]) {
     const { config, parameters } = await loadModel(fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
-    digests[name] = hex((await predictorOf({ config: config.model as RasterConfig, parameters })).digest);
+    digests[name] = hex((await predictorOf({ config: config.model as GatedConfig, parameters })).digest);
   }
   expect(digests).toEqual({
     "fashion-mnist": "af7346f359617f9276b2b800a690dd8fb26f773aed68ed5bead804e73f1ac1c4",

@@ -4,10 +4,10 @@
  * parameter.
  */
 
+import { createEngine, type Engine } from "../exact/engine.ts";
+import type { ExactModel } from "../exact/plan.ts";
 import { mapOf } from "../models/condition.ts";
-import type { ConditionConfig } from "../models/config.ts";
-import { createEngine, type Engine } from "../raster/engine.ts";
-import type { RasterConfig, RasterModel } from "../raster/parameters.ts";
+import { identityOf } from "../models/networks.ts";
 import { modelDigest } from "./digest.ts";
 import type { PixelSize, Predictor } from "./predictor.ts";
 
@@ -22,18 +22,18 @@ export interface EnginePredictor extends Predictor {
 const GROUP_MEMORY = 256 * 2 ** 20;
 
 /** A predictor of a model; `engine` must be one of the same model. */
-export async function enginePredictor(model: RasterModel, engine: Engine = createEngine(model)): Promise<EnginePredictor> {
+export async function enginePredictor(model: ExactModel, engine: Engine = createEngine(model)): Promise<EnginePredictor> {
   const { parameters } = model;
   const entries = parameters instanceof Map ? [...parameters] : Object.entries(parameters);
-  const { height, width } = model.config;
+  const { height, width } = engine.config;
   return {
     engine,
     channels: engine.channels,
     levels: engine.levels,
     conditionSize: engine.conditionSize,
     // The engine has checked that a model with m(h) says its size.
-    mapSize: mapOf(engine.condition) ? { height: height!, width: width! } : undefined,
-    digest: await modelDigest(readFields(model.config, engine.condition), entries),
+    mapSize: mapOf(engine.condition) ? { height, width } : undefined,
+    digest: await modelDigest(identityOf(engine.config), entries),
     mostImages({ width }) {
       const one = engine.memoryFor({ count: 1, width });
       const each = engine.memoryFor({ count: 2, width }) - one;
@@ -43,33 +43,4 @@ export async function enginePredictor(model: RasterModel, engine: Engine = creat
     stepwise: (size, source, options) => engine.stepwise(size, source, options),
     close: () => engine.close(),
   };
-}
-
-/** The fields of a config that the engine reads, each by name: another field must not slip into the digest. */
-function readFields(config: RasterConfig, condition: ConditionConfig | null): object {
-  const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, height, width } = config;
-  return {
-    ...{ channels, levels, features, depth, firstKernel, kernels, dilations, skip },
-    head: { kind: head.kind, features: head.features },
-    condition: condition && conditionFields(condition),
-    // m(h) is cut to the image's size, so a model with one codes images of one size.
-    ...(mapOf(condition) ? { height, width } : {}),
-  };
-}
-
-/** Classes by their number: what they are called decides no frequency. */
-function conditionFields(condition: ConditionConfig): object {
-  switch (condition.kind) {
-    case "class":
-      return { kind: condition.kind, size: condition.classes.length };
-    case "vector": {
-      const { kind, size, scale = 1, features } = condition;
-      // A scale of 1 is no scale.
-      return { kind, size, ...(scale === 1 ? {} : { scale }), ...(features === undefined ? {} : { features }) };
-    }
-    case "map": {
-      const { kind, height, width, channels, features } = condition;
-      return { kind, height, width, channels, features };
-    }
-  }
 }

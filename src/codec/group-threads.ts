@@ -5,8 +5,8 @@
  */
 
 import { checkInteger, type ErrorKind, PixelcnnError } from "../errors.ts";
-import type { RasterModel } from "../raster/parameters.ts";
-import { nodeThread, nodeThreads, type Thread, webThread } from "../raster/workers.ts";
+import type { ExactModel } from "../exact/plan.ts";
+import { nodeThread, nodeThreads, type Thread, webThread } from "../exact/workers.ts";
 import type { GroupPayload, StreamOptions } from "./group-coder.ts";
 import type { Condition, GroupSize, Predictor } from "./predictor.ts";
 
@@ -26,7 +26,7 @@ interface DecodeJob {
 }
 
 export type ToGroupWorker =
-  | { readonly type: "model"; readonly model: RasterModel }
+  | { readonly type: "model"; readonly model: ExactModel }
   | EncodeJob
   | DecodeJob
   | { readonly type: "stop" };
@@ -65,7 +65,7 @@ interface Seat {
 
 /** `count` threads; each starts with its first group. `predictor` is that of the same model. */
 export function openGroupThreads(
-  model: RasterModel,
+  model: ExactModel,
   predictor: Pick<Predictor, "digest">,
   options: { readonly count: number; readonly startThread?: () => GroupThread },
 ): GroupThreads {

@@ -1,9 +1,9 @@
 /** One thread of the codec, in Node and in browsers: groups to bytes and back with an engine of its own. Messages in group-threads.ts. */
 
 import { PixelcnnError } from "../errors.ts";
-import { createEngine } from "../raster/engine.ts";
-import type { RasterModel } from "../raster/parameters.ts";
-import { nodeThreads } from "../raster/workers.ts";
+import { createEngine } from "../exact/engine.ts";
+import type { ExactModel } from "../exact/plan.ts";
+import { nodeThreads } from "../exact/workers.ts";
 import { decodeGroup, encodeGroup } from "./group-coder.ts";
 import type { FromGroupWorker, ToGroupWorker } from "./group-threads.ts";
 import type { Predictor } from "./predictor.ts";
@@ -18,7 +18,7 @@ let predictor: Predictor | undefined;
 let stop = new AbortController();
 
 /** The model's identity is the caller's to check; here it is only a place to fill. */
-function openPredictor(model: RasterModel): Predictor {
+function openPredictor(model: ExactModel): Predictor {
   const { channels, levels, conditionSize, forced, stepwise } = createEngine(model);
   return { channels, levels, conditionSize, forced, stepwise, digest: new Uint8Array(32) };
 }

@@ -1,7 +1,7 @@
 /** Both auto-encoders: derivatives end to end, the decoder as a model of its own, and the deconvolution against loops in float64. */
 
 import { describe, expect, test } from "vitest";
-import { checkParameters, type Parameters } from "../nn/params.ts";
+import { checkParameters, type Parameters } from "../network/parameters.ts";
 import type { Tensor } from "../tensor.ts";
 import {
   type AutoencoderConfig,
@@ -11,9 +11,10 @@ import {
   latentsOf,
   reconstruction,
 } from "./autoencoder.ts";
-import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./family.test-support.ts";
-import { resolveModel } from "./family.ts";
-import { pixelcnnLogProbabilities, pixelcnnParameters } from "./pixelcnn.ts";
+import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
+import { resolveModel } from "./families.ts";
+import { pixelcnnLogProbabilities } from "./log-probability.ts";
+import { pixelcnnParameters } from "./networks.ts";
 import { runModel } from "./random-model.test-support.ts";
 
 const SMALL = { features: 2, depth: 2, firstKernel: 3, skip: 2, head: { features: 2 } };
@@ -92,13 +93,11 @@ test("an image whose pixels are not shown is told from its latents alone, and te
   const each = async (image: Tensor<"uint8">, sees: readonly number[] | null): Promise<number[]> =>
     (
       await runModelGraph(decoder, weights, image, (lookup, images, graph) =>
-        pixelcnnLogProbabilities(
-          decoder,
-          lookup,
-          images,
-          graph.constant("float64", [1, 3], Float64Array.from(condition)),
-          sees && graph.constant("float64", [1], Float64Array.from(sees)),
-        ),
+        pixelcnnLogProbabilities(decoder, lookup, {
+          pixels: images,
+          condition: graph.constant("float64", [1, 3], Float64Array.from(condition)),
+          sees: sees && graph.constant("float64", [1], Float64Array.from(sees)),
+        }),
       )
     ).y;
   const [blind, changedBlind] = [await each(pixels, [0]), await each(other, [0])];

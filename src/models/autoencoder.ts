@@ -6,61 +6,108 @@
 
 import { z } from "zod";
 import { fail } from "../errors.ts";
-import { checkParameters, type Lookup, type ParameterSpec, type Parameters } from "../nn/params.ts";
+import type { Lookup } from "../network/lookup.ts";
+import { checkParameters, type ParameterSpec, type Parameters } from "../network/parameters.ts";
 import type { Value } from "../onnx/graph.ts";
 import { mul, neg, reshape } from "../onnx/ops.ts";
-import { type PixelcnnConfig, pixelcnnSchema } from "./config.ts";
+import { type GatedConfig, gatedLayers, imageFields } from "./config.ts";
 import {
   deconvolutionFields,
   deconvolutionOutputs,
   deconvolutionParameters,
+  deconvolutionWidth,
   outputLevels,
   squaredError,
 } from "./deconvolution.ts";
 import { encoderOutputs, encoderParameters, encoderSchema } from "./encoder.ts";
-import { pixelcnnLogProbability, pixelcnnParameters } from "./pixelcnn.ts";
+import { pixelcnnLogProbability } from "./log-probability.ts";
+import { groupProblems, largestMap, pixelcnnParameters } from "./networks.ts";
+import { objectOf } from "./schema.ts";
 
-const { height, width, channels, levels } = pixelcnnSchema.shape;
-const { features, depth, firstKernel, kernels, dilations, skip, head } = pixelcnnSchema.shape;
+const decoderSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("pixelcnn"),
+    ...objectOf(gatedLayers).shape,
+    /** Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere. */
+    mapFeatures: z.int().min(0).max(4096).default(0),
+  }),
+  z.strictObject({ kind: z.literal("deconvolution"), ...deconvolutionFields }),
+]);
+type DecoderConfig = z.output<typeof decoderSchema>;
 
 export const autoencoderSchema = z
   .strictObject({
     family: z.literal("autoencoder"),
-    height,
-    width,
-    channels,
-    levels,
+    ...objectOf(imageFields).shape,
     /** Numbers that an image becomes, m. */
     latents: z.int().min(1).max(65536).default(10),
     encoder: encoderSchema.prefault({}),
-    decoder: z
-      .discriminatedUnion("kind", [
-        z.strictObject({
-          ...{ kind: z.literal("pixelcnn"), features, depth, firstKernel, kernels, dilations, skip, head },
-          /** Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere. */
-          mapFeatures: z.int().min(0).max(4096).default(0),
-        }),
-        z.strictObject({ kind: z.literal("deconvolution"), ...deconvolutionFields }),
-      ])
-      .prefault({ kind: "pixelcnn" }),
+    decoder: decoderSchema.prefault({ kind: "pixelcnn" }),
   })
   .superRefine((config, context) => {
     // What a PixelCNN asks of its fields, asked of the decoder's.
-    if (config.decoder.kind !== "pixelcnn") return;
-    const result = pixelcnnSchema.safeParse(decoderConfig(config));
-    for (const { path, message } of result.error?.issues ?? [])
-      context.addIssue({ code: "custom", path: ["decoder", ...path], message });
+    const pixelcnn = decoderOf(config).pixelcnn(config);
+    for (const { path, message } of pixelcnn ? groupProblems(pixelcnn) : [])
+      context.addIssue({ code: "custom", path: ["decoder", ...path.split(".")], message });
   });
 /** A resolved auto-encoder config. */
 export type AutoencoderConfig = z.output<typeof autoencoderSchema>;
 
+/** What the loss may be told of each image of a batch: [B], 1 or 0. */
+export interface LeftOut {
+  /** 0 for an image whose latents are left out (zeros, the null condition). Default: all are kept. */
+  readonly keep?: Value | null | undefined;
+  /** 0 for an image whose pixels the decoder is not shown. Default: it sees all. */
+  readonly sees?: Value | null | undefined;
+}
+
+/** The two decoders, a row each. */
+interface Decoder<D extends DecoderConfig> {
+  readonly unit: "nats" | "squared error";
+  parameters(config: AutoencoderConfig & { decoder: D }): ParameterSpec[];
+  /** [B], of each image. */
+  loss(config: AutoencoderConfig & { decoder: D }, lookup: Lookup, pixels: Value, latents: Value, sees: LeftOut["sees"]): Value;
+  /** Numbers of its largest layer, an image. */
+  largestLayer(config: AutoencoderConfig & { decoder: D }): number;
+  /** The PixelCNN that it is: p(image | latents). */
+  pixelcnn(config: AutoencoderConfig & { decoder: D }): GatedConfig | null;
+}
+type DecoderOf<K extends DecoderConfig["kind"]> = Extract<DecoderConfig, { kind: K }>;
+
+const DECODERS: { readonly [K in DecoderConfig["kind"]]: Decoder<DecoderOf<K>> } = {
+  pixelcnn: {
+    unit: "nats",
+    parameters: (config) => pixelcnnParameters(decoderConfig(config)),
+    loss: (config, lookup, pixels, latents, sees) =>
+      neg(pixelcnnLogProbability(decoderConfig(config), lookup, { pixels, condition: latents, sees })),
+    largestLayer: (config) => largestMap(decoderConfig(config)),
+    pixelcnn: ({ height, width, channels, levels, latents, decoder: { kind: _, mapFeatures, ...layers } }) => {
+      const condition = { kind: "vector" as const, size: latents, ...(mapFeatures > 0 ? { features: mapFeatures } : {}) };
+      return { family: "gated-pixelcnn", height, width, channels, levels, ...layers, condition };
+    },
+  },
+  deconvolution: {
+    unit: "squared error",
+    parameters: (config) => deconvolutionParameters(config.decoder, config, config.latents),
+    loss: (config, lookup, pixels, latents) =>
+      squaredError(deconvolutionOutputs(config.decoder, config, lookup, latents), pixels, config.levels),
+    largestLayer: (config) => deconvolutionWidth(config.decoder, config),
+    pixelcnn: () => null,
+  },
+};
+
+/** What a config's decoder does. */
+export function decoderOf(config: AutoencoderConfig): Decoder<DecoderConfig> {
+  return DECODERS[config.decoder.kind] as unknown as Decoder<DecoderConfig>;
+}
+
 /** The PixelCNN decoder as a model of its own: p(image | latents). */
-export function decoderConfig({ height, width, channels, levels, latents, decoder }: AutoencoderConfig): PixelcnnConfig {
-  if (decoder.kind !== "pixelcnn")
-    return fail("usage", `expected an auto-encoder with a pixelcnn decoder but received one with a ${decoder.kind} decoder`);
-  const { kind: _, mapFeatures, ...fields } = decoder;
-  const condition = { kind: "vector" as const, size: latents, ...(mapFeatures > 0 ? { features: mapFeatures } : {}) };
-  return { family: "gated-pixelcnn", height, width, channels, levels, ...fields, condition };
+export function decoderConfig(config: AutoencoderConfig): GatedConfig {
+  const { kind } = config.decoder;
+  return (
+    decoderOf(config).pixelcnn(config) ??
+    fail("usage", `expected an auto-encoder with a pixelcnn decoder but received one with a ${kind} decoder`)
+  );
 }
 
 /** The decoder's parameters out of the auto-encoder's; those of {@link decoderConfig} for a PixelCNN. */
@@ -71,13 +118,7 @@ export function decoderParameters(config: AutoencoderConfig, parameters: Paramet
 
 /** The encoder's parameters, then the decoder's. */
 export function autoencoderParameters(config: AutoencoderConfig): ParameterSpec[] {
-  const { encoder, decoder, latents } = config;
-  return [
-    ...encoderParameters(encoder, config, latents),
-    ...(decoder.kind === "pixelcnn"
-      ? pixelcnnParameters(decoderConfig(config))
-      : deconvolutionParameters(decoder, config, latents)),
-  ];
+  return [...encoderParameters(config.encoder, config, config.latents), ...decoderOf(config).parameters(config)];
 }
 
 /** pixels [B, H, W, C] uint8 -> latents [B, m]. */
@@ -85,22 +126,11 @@ export function latentsOf(config: AutoencoderConfig, lookup: Lookup, pixels: Val
   return encoderOutputs(config.encoder, config, lookup, pixels);
 }
 
-/**
- * Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels.
- * For a PixelCNN, `keep` [B]: 1, or 0 for an image whose latents are left out (zeros, the null condition); `sees` [B]: 1, or 0 for an image whose
- * pixels the decoder is not shown. Null keeps and shows all.
- */
-export function autoencoderLoss(
-  config: AutoencoderConfig,
-  lookup: Lookup,
-  pixels: Value,
-  { keep = null, sees = null }: { readonly keep?: Value | null; readonly sees?: Value | null } = {},
-): Value {
+/** Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels. */
+export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixels: Value, { keep, sees }: LeftOut = {}): Value {
   const codes = latentsOf(config, lookup, pixels);
   const latents = keep ? mul(codes, reshape(keep, [keep.shape[0]!, 1])) : codes;
-  return config.decoder.kind === "pixelcnn"
-    ? neg(pixelcnnLogProbability(decoderConfig(config), lookup, pixels, latents, sees))
-    : squaredError(deconvolutionOutputs(config.decoder, config, lookup, latents), pixels, config.levels);
+  return decoderOf(config).loss(config, lookup, pixels, latents, sees);
 }
 
 /** latents [B, m] -> the deconvolution's reconstruction [B, H, W, C] as levels, 0 .. levels - 1, clipped but not rounded. */

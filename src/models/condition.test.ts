@@ -10,12 +10,13 @@ import {
   conditionNumbers,
   conditionNumbersOf,
   conditionsOf,
-  conditionWidth,
   describeCondition,
   mapLayersOf,
   namesOf,
+  networkCondition,
 } from "./condition.ts";
-import { type ConditionConfig, conditionSchema, resolvePixelcnn } from "./config.ts";
+import type { ConditionConfig } from "./config.ts";
+import { conditionSchema, resolvePixelcnn } from "./schema.ts";
 
 const classes: ConditionConfig = { kind: "class", classes: ["ant", "bee", "cow"] };
 const vector: ConditionConfig = { kind: "vector", size: 4 };
@@ -112,10 +113,13 @@ test("a map is doubled until it covers the image; V has a row a number, or a fea
   for (const [h0, w0, height, width, n] of cases) {
     expect(mapLayersOf({ height: h0, width: w0 }, height, width), `${h0}x${w0} to ${height}x${width}`).toBe(n);
     const sized = { ...map, height: h0, width: w0, features: 5 };
-    expect(conditionWidth(sized, height, width)).toBe(n === 0 ? 3 : 5);
+    const met = networkCondition({ condition: sized, height, width });
+    expect(met).toMatchObject({ width: n === 0 ? 3 : 5, perPixel: true });
+    expect(met!.map.map(({ shape }) => shape.join())).toEqual(Array.from({ length: n }, (_, k) => `4,4,${k === 0 ? 3 : 5},5`));
   }
-  expect(conditionWidth(classes, 5, 7)).toBe(3);
-  expect(conditionWidth(vector, 5, 7)).toBe(4);
+  expect(networkCondition({ condition: classes })).toEqual({ width: 3, perPixel: false, map: [] });
+  expect(networkCondition({ condition: vector })).toEqual({ width: 4, perPixel: false, map: [] });
+  expect(networkCondition({ condition: null })).toBeNull();
 });
 
 const shape = { split: "test", height: 1, width: 1, channels: 1, levels: 2 };

@@ -1,6 +1,7 @@
 /** Conditions as numbers for the network: classes, vectors, maps. docs/conditioning.md is the contract of both engines. */
 
 import { fail, show } from "../errors.ts";
+import type { NetworkCondition } from "../network/steps.ts";
 import type { ConditionConfig } from "./config.ts";
 
 /** A class index; weights over the classes, a vector, or a map [h0, w0, Cm]; null to leave the condition out. */
@@ -31,11 +32,32 @@ export function mapOf(condition: ConditionConfig | null): MapShape | null {
   return { height: 1, width: 1, inputs: condition.size, features: condition.features };
 }
 
-/** Rows of V: numbers of a class or a vector; features of m(h) where there is one. */
-export function conditionWidth(condition: ConditionConfig, height: number, width: number): number {
+/** Side of the kernel of m(h)'s transposed convolutions. */
+const MAP_KERNEL = 4;
+
+/** The condition as a network's steps meet it: how wide V is, and the layers of m(h) with their weights; none has a bias, so that no map gives nothing. */
+export function networkCondition({ condition, height = 0, width = 0 }: Conditioned): NetworkCondition | null {
+  if (condition === null) return null;
   const map = mapOf(condition);
-  if (map === null) return conditionNumbersOf(condition);
-  return mapLayersOf(map, height, width) === 0 ? map.inputs : map.features;
+  if (map === null) return { width: conditionNumbersOf(condition), perPixel: false, map: [] };
+  const layers = mapLayersOf(map, height, width);
+  return {
+    width: layers === 0 ? map.inputs : map.features,
+    perPixel: true,
+    map: Array.from({ length: layers }, (_, i) => {
+      const inputs = i === 0 ? map.inputs : map.features;
+      // Four of the sixteen taps reach an output; ReLU halves the variance.
+      const shape = [MAP_KERNEL, MAP_KERNEL, inputs, map.features];
+      return { name: `map.layer${i + 1}.W`, shape, fan: 4 * inputs, gain: Math.SQRT2 };
+    }),
+  };
+}
+
+interface Conditioned {
+  readonly condition: ConditionConfig | null;
+  /** Size of the image, which m(h) is brought to; not read for the other kinds. */
+  readonly height?: number | undefined;
+  readonly width?: number | undefined;
 }
 
 /** Transposed convolutions of m(h): each doubles the map's size until it covers the image. */

@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import { randomFrom } from "../random.ts";
 import { tensor } from "../tensor.ts";
 import { type ConditionValue, conditionMatrix, conditionNumbersOf, mapLayersOf, mapOf as mapShape } from "./condition.ts";
-import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
-import { checkLossDerivatives, randomLevels, randomParameters } from "./family.test-support.ts";
+import type { ConditionConfig, GatedConfig } from "./config.ts";
+import { checkLossDerivatives, randomLevels, randomParameters } from "./families.test-support.ts";
 import { type NaiveCondition, naiveLogits } from "./naive.test-support.ts";
-import { pixelcnnParameters } from "./pixelcnn.ts";
+import { pixelcnnParameters } from "./networks.ts";
 import {
   allImages,
   configOf,
@@ -66,7 +66,7 @@ function valuesOf(condition: ConditionConfig): NaiveCondition[] {
   return [randomNumbers(size, 1), randomNumbers(size, 2), Array(size).fill(0), null];
 }
 
-const CONFIGS: [claim: string, config: PixelcnnConfig, n?: number][] = [
+const CONFIGS: [claim: string, config: GatedConfig, n?: number][] = [
   ["grey, a class", configOf({ condition: classes })],
   ["colour, dilated, a class, no skip", configOf({ ...colour, ...dilated, condition: classes })],
   ["grey, dilated, a vector", configOf({ ...dilated, condition: vector })],
@@ -178,7 +178,7 @@ test("a one-hot class is a bias of its own in every layer, stack and half; a mix
 });
 
 /** Places (i, j) of s = m(h) that each pixel's outputs look at, from the rules of docs/model.md alone. */
-function placesSeen({ height: H, width: W, depth, firstKernel, kernels, dilations, skip }: PixelcnnConfig): Set<number>[] {
+function placesSeen({ height: H, width: W, depth, firstKernel, kernels, dilations, skip }: GatedConfig): Set<number>[] {
   const at = (i: number, j: number): number => (i >= 0 && j >= 0 && i < H && j < W ? i * W + j : -1);
   const nothing = (): Set<number>[] => Array.from({ length: H * W }, () => new Set<number>());
   let [vertical, horizontal, skips] = [nothing(), nothing(), nothing()];

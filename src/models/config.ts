@@ -1,109 +1,109 @@
-/** What a model is, as data: a strict schema (an unknown key is an error), saved with every run. docs/model.md explains each field. */
+/** What a model is, as data: the fields of each family that gives an image a probability. docs/model.md explains each; schema.ts parses them. */
 
-import { z } from "zod";
-import { fail } from "../errors.ts";
+import {
+  fields,
+  type Input,
+  integer,
+  integers,
+  kernelSize,
+  kinds,
+  literal,
+  names,
+  type Output,
+  optional,
+  positive,
+  withDefault,
+} from "./fields.ts";
 
-const count = (min: number, max = 65536) => z.int().min(min).max(max);
-const kernel = z
-  .int()
-  .min(3)
-  .max(31)
-  .refine((n) => n % 2 === 1, "expected an odd kernel size");
+const literalField = <V extends string>(value: V) => withDefault(literal(value), value);
 
 /** What a model can be conditioned on; docs/conditioning.md. */
-export const conditionSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("class"),
-    /** Names; class i of the data is entry i. */
-    classes: z
-      .array(z.string().min(1))
-      .min(2)
-      .max(65536)
-      .refine((names) => new Set(names).size === names.length, "expected class names that differ"),
-  }),
-  z.strictObject({
-    kind: z.literal("vector"),
-    /** Numbers in the condition, D. */
-    size: count(1),
-    /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
-    scale: z.number().gt(0).optional(),
-    /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image hears its own. Default none: V h, the same everywhere. */
-    features: count(1, 4096).optional(),
-  }),
-  z.strictObject({
-    kind: z.literal("map"),
-    height: count(1, 4096),
-    width: count(1, 4096),
-    channels: count(1, 4096),
-    /** Feature maps of m(h), M. */
-    features: count(1, 4096).default(16),
-  }),
-]);
-export type ConditionConfig = z.output<typeof conditionSchema>;
+const classCondition = {
+  kind: literal("class"),
+  /** Names; class i of the data is entry i. */
+  classes: names(2),
+};
+const vectorCondition = {
+  kind: literal("vector"),
+  /** Numbers in the condition, D. */
+  size: integer(1),
+  /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
+  scale: optional(positive),
+  /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image hears its own. Default none: V h, the same everywhere. */
+  features: optional(integer(1, 4096)),
+};
+const mapCondition = {
+  kind: literal("map"),
+  height: integer(1, 4096),
+  width: integer(1, 4096),
+  channels: integer(1, 4096),
+  /** Feature maps of m(h), M. */
+  features: withDefault(integer(1, 4096), 16),
+};
+export const conditionField = kinds(classCondition, vectorCondition, mapCondition);
+export type ConditionConfig = Output<typeof classCondition> | Output<typeof vectorCondition> | Output<typeof mapCondition>;
 
-export const pixelcnnSchema = z
-  .strictObject({
-    family: z.literal("gated-pixelcnn").default("gated-pixelcnn"),
-    /** Image size that the model trains on; the exact engine runs any other. */
-    height: count(1),
-    width: count(1),
-    channels: count(1, 16),
-    /** Levels a sub-pixel can take, 2 .. 256. */
-    levels: count(2, 256),
-    /** Feature maps of every layer; divisible by channels. */
-    features: count(1, 4096).default(32),
-    /** Gated layers. */
-    depth: count(1, 200).default(8),
-    /** Kernel size of layer 1; its dilation is 1. */
-    firstKernel: kernel.default(7),
-    /** Kernel sizes of layers 2 and on, cycled. */
-    kernels: z.array(kernel).min(1).default([3]),
-    /** Dilations of layers 2 and on, cycled. */
-    dilations: z.array(count(1, 64)).min(1).default([1]),
-    /** Feature maps of the skip connections into the head; 0 for none. */
-    skip: count(0, 4096).default(32),
-    head: z
-      .strictObject({ kind: z.literal("categorical").default("categorical"), features: count(1, 4096).default(64) })
-      .prefault({}),
-    condition: conditionSchema.nullable().default(null),
-  })
-  .superRefine((c, context) => {
-    for (const [name, value] of [
-      ["features", c.features],
-      ["skip", c.skip],
-      ["head.features", c.head.features],
-    ] as const) {
-      if (value % c.channels !== 0) {
-        const message = `expected a multiple of channels (${c.channels}) for ${name} but received ${value}: features come in one group a channel`;
-        context.addIssue({ code: "custom", path: name.split("."), message });
-      }
-    }
-  });
+/** What every family's images are. */
+export const imageFields = {
+  /** Image size that the model trains on; the exact engine runs any other. */
+  height: integer(1),
+  width: integer(1),
+  channels: integer(1, 16),
+  /** Levels a sub-pixel can take, 2 .. 256. */
+  levels: integer(2, 256),
+};
 
-/** A resolved model config. */
-export type PixelcnnConfig = z.output<typeof pixelcnnSchema>;
+const headFields = { kind: literalField("categorical"), features: withDefault(integer(1, 4096), 64) };
+const headField = withDefault(fields(headFields), { kind: "categorical", features: 64 });
+
+/** Fields of the layers of a convolutional network. */
+const layerFields = {
+  /** Kernel size of layer 1; its dilation is 1. */
+  firstKernel: withDefault(kernelSize, 7),
+  /** Kernel sizes of layers 2 and on, cycled. */
+  kernels: withDefault(integers(kernelSize), [3]),
+  /** Dilations of layers 2 and on, cycled. */
+  dilations: withDefault(integers(integer(1, 64)), [1]),
+};
+
+/** The Gated PixelCNN's layers and head, which an auto-encoder's decoder has too. */
+export const gatedLayers = {
+  /** Feature maps of every layer, F; divisible by channels. */
+  features: withDefault(integer(1, 4096), 32),
+  /** Gated layers, L. */
+  depth: withDefault(integer(1, 200), 8),
+  ...layerFields,
+  /** Feature maps of the skip connections into the head, S; 0 for none. */
+  skip: withDefault(integer(0, 4096), 32),
+  head: headField,
+};
+
+export const gatedFields = {
+  family: literalField("gated-pixelcnn"),
+  ...imageFields,
+  ...gatedLayers,
+  condition: withDefault(conditionField, null),
+};
+export type GatedConfig = Output<typeof gatedFields>;
+export type GatedInput = Input<typeof gatedFields>;
+
+export const plainFields = {
+  family: literal("pixelcnn"),
+  ...imageFields,
+  /** Feature maps inside a residual block, F; the stream between blocks has 2 F. Divisible by channels. */
+  features: withDefault(integer(1, 4096), 32),
+  /** Layer 1 and the residual blocks, L. */
+  depth: withDefault(integer(1, 200), 8),
+  ...layerFields,
+  head: headField,
+  condition: withDefault(conditionField, null),
+};
+export type PlainConfig = Output<typeof plainFields>;
+
+/** A resolved config of a model that gives an image a probability. */
+export type PixelcnnConfig = GatedConfig | PlainConfig;
 /** What a user may write: every field with a default may be left out. */
-export type PixelcnnInput = z.input<typeof pixelcnnSchema>;
-
-/** Checks a model config and fills in the defaults. */
-export function resolvePixelcnn(input: unknown): PixelcnnConfig {
-  return parseStrict(pixelcnnSchema, input, "the model config");
-}
-
-/** Parses with a zod schema; every problem becomes one line of a {@link fail} that names the key, what was expected and what came. */
-export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what: string): z.output<S> {
-  const result = schema.safeParse(input, { reportInput: true });
-  if (result.success) return result.data;
-  const lines = result.error.issues.map((issue) => {
-    const where = issue.path.length > 0 ? issue.path.join(".") : "the top level";
-    if (issue.code === "unrecognized_keys")
-      return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
-    // Checks of our own that look at several fields say what came themselves.
-    const told = issue.message.includes("but received") || !("input" in issue) || issue.input === undefined;
-    return `${where}: ${issue.message}${told ? "" : ` (received ${JSON.stringify(issue.input)})`}`;
-  });
-  return fail("usage", `expected ${what} to fit its schema:\n  ${lines.join("\n  ")}`);
-}
+export type PixelcnnInput = GatedInput | Input<typeof plainFields>;
 
 export interface LayerShape {
   readonly kernel: number;

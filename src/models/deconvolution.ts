@@ -5,13 +5,13 @@
  */
 
 import { z } from "zod";
-import type { Size } from "../nn/causal.ts";
-import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
-import { scaledPixels } from "../nn/pixels.ts";
-import { convolveUp, doubled, RESAMPLE_KERNEL } from "../nn/resample.ts";
+import type { Lookup } from "../network/lookup.ts";
+import { bias, matrix, type ParameterSpec } from "../network/parameters.ts";
+import { scaledPixels } from "../network/pixels.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, gemm, max, min, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
 import { type ImageShape, RELU_GAIN } from "./encoder.ts";
+import { convolveUp, doubled, RESAMPLE_KERNEL, type Size } from "./resample.ts";
 
 export const deconvolutionFields = {
   /** Feature maps of each transposed convolution, first to last; each doubles the map. The first map has as many as the first of them. */

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { randomFrom } from "../random.ts";
 import { conditionNumbersOf } from "./condition.ts";
-import type { PixelcnnConfig } from "./config.ts";
+import type { GatedConfig } from "./config.ts";
 import { configOf, openModel, randomModel, randomPixels } from "./random-model.test-support.ts";
 import { receptiveField } from "./receptive-field.test-support.ts";
 
@@ -14,7 +14,7 @@ const vector = { kind: "vector", size: 2 } as const;
 /** Doubled twice: a place of it is seen by pixels above and to the left of its own. */
 const map = { kind: "map", height: 2, width: 2, channels: 1, features: 4 } as const;
 
-const CONFIGS: [claim: string, config: PixelcnnConfig, covers: boolean][] = [
+const CONFIGS: [claim: string, config: GatedConfig, covers: boolean][] = [
   ["grey, kernels 3", configOf({ depth: 6 }), true],
   ["grey, kernels 3, too shallow to cover the image", configOf({ depth: 2 }), false],
   [
@@ -63,7 +63,7 @@ const CONFIGS: [claim: string, config: PixelcnnConfig, covers: boolean][] = [
 ];
 
 /** Whether output i changes when sub-pixel j does: [i][j]. One image a run, so that all runs are the same arithmetic at the same places. */
-async function dependencies(config: PixelcnnConfig, dtype: "float32" | "float64"): Promise<boolean[][]> {
+async function dependencies(config: GatedConfig, dtype: "float32" | "float64"): Promise<boolean[][]> {
   const { channels, levels } = config;
   const size = config.height * config.width * channels;
   const session = await openModel(randomModel(config, 3), "logits", { dtype });

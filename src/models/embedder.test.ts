@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { type EmbedderConfig, embeddingsOf } from "./embedder.ts";
-import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./family.test-support.ts";
-import { modelParameters, resolveModel } from "./family.ts";
+import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
+import { modelParameters, resolveModel } from "./families.ts";
 import { syntheticIdentities } from "./synthetic-identities.test-support.ts";
 
 const configOf = (changes: object = {}): EmbedderConfig =>

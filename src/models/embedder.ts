@@ -1,20 +1,17 @@
 /** Embedders: the encoder to a vector of length one, trained with a triplet loss so that images of one class lie together. triplet.ts. */
 
 import { z } from "zod";
-import type { Lookup, ParameterSpec } from "../nn/params.ts";
+import type { Lookup } from "../network/lookup.ts";
+import type { ParameterSpec } from "../network/parameters.ts";
 import type { Value } from "../onnx/graph.ts";
-import { pixelcnnSchema } from "./config.ts";
+import { imageFields } from "./config.ts";
 import { encoderOutputs, encoderParameters, encoderSchema } from "./encoder.ts";
+import { objectOf } from "./schema.ts";
 import { normalised, tripletLoss } from "./triplet.ts";
-
-const { height, width, channels, levels } = pixelcnnSchema.shape;
 
 export const embedderSchema = z.strictObject({
   family: z.literal("embedder"),
-  height,
-  width,
-  channels,
-  levels,
+  ...objectOf(imageFields).shape,
   /** Numbers of an embedding, m. */
   size: z.int().min(1).max(65536).default(32),
   encoder: encoderSchema.prefault({}),

@@ -1,10 +1,10 @@
 /** The encoder against docs/model.md as loops in float64. */
 
 import { expect, test } from "vitest";
-import type { Parameters } from "../nn/params.ts";
+import type { Parameters } from "../network/parameters.ts";
 import { encoderOutputs, encoderParameters, encoderSchema, encoderSizes } from "./encoder.ts";
-import { randomLevels, randomParameters, runModelGraph } from "./family.test-support.ts";
-import { type ModelConfig, modelParameters, resolveModel } from "./family.ts";
+import { randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
+import { type ModelConfig, modelParameters, resolveModel } from "./families.ts";
 
 /** An encoder inside an embedder's config: odd sizes, several channels. */
 const configOf = (encoder: object, changes: object = {}): Extract<ModelConfig, { family: "embedder" }> =>

@@ -6,12 +6,12 @@
 
 import { z } from "zod";
 import { fail } from "../errors.ts";
-import type { Size } from "../nn/causal.ts";
-import { bias, type Lookup, matrix, type ParameterSpec } from "../nn/params.ts";
-import { scaledPixels } from "../nn/pixels.ts";
-import { convolveDown, halved, RESAMPLE_KERNEL } from "../nn/resample.ts";
+import type { Lookup } from "../network/lookup.ts";
+import { bias, matrix, type ParameterSpec } from "../network/parameters.ts";
+import { scaledPixels } from "../network/pixels.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, div, gemm, mul, reduceSum, relu, reshape, sqrt, sub } from "../onnx/ops.ts";
+import { convolveDown, halved, RESAMPLE_KERNEL, type Size } from "./resample.ts";
 
 /** Variance doubled for inputs that come through ReLU, which halves it (He et al. 2015). */
 export const RELU_GAIN = Math.SQRT2;

@@ -1,7 +1,7 @@
 /** For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with nn/. Slow and, one hopes, obviously right. */
 
-import type { Parameters } from "../nn/params.ts";
-import type { PixelcnnConfig } from "./config.ts";
+import type { Parameters } from "../network/parameters.ts";
+import type { GatedConfig } from "./config.ts";
 
 type Map3 = number[][][];
 
@@ -9,7 +9,7 @@ type Map3 = number[][][];
 export type NaiveCondition = number | readonly number[] | null;
 
 /** What m(h) begins with, and its features; null where it plays no part. A vector is a map of one place, without a last number that says so. */
-function beginOf(condition: PixelcnnConfig["condition"], h: readonly number[]): { s: Map3; M: number } | null {
+function beginOf(condition: GatedConfig["condition"], h: readonly number[]): { s: Map3; M: number } | null {
   if (condition?.kind === "vector" && condition.features !== undefined)
     return { s: [[h.map((v) => Math.fround(v * (condition.scale ?? 1)))]], M: condition.features };
   if (condition?.kind !== "map") return null;
@@ -19,7 +19,7 @@ function beginOf(condition: PixelcnnConfig["condition"], h: readonly number[]): 
 }
 
 /** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
-function naiveMap({ height: H, width: W, condition }: PixelcnnConfig, parameters: Parameters, h: readonly number[]): Map3 | null {
+function naiveMap({ height: H, width: W, condition }: GatedConfig, parameters: Parameters, h: readonly number[]): Map3 | null {
   const begin = beginOf(condition, h);
   if (begin === null) return null;
   let { s } = begin;
@@ -50,7 +50,7 @@ function naiveMap({ height: H, width: W, condition }: PixelcnnConfig, parameters
  * Logits [H W C][K] of one image of levels [H, W, C]. `round`: the input is scaled in float32 by docs/model.md; a graph in float64 scales in float64.
  */
 export function naiveLogits(
-  config: PixelcnnConfig,
+  config: GatedConfig,
   parameters: Parameters,
   pixels: Uint8Array,
   h: NaiveCondition = null,

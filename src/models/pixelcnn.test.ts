@@ -1,14 +1,15 @@
 /** The Gated PixelCNN of docs/model.md: its numbers, its probabilities, its condition, its first values. */
 
 import { describe, expect, test } from "vitest";
-import { countOf, initialise, type Parameters } from "../nn/params.ts";
-import { Graph } from "../onnx/graph.ts";
+import { countOf, initialise, type Parameters } from "../network/parameters.ts";
+import { Graph, type Value } from "../onnx/graph.ts";
 import { printGraph } from "../onnx/print.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf, tensor } from "../tensor.ts";
-import type { PixelcnnConfig } from "./config.ts";
+import type { GatedConfig } from "./config.ts";
+import { pixelcnnLogProbability, pixelcnnOutputs } from "./log-probability.ts";
 import { naiveLogits, naiveLogProbability } from "./naive.test-support.ts";
-import { pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./pixelcnn.ts";
+import { pixelcnnParameters } from "./networks.ts";
 import {
   allImages,
   configOf,
@@ -23,7 +24,7 @@ const vector = { kind: "vector", size: 3 } as const;
 const colour = { channels: 3, skip: 12, head: { features: 18 } };
 const H = [0.8, -1.3, 0.4];
 
-const CONFIGS: [string, PixelcnnConfig][] = [
+const CONFIGS: [string, GatedConfig][] = [
   ["grey", configOf()],
   [
     "grey, kernels 5 and 7, dilations 1 and 2, no skip",
@@ -101,7 +102,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
 describe("probabilities of all images sum to 1", () => {
   const binary = { height: 2, width: 2, levels: 2 };
   const rgb = { ...colour, height: 1, width: 2, levels: 3 };
-  const CASES: [string, PixelcnnConfig, number[][]][] = [
+  const CASES: [string, GatedConfig, number[][]][] = [
     ["2x2 binary", configOf(binary), [[]]],
     ["2x2 binary, no skip, dilated", configOf({ ...binary, skip: 0, dilations: [2] }), [[]]],
     ["1x2 colour of 3 levels", configOf(rgb), [[]]],
@@ -125,7 +126,7 @@ describe("probabilities of all images sum to 1", () => {
 });
 
 describe("a fresh model gives every level the same probability", () => {
-  const fresh = (config: PixelcnnConfig): { config: PixelcnnConfig; parameters: Parameters } => ({
+  const fresh = (config: GatedConfig): { config: GatedConfig; parameters: Parameters } => ({
     config,
     parameters: initialise(pixelcnnParameters(config), randomFrom(3)),
   });
@@ -199,9 +200,11 @@ describe("the condition h", () => {
     const graph = new Graph();
     const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
     const h = graph.input("h", "float32", [1, 3]);
-    const lookup = Object.assign(() => h, { pair: () => h });
-    expect(() => pixelcnnOutputs(config, lookup, pixels)).toThrow("expected a condition of 3 numbers an image but received none");
-    expect(() => pixelcnnOutputs({ ...config, condition: null }, lookup, pixels, h)).toThrow(
+    const lookup = () => h;
+    expect(() => pixelcnnOutputs(config, lookup, { pixels })).toThrow(
+      "expected a condition of 3 numbers an image but received none",
+    );
+    expect(() => pixelcnnOutputs({ ...config, condition: null }, lookup, { pixels, condition: h })).toThrow(
       "expected no condition for an unconditional model but received one",
     );
   });
@@ -280,15 +283,14 @@ test("no product has an operand that a mask made zero: the graph holds no mask, 
   const config = configOf({ ...colour, depth: 2 });
   const graph = new Graph();
   const specs = pixelcnnParameters(config);
-  const lookup = new Map(specs.map(({ name, shape }) => [name, graph.input(name, "float32", shape)]));
+  const values = new Map(specs.map(({ name, shape }) => [name, graph.input(name, "float32", shape)]));
   const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
-  const get = (name: string) => lookup.get(name)!;
-  const pair = (name: string) => {
-    const [f, g] = [get(`${name}_f`), get(`${name}_g`)];
-    const columns = f.shape.at(-1)!;
-    return graph.apply("Pair", [f, g], "float32", [sizeOf(f.shape) / columns, 2 * columns]);
+  const pair = ([f, g]: readonly Value[]) => {
+    const columns = f!.shape.at(-1)!;
+    return graph.apply("Pair", [f!, g!], "float32", [sizeOf(f!.shape) / columns, 2 * columns]);
   };
-  graph.output("y", pixelcnnLogProbability(config, Object.assign(get, { pair }), pixels));
+  const lookup = (name: string) => values.get(name) ?? pair(["f", "g"].map((half) => values.get(`${name}_${half}`)!));
+  graph.output("y", pixelcnnLogProbability(config, lookup, { pixels }));
   // Inner sizes of all products, times their outputs, are exactly the weights (biases apart): one multiplication a weight and position.
   const products = graph.nodes.filter((node) => node.op === "Gemm" || node.op === "MatMul");
   const multiplied = products.reduce((sum, node) => sum + node.inputs[0]!.shape.at(-1)! * node.output.shape.at(-1)!, 0);

@@ -1,31 +1,34 @@
 /** For tests: untrained models whose every number matters, and their outputs for given pixels. */
 
-import { lookupIn, type Parameters } from "../nn/params.ts";
+import { lookupIn } from "../network/lookup.ts";
+import type { Parameters } from "../network/parameters.ts";
 import { numbers } from "../onnx/evaluate.test-support.ts";
 import { Graph } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { conditionNumbersOf } from "./condition.ts";
-import { type PixelcnnConfig, type PixelcnnInput, resolvePixelcnn } from "./config.ts";
-import { pixelcnnLogProbability, pixelcnnOutputs, pixelcnnParameters } from "./pixelcnn.ts";
+import type { GatedConfig, GatedInput, PixelcnnConfig } from "./config.ts";
+import { pixelcnnLogProbability, pixelcnnOutputs } from "./log-probability.ts";
+import { pixelcnnParameters } from "./networks.ts";
+import { resolvePixelcnn } from "./schema.ts";
 
-export interface RandomModel {
-  readonly config: PixelcnnConfig;
+export interface RandomModel<C extends PixelcnnConfig = GatedConfig> {
+  readonly config: C;
   readonly parameters: Map<string, Tensor<"float32">>;
 }
 
 /** A small model; features come in groups that 3 channels divide, and widths differ from each other. */
-export function configOf(changes: Partial<PixelcnnInput> = {}): PixelcnnConfig {
+export function configOf(changes: Partial<GatedInput> = {}): GatedConfig {
   const base = { height: 5, width: 7, channels: 1, levels: 4, features: 6, depth: 3, firstKernel: 3, skip: 12 };
-  return resolvePixelcnn({ ...base, head: { features: 18 }, ...changes });
+  return resolvePixelcnn({ ...base, head: { features: 18 }, ...changes, family: "gated-pixelcnn" });
 }
 
 /**
  * Random weights, no number of them zero, biases and the logits' weights included; moderate, so that gates stay off their ends and a change far away
  * still shows in float64.
  */
-export function randomModel(config: PixelcnnConfig, seed = 1): RandomModel {
+export function randomModel<C extends PixelcnnConfig>(config: C, seed = 1): RandomModel<C> {
   const random = randomFrom(seed);
   const parameters = new Map(
     pixelcnnParameters(config).map(({ name, shape, decays }) => {
@@ -62,10 +65,11 @@ export async function openModel(
   const h = condition ? graph.input("h", dtype, [batch, conditionNumbersOf(condition)]) : null;
   const wide = (data: Float32Array) => (dtype === "float64" ? Float64Array.from(data) : data);
   const lookup = lookupIn(
+    pixelcnnParameters(config),
     new Map([...parameters].map(([name, { shape, data }]) => [name, graph.constant(dtype, shape, wide(data) as Float32Array)])),
   );
   const build = output === "logits" ? pixelcnnOutputs : pixelcnnLogProbability;
-  graph.output("y", build(config, lookup, pixels, h));
+  graph.output("y", build(config, lookup, { pixels, condition: h }));
   const session = await openSession(compile(graph), { threads: 1 });
   return {
     async run(values, given) {

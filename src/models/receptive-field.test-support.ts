@@ -1,11 +1,11 @@
 /** For tests: which sub-pixels each sub-pixel may see, as sets, from the tap lists of docs/model.md alone. */
 
-import type { PixelcnnConfig } from "./config.ts";
+import type { GatedConfig } from "./config.ts";
 
 type Reach = Set<number>;
 
 /** For each sub-pixel, in order, the sub-pixels that its outputs may depend on. */
-export function receptiveField(config: PixelcnnConfig): Reach[] {
+export function receptiveField(config: GatedConfig): Reach[] {
   const { height: H, width: W, channels: C, depth: L } = config;
   const positions = Array.from({ length: H * W }, (_, p) => p);
   const groups = Array.from({ length: C }, (_, c) => c);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { resolvePixelcnn } from "./config.ts";
 import { blindSpotOf, reachOf } from "./receptive-field.ts";
+import { resolvePixelcnn } from "./schema.ts";
 
 const image = { height: 28, width: 28, channels: 1, levels: 2 };
 

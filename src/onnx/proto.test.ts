@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { expect, test } from "vitest";
-import { resolvePixelcnn } from "../models/config.ts";
+import { resolvePixelcnn } from "../models/schema.ts";
 import { tensor } from "../tensor.ts";
 import { stepGraph } from "../train/step.ts";
 import { numbers, run } from "./evaluate.test-support.ts";

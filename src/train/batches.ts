@@ -9,7 +9,7 @@ import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
 import { type ConditionValue, checkDescribes, conditionMatrix, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
-import { modelInputs } from "../models/family.ts";
+import { modelCondition, modelInputs } from "../models/families.ts";
 import { type Random, randomFrom } from "../random.ts";
 import type { RunConfig } from "./config.ts";
 
@@ -37,7 +37,7 @@ const BLIND = 5;
 export async function openBatches(config: RunConfig, data: Dataset): Promise<(step: number) => Promise<TrainBatch>> {
   const { model, train } = config;
   const { seed, batch } = train;
-  const condition = model.family === "gated-pixelcnn" ? model.condition : null;
+  const condition = modelCondition(model);
   if (condition) checkDescribes(condition, data);
   const { labels: wantsLabels, keep: dropsCodes, sees } = modelInputs(model);
   const order = await orderOf(config, data);

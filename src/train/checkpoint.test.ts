@@ -17,9 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ErrorKind, PixelcnnError } from "../errors.ts";
-import { modelParameters } from "../models/family.ts";
+import { modelParameters } from "../models/families.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
-import { countOf, flatten } from "../nn/params.ts";
+import { countOf, flatten } from "../network/parameters.ts";
 import {
   appendLog,
   createRun,

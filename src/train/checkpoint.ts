@@ -8,10 +8,9 @@ import { appendFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/pro
 import { dirname, join } from "node:path";
 import { fail } from "../errors.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { modelParameters } from "../models/family.ts";
-import { pixelcnnOf } from "../models/probability.ts";
+import { modelParameters, pixelcnnOf } from "../models/families.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
-import { countOf, flatten, type Parameters, unflatten } from "../nn/params.ts";
+import { countOf, flatten, type Parameters, unflatten } from "../network/parameters.ts";
 import type { Tensor } from "../tensor.ts";
 import { type RunConfig, resolveRun } from "./config.ts";
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { PixelcnnError } from "../errors.ts";
-import { resolvePixelcnn } from "../models/config.ts";
+import { resolvePixelcnn } from "../models/schema.ts";
 import { type RunConfig, resolveRun } from "./config.ts";
 
 const model = { height: 28, width: 28, channels: 1, levels: 2 };

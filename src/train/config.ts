@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 import { dataOptionsSchema } from "../data/open.ts";
-import { type PixelcnnConfig, parseStrict } from "../models/config.ts";
-import { type ModelConfig, modelInputs, modelSchema } from "../models/family.ts";
-import { familyName, pixelcnnIn } from "../models/probability.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import { familyName, type ModelConfig, modelInputs, modelSchema, pixelcnnIn, separable } from "../models/families.ts";
+import { parseStrict } from "../models/schema.ts";
 
 const positive = z.number().gt(0);
 
@@ -93,10 +93,10 @@ export const runSchema = z
         `expected 0 for ${familyName(model)}, which draws nothing by a condition, but received ${conditionDropout}`,
       );
     if (blind > 0 && !modelInputs(model).sees) {
-      const what = model.family === "gated-pixelcnn" ? "a model without a condition" : familyName(model);
+      const what = pixelcnnIn(model) ? "a model without a condition" : familyName(model);
       refuse("blind", `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`);
     }
-    if (balance && model.family === "embedder")
+    if (balance && !separable(model))
       refuse(
         "balance",
         "expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true",

@@ -3,9 +3,9 @@
 import { describe, expect, test } from "vitest";
 import { binariseStochastically, type Dataset, datasetFromArrays } from "../data/dataset.ts";
 import { withThumbnails } from "../data/thumbnails.ts";
-import { randomParameters } from "../models/family.test-support.ts";
-import { modelParameters, separable } from "../models/family.ts";
-import { flatten } from "../nn/params.ts";
+import { randomParameters } from "../models/families.test-support.ts";
+import { modelParameters, separable } from "../models/families.ts";
+import { flatten } from "../network/parameters.ts";
 import { compile, openSession } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { type Tensor, tensor } from "../tensor.ts";

@@ -6,8 +6,8 @@
 import { describe, expect, test } from "vitest";
 import { likelihoodGraph } from "../likelihood.ts";
 import { conditionNumbersOf } from "../models/condition.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
-import { flatBlocks } from "../nn/params.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
+import { flatBlocks } from "../network/parameters.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
 import { type DTypes, type Tensor, tensor } from "../tensor.ts";
@@ -127,8 +127,8 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
   });
 
   test("decays exactly the weights, W and V, and no bias", () => {
-    for (const { halves, decays } of flatBlocks(pixelcnnParameters(model)))
-      for (const half of halves) expect(decays, half.name).toBe(/\.[WV](_[fg])?$/.test(half.name));
+    for (const { parts, decays } of flatBlocks(pixelcnnParameters(model)))
+      for (const part of parts) expect(decays, part.name).toBe(/\.[WV](_[fg])?$/.test(part.name));
   });
 
   const ways: [string, () => Promise<Trained>][] = [

@@ -6,8 +6,8 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import { lossUnit, modelParameters, uniformLoss } from "../models/family.ts";
-import { countOf, flatten, initialise, type Parameters, unflatten } from "../nn/params.ts";
+import { lossUnit, modelParameters, uniformLoss } from "../models/families.ts";
+import { countOf, flatten, initialise, type Parameters, unflatten } from "../network/parameters.ts";
 import type { Device } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { scheduleVector } from "./adam.ts";

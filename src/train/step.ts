@@ -6,9 +6,9 @@
  */
 
 import { grad } from "../autodiff/grad.ts";
-import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters } from "../models/family.ts";
-import { pixelcnnIn } from "../models/probability.ts";
-import { blockValues, countOf, joinFlat, lookupFlat, type ParameterSpec } from "../nn/params.ts";
+import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters, pixelcnnIn } from "../models/families.ts";
+import { blockValues, joinFlat, lookupFlat } from "../network/lookup.ts";
+import { countOf, type ParameterSpec } from "../network/parameters.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { add, slice } from "../onnx/ops.ts";
 import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";

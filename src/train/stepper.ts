@@ -3,7 +3,7 @@
  */
 
 import { fail } from "../errors.ts";
-import { type ModelConfig, modelInputs, separable } from "../models/family.ts";
+import { type ModelConfig, modelInputs, separable } from "../models/families.ts";
 import { openPool } from "../onnx/pool.ts";
 import { compile, type Device, inNode, openSession, type Session } from "../onnx/session.ts";
 import { type DTypes, type Tensor, tensor } from "../tensor.ts";

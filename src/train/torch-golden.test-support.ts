@@ -1,9 +1,10 @@
 /** The numbers that PyTorch committed (test/golden/torch_golden.py), as tensors. */
 
 import { readFileSync } from "node:fs";
-import { type PixelcnnConfig, resolvePixelcnn } from "../models/config.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
-import { flatten, type Parameters, unflatten } from "../nn/params.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
+import { resolvePixelcnn } from "../models/schema.ts";
+import { flatten, type Parameters, unflatten } from "../network/parameters.ts";
 import { tensor } from "../tensor.ts";
 import type { AdamSettings } from "./adam.ts";
 

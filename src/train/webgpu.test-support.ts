@@ -2,9 +2,9 @@
 
 import { pathToFileURL } from "node:url";
 import { conditionNumbersOf } from "../models/condition.ts";
-import { resolvePixelcnn } from "../models/config.ts";
-import { pixelcnnParameters } from "../models/pixelcnn.ts";
-import { flatten, initialise } from "../nn/params.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
+import { resolvePixelcnn } from "../models/schema.ts";
+import { flatten, initialise } from "../network/parameters.ts";
 import { checkDevice, type Device } from "../onnx/session.ts";
 import { randomFrom } from "../random.ts";
 import { scheduleVector } from "./adam.ts";

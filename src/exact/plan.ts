@@ -1,0 +1,314 @@
+/**
+ * The exact lowering: a network's steps as the calls that the kernel runs, in order, with their weights packed. What reads only rows above runs a row at
+ * a time, the rest pixel by pixel and channel group by channel group (network/schedule.ts). Depends on no image size. docs/determinism.md fixes the
+ * order of each sum; the order of a step's terms is that order.
+ */
+
+import { fail } from "../errors.ts";
+import { mapOf } from "../models/condition.ts";
+import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
+import { checkPixelcnn, networkOf } from "../models/networks.ts";
+import { isGrouped, nameFor, networkParameters } from "../network/declarations.ts";
+import { checkParameters } from "../network/parameters.ts";
+import { type FeatureMap, groupsSeen, type Network, type Step, type Term, type Weights, widthOf } from "../network/steps.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Buffer, findHomes, type ReadTerm, type Sum } from "./homes.ts";
+import type { MapLayers } from "./map-features.ts";
+import { type Block, createPacker, type PackedProduct } from "./pack.ts";
+
+/** A model as a file holds it: `config` is checked, and `parameters` must be exactly those that it asks for. */
+export interface ExactModel<C extends object = object> {
+  readonly config: C;
+  readonly parameters: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
+}
+
+/** Numbers of a line, `down` rows below and `right` columns beside the pixel at hand. */
+export interface Place {
+  readonly buffer: number;
+  /** The first number. */
+  readonly at: number;
+  readonly down: number;
+  readonly right: number;
+}
+
+/** Inputs of a product, one behind another. */
+export interface PlacedSegment extends Place {
+  readonly inputs: number;
+}
+
+export type Call =
+  | {
+      readonly call: "product";
+      readonly product: PackedProduct;
+      readonly out: Place;
+      /** The sums to go on from; null begins with the bias alone. */
+      readonly start: Place | null;
+      readonly segments: readonly PlacedSegment[];
+      readonly relu: boolean;
+    }
+  | { readonly call: "gate" | "relu"; readonly out: Place; readonly of: Place; readonly width: number };
+
+export interface RowCall {
+  readonly call: Call;
+  /** Of a sum with a condition: only where a condition that differs by pixel is given, it begins the sum. */
+  readonly condition: boolean;
+}
+
+/** A sum that begins with the condition where one is given: bias and V h, and the products that then go on from it. */
+export interface ConditionedSum {
+  readonly product: PackedProduct;
+  readonly out: Place;
+  /** The run of row calls before which its beginnings are put in place: maps of several layers may take turns in one buffer. */
+  readonly run: number;
+  /** The products that begin the sum: in the row, by run and place; or pixel by pixel, by step and group. */
+  readonly first: readonly { readonly when: "row" | "pixel"; readonly at: readonly [number, number] }[];
+}
+
+export interface Plan {
+  readonly config: PixelcnnConfig;
+  readonly channels: number;
+  readonly levels: number;
+  /** What the model can be conditioned on. */
+  readonly condition: ConditionConfig | null;
+  /** Numbers that V is multiplied with. */
+  readonly conditionWidth: number;
+  /** m(h) of a condition that goes through it; null for the others. */
+  readonly map: MapLayers | null;
+  /** Buffer 0 holds the pixels. */
+  readonly buffers: readonly Buffer[];
+  /** Before a row's first pixel: runs of calls that any columns of the row can go through together. */
+  readonly row: readonly (readonly RowCall[])[];
+  /** By step, then group. */
+  readonly pixel: readonly (readonly Call[])[];
+  readonly conditioned: readonly ConditionedSum[];
+  /** Where the K log-weights of each channel come out. */
+  readonly logits: readonly Place[];
+  /** All weights and biases. */
+  readonly data: Float32Array;
+}
+
+/** Checks the model and packs it. */
+export function createPlan({ config: given, parameters }: ExactModel): Plan {
+  const config = checkPixelcnn(given);
+  const network = networkOf(config);
+  const tensors = new Map<string, Tensor>(parameters instanceof Map ? parameters : Object.entries(parameters));
+  checkParameters(networkParameters(network), tensors);
+  const get = (name: string): Float32Array => tensors.get(name)!.data as Float32Array;
+  const from = mapOf(config.condition);
+  const map: MapLayers | null = from && {
+    from,
+    // Copies: a parameter may be a view of a whole file, which a message to a thread would take along.
+    weights: network.condition!.map.map(({ name }) => get(name).slice()),
+    height: config.height,
+    width: config.width,
+    features: network.condition!.width,
+  };
+  const { channels, levels, condition } = config;
+  return { config, channels, levels, condition, conditionWidth: network.condition?.width ?? 0, map, ...lower(network, get) };
+}
+
+type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "conditioned" | "logits" | "data">;
+
+/** Lowers the steps of a network whose parameters `get` gives. */
+function lower(network: Network, get: (name: string) => Float32Array): Lowered {
+  const { steps, channels: C, outputs } = network;
+  const homes = findHomes(network);
+  const { schedule, merged, fused } = homes;
+  const { pack, data } = createPacker();
+  const runs: RowCall[][] = [[]];
+  const pixel: Call[][] = [];
+  const conditioned: ConditionedSum[] = [];
+  const groups = Array.from({ length: C }, (_, c) => c);
+
+  const placeOf = (map: FeatureMap, c = 0, [down, right]: readonly [number, number] = [0, 0]): Place => {
+    const { buffer, group, offset } = homes.of(map);
+    return { buffer, at: c * group + offset, down, right };
+  };
+  const suffixes = ({ parts }: FeatureMap): string[] => (parts.length > 0 ? parts.map((part) => `_${part}`) : [""]);
+  const outputsOf = (map: FeatureMap): number => Math.max(1, map.parts.length) * homes.of(map).part;
+
+  /**
+   * One term's weights [rows, columns] in a product to `out`: of group c alone, or of all groups (null) as they lie in the map's buffer. `base` is where
+   * the map begins in the product's outputs.
+   */
+  function blocks(by: Weights, out: FeatureMap, c: number | null, input: number, base = 0): Block[] {
+    const { part, group } = homes.of(out);
+    const each = out.features / out.groups;
+    return suffixes(out).flatMap((suffix, p): Block[] => {
+      if (isGrouped(by)) {
+        const matrix = get(`${nameFor(by.name, c!)}${suffix}`);
+        return [{ from: matrix, columns: each, first: 0, count: each, input, output: base + p * part }];
+      }
+      const matrix = { from: get(`${by.name}${suffix}`), columns: out.features, count: each, input };
+      if (c !== null) return [{ ...matrix, first: c * each, output: base + p * part }];
+      return Array.from({ length: out.groups }, (_, g) => ({ ...matrix, first: g * each, output: base + g * group + p * part }));
+    });
+  }
+
+  /** What group c reads by a term, in the order of the term's weights. */
+  function segmentsOf(term: ReadTerm, c: number): PlacedSegment[] {
+    const { map, at } = term;
+    const { part } = homes.of(map);
+    const parts = Math.max(1, map.parts.length);
+    const each = map.features / map.groups;
+    if (isGrouped(term.by) && parts > 1) fail("internal", `expected no mask over the parts of ${map.name}`);
+    const segments: PlacedSegment[] = [];
+    for (const offset of at) {
+      const [first, end] = groupsSeen(term, offset, c);
+      for (let p = 0; p < parts; p++)
+        for (let g = first; g < end; g++) {
+          const place = placeOf(map, g, offset);
+          const next = { ...place, at: place.at + p * part, inputs: each };
+          const last = segments.at(-1);
+          // Numbers that follow each other are one segment.
+          if (last && last.down === next.down && last.right === next.right && last.at + last.inputs === next.at)
+            segments[segments.length - 1] = { ...last, inputs: last.inputs + each };
+          else segments.push(next);
+        }
+    }
+    return segments;
+  }
+
+  /** A row call joins the run, unless it reads what the run makes at another column, or begins with a condition where the run has something already. */
+  function addToRow(call: Call, { condition = false, begins = false } = {}): readonly [number, number] {
+    const made = new Set(runs.at(-1)!.map((other) => other.call.out.buffer));
+    const reads = call.call === "product" ? [...call.segments, ...(call.start ? [call.start] : [])] : [call.of];
+    const elsewhere = reads.some(({ buffer, down, right }) => down === 0 && right !== 0 && made.has(buffer));
+    if (elsewhere || (begins && made.has(call.out.buffer))) runs.push([]);
+    runs.at(-1)!.push({ call, condition });
+    return [runs.length - 1, runs.at(-1)!.length - 1];
+  }
+
+  function addSum(sum: Sum): void {
+    const sums = merged.get(sum) ?? [sum];
+    const { out, terms } = sum;
+    const reads = terms.filter((t): t is ReadTerm => t.term === "read");
+    checkTerms(sum, reads);
+    const rowReads = reads.filter((t) => schedule.term(t) === "row");
+    const pixelReads = reads.filter((t) => schedule.term(t) !== "row");
+    if (rowReads.some((t, i) => reads[i] !== t || isGrouped(t.by)))
+      fail("internal", `expected unmasked reads of rows above, before those of the own row, in the sum ${out.name}`);
+    const condition = terms.find((t) => t.term === "condition");
+    const begins = placeOf(out);
+    const whole = homes.of(out).group * (out.groups - 1) + outputsOf(out);
+    const relu = fused.has(sum);
+
+    const biases = (c: number | null): Block[] => {
+      let base = 0;
+      return sums.flatMap(({ out: each, terms: own }) => {
+        const bias = own.find((t) => t.term === "bias");
+        const found = bias ? blocks(bias.by, each, c, 0, base) : [];
+        base += outputsOf(each);
+        return found;
+      });
+    };
+    const weights = (of: readonly ReadTerm[], c: number | null): { inputs: number; blocks: Block[] } => {
+      let inputs = 0;
+      const all = of.flatMap((term) => {
+        const rows = rowsOf(term, c ?? 0);
+        if (rows === 0) return []; // Mask A leaves the first group nothing.
+        let base = 0;
+        const at = inputs;
+        const found = sums.flatMap((each) => {
+          const same = each === sum ? term : each.terms.filter((t): t is ReadTerm => t.term === "read")[reads.indexOf(term)]!;
+          const list = blocks(same.by, each.out, c, at, base);
+          base += outputsOf(each.out);
+          return list;
+        });
+        inputs += rows;
+        return found;
+      });
+      return { inputs, blocks: all };
+    };
+    /** One product of some reads: of group c, or of all groups at once. */
+    const product = (
+      of: readonly ReadTerm[],
+      c: number | null,
+      start: Place | null,
+      { bias, last }: { bias: boolean; last: boolean },
+    ): Call => {
+      const { inputs, blocks: list } = weights(of, c);
+      const outputs = c === null ? whole : sums.reduce((sum, each) => sum + outputsOf(each.out), 0);
+      return {
+        call: "product",
+        product: pack(inputs, outputs, list, bias ? biases(c) : null),
+        out: placeOf(out, c ?? 0),
+        start,
+        segments: of.flatMap((term) => segmentsOf(term, c ?? 0)),
+        relu: relu && last,
+      };
+    };
+    const plus = (c: number): Place | null => {
+      const found = terms.find((t) => t.term === "plus");
+      return found ? placeOf(found.map, c, found.at) : null;
+    };
+
+    const packedCondition = condition && pack(network.condition!.width, whole, blocks(condition.by, out, null, 0), biases(null));
+    const first: { when: "row" | "pixel"; at: readonly [number, number] }[] = [];
+    if (packedCondition && network.condition!.perPixel) {
+      const segments = [{ buffer: CONDITION, at: 0, down: 0, right: 0, inputs: packedCondition.inputs }];
+      addToRow(
+        { call: "product", product: packedCondition, out: begins, start: null, segments, relu: false },
+        { condition: true },
+      );
+    }
+    if (rowReads.length > 0) {
+      const begin = { bias: true, last: pixelReads.length === 0 };
+      const at = addToRow(product(rowReads, null, plus(0), begin), {
+        begins: condition !== undefined && !network.condition!.perPixel,
+      });
+      first.push({ when: "row", at });
+    }
+    if (pixelReads.length > 0 || rowReads.length === 0) {
+      const goesOn = rowReads.length > 0;
+      pixel.push(groups.map((c) => product(pixelReads, c, goesOn ? placeOf(out, c) : plus(c), { bias: !goesOn, last: true })));
+      if (!goesOn) first.push(...groups.map((c) => ({ when: "pixel" as const, at: [pixel.length - 1, c] as const })));
+    }
+    if (packedCondition) {
+      const run = first[0]?.when === "row" ? first[0].at[0] : 0;
+      conditioned.push({ product: packedCondition, out: begins, run, first });
+    }
+  }
+
+  /** Weight rows of a term for group c. */
+  function rowsOf(term: ReadTerm, c: number): number {
+    const { map, at } = term;
+    const width = widthOf(map);
+    return isGrouped(term.by) ? (groupsSeen(term, at[0]!, c)[1] * width) / map.groups : at.length * width;
+  }
+
+  const followers = new Set<Step>([...merged.values()].flatMap((sums) => sums.slice(1)));
+  for (const step of steps) {
+    if (followers.has(step) || (step.step === "relu" && fused.has(step))) continue;
+    if (step.step === "sum") {
+      addSum(step);
+      continue;
+    }
+    if (step.step !== "gate" && step.step !== "relu")
+      fail("internal", `expected no ${step.step} step: the exact engine does not have it yet`);
+    const { out, of } = step;
+    const width = homes.of(out).part;
+    const each = groups
+      .slice(0, out.groups)
+      .map((c): Call => ({ call: step.step as "gate", out: placeOf(out, c), of: placeOf(of, c), width }));
+    if (schedule.of(out) === "row") for (const call of each) addToRow(call);
+    else pixel.push(each);
+  }
+  const logits = groups.map((c) => placeOf(outputs, c));
+  return { buffers: homes.buffers, row: runs, pixel, conditioned, logits, data: data() };
+}
+
+/** In place of a buffer: the condition's numbers, or m(h), of each pixel of the row. */
+export const CONDITION = -1;
+
+/** Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel by pixel. */
+function checkTerms({ out, terms }: Sum, reads: readonly ReadTerm[]): void {
+  const unknown = terms.find((t: Term) => t.term === "embed" || t.term === "position");
+  if (unknown) fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
+  if (terms.filter((t) => t.term === "plus").length > 1)
+    fail("internal", `expected at most one map to begin the sum ${out.name}`);
+  const begin = terms.findIndex((t) => t.term === "read");
+  if (begin >= 0 && terms.slice(begin).some((t) => t.term !== "read"))
+    fail("internal", `expected bias, condition and map to begin the sum ${out.name}`);
+  if (reads.length === 0) fail("internal", `expected a product in the sum ${out.name}`);
+}

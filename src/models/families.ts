@@ -1,0 +1,252 @@
+/**
+ * One door to the families of models, for training, encoding and whatever reads a config: what a model is, its parameters, its inputs, its loss. A family
+ * is a row of the table below; those that give an image a probability share one, and are rows of networks.ts.
+ */
+
+import type { z } from "zod";
+import { fail } from "../errors.ts";
+import { type Lookup, lookupFlat } from "../network/lookup.ts";
+import { countOf, type ParameterSpec, type Parameters } from "../network/parameters.ts";
+import { Graph, type Value } from "../onnx/graph.ts";
+import { mul, neg, reduceSum } from "../onnx/ops.ts";
+import {
+  type AutoencoderConfig,
+  autoencoderLoss,
+  autoencoderParameters,
+  autoencoderSchema,
+  decoderOf,
+  decoderParameters,
+  latentsOf,
+  reconstruction,
+} from "./autoencoder.ts";
+import { conditionNumbersOf } from "./condition.ts";
+import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
+import { type EmbedderConfig, embedderLoss, embedderParameters, embedderSchema, embeddingsOf } from "./embedder.ts";
+import { encoderWidth } from "./encoder.ts";
+import { pixelcnnLogProbability } from "./log-probability.ts";
+import { largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
+import { familySchema, parseStrict } from "./schema.ts";
+
+export const modelSchema = familySchema<
+  AutoencoderConfig | EmbedderConfig,
+  z.input<typeof autoencoderSchema> | z.input<typeof embedderSchema>
+>(autoencoderSchema, embedderSchema);
+/** A resolved config of any family. */
+export type ModelConfig = z.output<typeof modelSchema>;
+/** What a user may write. */
+export type ModelInput = z.input<typeof modelSchema>;
+
+/** Checks a model config of any family and fills in the defaults. */
+export function resolveModel(input: unknown): ModelConfig {
+  return parseStrict(modelSchema, input, "the model config");
+}
+
+export interface ModelInputs {
+  /** Numbers an image of the condition, D; 0 for none. */
+  readonly condition: number;
+  /** Whether the loss asks for the class of each image. */
+  readonly labels: boolean;
+  /** Whether the loss can be told which images' own codes to leave out: an auto-encoder whose decoder is a PixelCNN. */
+  readonly keep: boolean;
+  /** Whether the loss can be told which images' pixels not to show: a PixelCNN that has a condition to go by instead. */
+  readonly sees: boolean;
+}
+
+export interface LossInputs {
+  /** [B, H, W, C] uint8. */
+  readonly pixels: Value;
+  /** [B, D], for a PixelCNN with a condition. */
+  readonly condition?: Value | null | undefined;
+  /** [B] int32, for an embedder. */
+  readonly labels?: Value | null | undefined;
+  /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out. */
+  readonly keep?: Value | null | undefined;
+  /** [B], 1 or 0, for a PixelCNN with a condition: 0 does not show it an image's pixels. */
+  readonly sees?: Value | null | undefined;
+}
+
+export type LossUnit = "nats" | "squared error" | "triplet loss";
+
+/** What an encoder makes of an image: numbers, and how many. */
+interface Codes<M> {
+  readonly kind: "latents" | "embedding";
+  size(config: M): number;
+  /** pixels [B, H, W, C] uint8 -> [B, m]. */
+  of(config: M, lookup: Lookup, pixels: Value): Value;
+}
+
+interface Family<M> {
+  /** What it is called in a sentence. */
+  title(config: M): string;
+  parameters(config: M): ParameterSpec[];
+  inputs(config: M): ModelInputs;
+  /** The loss summed over the batch's images, a scalar, in its unit. */
+  loss(config: M, lookup: Lookup, inputs: LossInputs): Value;
+  unit(config: M): LossUnit;
+  /** What the input `condition` is; null for none. */
+  condition(config: M): ConditionConfig | null;
+  /** Numbers of the largest layer, an image. */
+  largestLayer(config: M): number;
+  /** Whether the loss of a batch is the sum of its images'. */
+  readonly separable: boolean;
+  /** Null where there is no encoder. */
+  readonly codes: Codes<M> | null;
+  /** The part that gives the probability of an image; null where there is none. */
+  pixelcnn(config: M): PixelcnnConfig | null;
+  pixelcnnParameters(config: M, parameters: Parameters): Parameters;
+}
+
+const NOTHING: ModelInputs = { condition: 0, labels: false, keep: false, sees: false };
+
+const pixelcnnFamily: Family<PixelcnnConfig> = {
+  title: networkTitle,
+  parameters: pixelcnnParameters,
+  inputs: ({ condition }) => ({
+    ...NOTHING,
+    condition: condition ? conditionNumbersOf(condition) : 0,
+    sees: condition !== null,
+  }),
+  loss: (config, lookup, inputs) => neg(reduceSum(pixelcnnLogProbability(config, lookup, inputs))),
+  unit: () => "nats",
+  condition: ({ condition }) => condition,
+  largestLayer: largestMap,
+  separable: true,
+  codes: null,
+  pixelcnn: (config) => config,
+  pixelcnnParameters: (_, parameters) => parameters,
+};
+
+const autoencoder: Family<AutoencoderConfig> = {
+  title: ({ decoder }) => `an auto-encoder with a ${decoder.kind} decoder`,
+  parameters: autoencoderParameters,
+  inputs: (config) => {
+    const draws = decoderOf(config).pixelcnn(config) !== null;
+    return { ...NOTHING, keep: draws, sees: draws };
+  },
+  loss: (config, lookup, { pixels, keep, sees }) => reduceSum(autoencoderLoss(config, lookup, pixels, { keep, sees })),
+  unit: (config) => decoderOf(config).unit,
+  condition: () => null,
+  largestLayer: (config) => Math.max(encoderWidth(config.encoder, config), decoderOf(config).largestLayer(config)),
+  separable: true,
+  codes: { kind: "latents", size: ({ latents }) => latents, of: latentsOf },
+  pixelcnn: (config) => decoderOf(config).pixelcnn(config),
+  pixelcnnParameters: decoderParameters,
+};
+
+const embedder: Family<EmbedderConfig> = {
+  title: () => "an embedder",
+  parameters: embedderParameters,
+  inputs: () => ({ ...NOTHING, labels: true }),
+  // B times the loss, so that divided by B it is the mean.
+  loss: (config, lookup, { pixels, labels }) =>
+    labels
+      ? mul(embedderLoss(config, lookup, pixels, labels), pixels.shape[0]!)
+      : fail("usage", "expected the class of each image to train an embedder with but received no labels"),
+  unit: () => "triplet loss",
+  condition: () => null,
+  largestLayer: (config) => encoderWidth(config.encoder, config),
+  separable: false,
+  codes: { kind: "embedding", size: ({ size }) => size, of: embeddingsOf },
+  pixelcnn: () => null,
+  pixelcnnParameters: (_, parameters) => parameters,
+};
+
+const ENCODERS: Readonly<Record<string, Family<AutoencoderConfig> | Family<EmbedderConfig>>> = { autoencoder, embedder };
+const familyOf = (config: ModelConfig): Family<ModelConfig> =>
+  (ENCODERS[config.family] ?? pixelcnnFamily) as unknown as Family<ModelConfig>;
+
+/** Every parameter of the model, in the order of its page in docs/model.md. */
+export const modelParameters = (config: ModelConfig): ParameterSpec[] => familyOf(config).parameters(config);
+
+/** What a loss wants beside the pixels. */
+export const modelInputs = (config: ModelConfig): ModelInputs => familyOf(config).inputs(config);
+
+/**
+ * The loss summed over the batch's images, a scalar: nats, squared error, or B times the triplet loss, so that divided by B it is the mean.
+ */
+export const modelLoss = (config: ModelConfig, lookup: Lookup, inputs: LossInputs): Value =>
+  familyOf(config).loss(config, lookup, inputs);
+
+/** What the loss of an image is measured in. */
+export const lossUnit = (config: ModelConfig): LossUnit => familyOf(config).unit(config);
+
+/** What a model's images come with when it trains: a class, a vector, a map; null for a model that is asked for nothing. */
+export const modelCondition = (config: ModelConfig): ConditionConfig | null => familyOf(config).condition(config);
+
+/** Whether the loss of a batch is the sum of its images', so that a batch may be cut into shards. */
+export const separable = (config: ModelConfig): boolean => familyOf(config).separable;
+
+/**
+ * What knowing nothing costs, an image: the nats of a uniform guess; the squared error of a mid-grey image at its worst, one a sub-pixel;
+ * the largest triplet loss there is. A loss several times this has diverged.
+ */
+export function uniformLoss(config: ModelConfig): number {
+  const dims = config.height * config.width * config.channels;
+  if ("margin" in config) return 4 + config.margin;
+  return lossUnit(config) === "nats" ? dims * Math.log(config.levels) : dims;
+}
+
+/** Numbers of the largest layer, an image: what decides how many images fit in a cache together. */
+export const largestLayer = (config: ModelConfig): number => familyOf(config).largestLayer(config);
+
+/** What a family is called. */
+export const familyName = (config: ModelConfig): string => familyOf(config).title(config);
+
+/** Which part of a model gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder; null where there is none. */
+export const pixelcnnIn = (config: ModelConfig): PixelcnnConfig | null => familyOf(config).pixelcnn(config);
+
+/** That PixelCNN with its parameters; `name` is what an error calls the model. */
+export function pixelcnnOf(
+  model: ModelConfig,
+  parameters: Parameters,
+  name = "the model",
+): { model: PixelcnnConfig; parameters: Parameters } {
+  const found =
+    pixelcnnIn(model) ??
+    fail("model", `expected a model that gives the probability of an image but ${name} is ${familyName(model)}`);
+  return { model: found, parameters: familyOf(model).pixelcnnParameters(model, parameters) };
+}
+
+/** What a model's encoder makes of an image: latents of an auto-encoder, the embedding of an embedder; null without an encoder. */
+export const codesKind = (config: ModelConfig): "latents" | "embedding" | null => familyOf(config).codes?.kind ?? null;
+
+/** Numbers that an image becomes: latents of an auto-encoder, the embedding of an embedder. */
+export const codeSize = (config: ModelConfig): number => encoderOf(config).size(config);
+
+/** pixels [B, H, W, C] uint8 -> codes [B, m]: latents, any real numbers, or embeddings of length one. */
+const modelCodes = (config: ModelConfig, lookup: Lookup, pixels: Value): Value => encoderOf(config).of(config, lookup, pixels);
+
+function encoderOf(config: ModelConfig): Codes<ModelConfig> {
+  return (
+    familyOf(config).codes ??
+    fail("usage", `expected an auto-encoder or an embedder to encode with but received a ${config.family}, which has no encoder`)
+  );
+}
+
+/** Encoding: `pixels` uint8 [B, H, W, C] and flat `weights` (all of the model's) -> `codes` float32 [B, m]. */
+export function encoderGraph(config: ModelConfig, batch: number): Graph {
+  const graph = new Graph("encoder");
+  const specs = modelParameters(config);
+  const pixels = graph.input("pixels", "uint8", [batch, config.height, config.width, config.channels]);
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  graph.output("codes", modelCodes(config, lookupFlat(specs, weights), pixels));
+  return graph;
+}
+
+/** The auto-encoder that a config is, or a fail that says what it is. */
+function autoencoderIn(config: ModelConfig): AutoencoderConfig {
+  return config.family === "autoencoder"
+    ? config
+    : fail("usage", `expected an auto-encoder to reconstruct with but received a model of family ${config.family}`);
+}
+
+/** Reconstruction by a deconvolution: `codes` float32 [B, m] and flat `weights` -> `pixels` float32 [B, H, W, C], 0 .. levels - 1. */
+export function reconstructionGraph(model: ModelConfig, batch: number): Graph {
+  const config = autoencoderIn(model);
+  const graph = new Graph("reconstruction");
+  const specs = modelParameters(config);
+  const codes = graph.input("codes", "float32", [batch, config.latents]);
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  graph.output("pixels", reconstruction(config, lookupFlat(specs, weights), codes));
+  return graph;
+}

@@ -1,0 +1,139 @@
+/**
+ * The families that give an image a probability, a row each: what their configs hold, the network that one stands for, and what decides its numbers.
+ * A new family is a page like gated-pixelcnn.ts and a row here. Free of zod and of ONNX's runtime: the exact engine reads this in pages too.
+ */
+
+import { fail, show } from "../errors.ts";
+import { networkParameters } from "../network/declarations.ts";
+import type { ParameterSpec } from "../network/parameters.ts";
+import type { Network } from "../network/steps.ts";
+import { mapOf } from "./condition.ts";
+import { type ConditionConfig, gatedFields, type PixelcnnConfig, plainFields } from "./config.ts";
+import { checkFields, type Fields, kindOf, optional } from "./fields.ts";
+import { gatedPixelcnn } from "./gated-pixelcnn.ts";
+import { plainPixelcnn } from "./plain-pixelcnn.ts";
+
+export type FamilyName = PixelcnnConfig["family"];
+type ConfigOf<N extends FamilyName> = Extract<PixelcnnConfig, { family: N }>;
+
+interface Row<C extends PixelcnnConfig> {
+  /** What it is called in a sentence. */
+  readonly title: string;
+  readonly fields: Fields;
+  /** Fields that come in one group a channel, so that channels divide them, by their path. */
+  grouped(config: C): Readonly<Record<string, number>>;
+  network(config: C): Network;
+  /** Features of the widest map of a pixel: what decides how many images fit in a cache together. */
+  widest(config: C): number;
+  /**
+   * The fields that decide frequencies, for the digest that archives name a model by; another must not slip in, or old archives would not open. An
+   * option appears only when it is on.
+   */
+  identity(config: C): object;
+}
+
+const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
+  "gated-pixelcnn": {
+    title: "a Gated PixelCNN",
+    fields: gatedFields,
+    grouped: ({ features, skip, head }) => ({ features, skip, "head.features": head.features }),
+    network: gatedPixelcnn,
+    widest: ({ features }) => features,
+    identity: ({ features, depth, firstKernel, kernels, dilations, skip }) => ({
+      ...{ features, depth, firstKernel, kernels, dilations, skip },
+    }),
+  },
+  pixelcnn: {
+    title: "a PixelCNN",
+    fields: plainFields,
+    grouped: ({ features, head }) => ({ features, "head.features": head.features }),
+    network: plainPixelcnn,
+    widest: ({ features }) => 2 * features,
+    identity: ({ family, features, depth, firstKernel, kernels, dilations }) => ({
+      ...{ family, features, depth, firstKernel, kernels, dilations },
+    }),
+  },
+};
+
+const rowOf = <C extends PixelcnnConfig>({ family }: C): Row<C> => ROWS[family] as unknown as Row<C>;
+
+/** Fields of each family's config. */
+export const networkFields: readonly Fields[] = Object.values(ROWS).map(({ fields }) => fields);
+
+/** What a family is called in a sentence. */
+export const networkTitle = (config: PixelcnnConfig): string => rowOf(config).title;
+
+/** The network that a config stands for. */
+export const networkOf = (config: PixelcnnConfig): Network => rowOf(config).network(config);
+
+/** Every parameter of the network: name, shape, first values. */
+export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => networkParameters(networkOf(config));
+
+/** Numbers of the largest layer, an image. */
+export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);
+
+/** Problems of a config that no field has by itself: its path and, in words, what was expected. */
+export function groupProblems(config: PixelcnnConfig): { path: string; message: string }[] {
+  const { channels } = config;
+  return Object.entries(rowOf(config).grouped(config)).flatMap(([path, value]) => {
+    if (value % channels === 0) return [];
+    const message = `expected a multiple of channels (${channels}) for ${path} but received ${value}: features come in one group a channel`;
+    return [{ path, message }];
+  });
+}
+
+/**
+ * Checks what a file says of a model, for the exact engine. Strict as to what it reads, loose as to the rest. Without a family it is a Gated PixelCNN; height
+ * and width are needed only where a condition goes through m(h), which fixes them.
+ */
+export function checkPixelcnn(given: unknown): PixelcnnConfig {
+  const family = (Object(given) as { family?: unknown }).family ?? "gated-pixelcnn";
+  const fields = networkFields.find((table) => kindOf(table, "family") === family);
+  if (!fields)
+    return fail(
+      "model",
+      `expected a model of family ${Object.keys(ROWS).map(show).join(" or ")} for the exact engine but received ${show(family)}`,
+    );
+  const { height, width } = fields as typeof gatedFields;
+  const anySize = { ...fields, height: optional(height), width: optional(width) };
+  const config = checkFields(anySize, given) as unknown as PixelcnnConfig;
+  const [problem] = groupProblems(config);
+  if (problem) fail("model", problem.message);
+  if (mapOf(config.condition) && (config.height === undefined || config.width === undefined))
+    fail(
+      "model",
+      `expected the image's height and width beside a condition that goes through m(h) but received ${show(config.height)} and ${show(config.width)}`,
+    );
+  return config;
+}
+
+/** The part of a config that decides frequencies: what an archive's digest covers. */
+export function identityOf(config: PixelcnnConfig): object {
+  const { channels, levels, head, condition, height, width } = config;
+  return {
+    ...rowOf(config).identity(config),
+    channels,
+    levels,
+    head: { kind: head.kind, features: head.features },
+    condition: condition && conditionIdentity(condition),
+    // m(h) is cut to the image's size, so a model with one codes images of one size.
+    ...(mapOf(condition) ? { height, width } : {}),
+  };
+}
+
+/** Classes by their number: what they are called decides no frequency. */
+function conditionIdentity(condition: ConditionConfig): object {
+  switch (condition.kind) {
+    case "class":
+      return { kind: condition.kind, size: condition.classes.length };
+    case "vector": {
+      const { kind, size, scale = 1, features } = condition;
+      // A scale of 1 is no scale.
+      return { kind, size, ...(scale === 1 ? {} : { scale }), ...(features === undefined ? {} : { features }) };
+    }
+    case "map": {
+      const { kind, height, width, channels, features } = condition;
+      return { kind, height, width, channels, features };
+    }
+  }
+}

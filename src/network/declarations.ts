@@ -1,0 +1,79 @@
+/** The parameters that a network's steps declare: name, shape and first values of each, worked out from the term that owns it. */
+
+import { fail } from "../errors.ts";
+import { sizeOf } from "../tensor.ts";
+import { bias, matrix, type ParameterSpec } from "./parameters.ts";
+import { type FeatureMap, groupsSeen, type Network, type Term, type Weights, widthOf } from "./steps.ts";
+
+/** A parameter's name for one group: `{c}` is its number. */
+export const nameFor = (name: string, group: number): string => name.replace("{c}", String(group));
+
+/** Whether a term has a matrix a group rather than one for all. */
+export const isGrouped = ({ name }: Weights): boolean => name.includes("{c}");
+
+/** A spec, the name without group and part that {@link Network.order} lists it by, and its part. */
+interface Declared {
+  readonly base: string;
+  readonly part: number;
+  readonly spec: ParameterSpec;
+}
+
+/** Every parameter of the network: those of m(h), then the steps', in the network's order. */
+export function networkParameters(network: Network): ParameterSpec[] {
+  const map = (network.condition?.map ?? []).map(({ name, shape, fan, gain }) => matrix(name, shape, fan ?? sizeOf(shape), gain));
+  const declared = network.steps.flatMap((step) =>
+    step.step === "sum" ? step.terms.flatMap((term) => declaredBy(term, step.out, network)) : [],
+  );
+  const names = [...map, ...declared.map(({ spec }) => spec)].map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) fail("internal", `expected one term to declare the parameter ${twice} but received two`);
+  const sorted = network.order.flatMap((entry) => {
+    const bases = typeof entry === "string" ? [entry] : entry;
+    const parts = Math.max(0, ...declared.filter(({ base }) => bases.includes(base)).map(({ part }) => part + 1));
+    return Array.from({ length: parts }, (_, part) =>
+      bases.flatMap((base) => declared.filter((d) => d.base === base && d.part === part)),
+    ).flat();
+  });
+  return [...map, ...[...new Set([...sorted, ...declared])].map(({ spec }) => spec)];
+}
+
+/** The parameters of one term of a sum, part after part, and of a part group after group. */
+function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }: Network): Declared[] {
+  if (term.term === "plus") return [];
+  const { by } = term;
+  const { name, axes = [], gain } = by;
+  const parts = out.parts.length > 0 ? out.parts : [null];
+  const each = (make: (suffix: string) => readonly ParameterSpec[]): Declared[] =>
+    parts.flatMap((suffix, part) => make(suffix === null ? "" : `_${suffix}`).map((spec) => ({ base: name, part, spec })));
+  /** In the flat vector parts lie side by side. */
+  const joined = (group = name): { joined?: string } => (out.parts.length > 0 ? { joined: group } : {});
+  const { features } = out;
+
+  if (term.term === "bias")
+    return each((suffix) => [{ ...bias(`${name}${suffix}`, [...axes, features / sizeOf(axes)]), ...joined() }]);
+  if (term.term === "condition") {
+    const width = condition!.width;
+    return each((suffix) => [{ ...matrix(`${name}${suffix}`, [width, features], by.fan ?? width, gain), ...joined() }]);
+  }
+  if (term.term === "position")
+    return each((suffix) => [{ ...matrix(`${name}${suffix}`, [...axes, features], by.fan ?? 1, gain), ...joined() }]);
+  if (term.term === "embed") {
+    const shape = [term.at.length, channels, levels, features];
+    return each((suffix) => [{ ...matrix(`${name}${suffix}`, shape, by.fan ?? term.at.length * channels, gain), ...joined() }]);
+  }
+
+  const { map, at } = term;
+  const inputs = widthOf(map);
+  if (at.length !== sizeOf(axes))
+    fail("internal", `expected axes of ${at.length} offsets for the parameter ${name} but received [${axes}]`);
+  const fan = by.fan ?? at.length * inputs;
+  if (!isGrouped(by))
+    return each((suffix) => [{ ...matrix(`${name}${suffix}`, [...axes, inputs, features], fan, gain), ...joined() }]);
+  return each((suffix) =>
+    Array.from({ length: out.groups }, (_, c) => c).flatMap((c) => {
+      const seen = (groupsSeen(term, at[0]!, c)[1] * inputs) / map.groups;
+      const group = nameFor(name, c);
+      return seen === 0 ? [] : [{ ...matrix(`${group}${suffix}`, [seen, features / out.groups], fan, gain), ...joined(group) }];
+    }),
+  );
+}
