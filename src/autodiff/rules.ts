@@ -34,6 +34,8 @@ interface Pull {
   readonly inputs: readonly Value[];
   /** Which inputs want a cotangent; a rule may save itself the others. */
   readonly needed: readonly boolean[];
+  /** Pieces that a product over all pixels is cut into (grad.ts). */
+  readonly splitInner: number;
 }
 type Cotangents = readonly (Value | null)[];
 export type Rule = (pull: Pull & { readonly node: Node }) => Cotangents;
@@ -96,11 +98,11 @@ export const rules: Readonly<Record<string, Rule>> = {
   // 0 at 0.
   Abs: ({ dy, inputs: [x] }) => [mul(dy, sub(indicator(greater(x!, 0), dy), indicator(less(x!, 0), dy)))],
 
-  Gemm: ({ dy, inputs: [a, b, c], needed, node }) => {
+  Gemm: ({ dy, inputs: [a, b, c], needed, node, splitInner }) => {
     const [transA, transB] = [node.attributes.transA === 1, node.attributes.transB === 1];
     return [
       needed[0] ? (transA ? gemm(b!, dy, { transA: transB, transB: true }) : gemm(dy, b!, { transB: !transB })) : null,
-      needed[1] ? (transB ? gemm(dy, a!, { transA: true, transB: transA }) : tallProduct(a!, dy, transA)) : null,
+      needed[1] ? (transB ? gemm(dy, a!, { transA: true, transB: transA }) : tallProduct(a!, dy, transA, splitInner)) : null,
       ...(c ? [needed[2] ? unbroadcast(dy, c.shape) : null] : []),
     ];
   },
@@ -168,7 +170,7 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
     return [concat([mul(dy, sub(s, mul(y, t))), mul(mul(dy, y), sub(1, s))], 1)];
   },
   // A convolution's cotangent is the convolution of dy at the transposed taps with each tap's matrix transposed.
-  Convolve: ({ dy, inputs: [x, w, bias], needed, settings }) => {
+  Convolve: ({ dy, inputs: [x, w, bias], needed, splitInner, settings }) => {
     const taps = settings as Taps;
     const [batch, , features] = x!.shape as [number, number, number];
     const outputs = w!.shape[1]!;
@@ -181,15 +183,14 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
     };
     return [
       needed[0] ? back() : null,
-      needed[1] ? tallProduct(gatherTaps(x!, taps), dy, false) : null,
+      needed[1] ? tallProduct(gatherTaps(x!, taps), dy, false, splitInner) : null,
       ...(bias ? [needed[2] ? unbroadcast(dy, bias.shape) : null] : []),
     ];
   },
 };
 
 /** aT dy: the derivative of a weight, whose inner size is the number of pixels of the batch. */
-function tallProduct(a: Value, dy: Value, alreadyTransposed: boolean): Value {
-  const pieces = a.graph.splitInner;
+function tallProduct(a: Value, dy: Value, alreadyTransposed: boolean, pieces: number): Value {
   const [rows, outputs] = dy.shape as [number, number];
   if (alreadyTransposed || pieces === 1 || rows % pieces !== 0) return gemm(a, dy, { transA: !alreadyTransposed });
   const inputs = a.shape[1]!;

@@ -7,7 +7,7 @@ import { type Dataset, subset } from "../data/dataset.ts";
 import type { Picture } from "../data/picture.ts";
 import { type EncodeOptions, encodeImages, reconstructImages } from "../encode.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { codesKind, pixelcnnIn, pixelcnnOf } from "../models/families.ts";
+import { codeSize, codesKind, pixelcnnIn, pixelcnnOf } from "../models/families.ts";
 import type { Parameters } from "../network/parameters.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { Asked } from "./condition-option.ts";
@@ -62,12 +62,12 @@ async function ofTest(
   how: EncodeOptions,
 ): Promise<Asked[]> {
   const { model } = config;
-  if (model.family !== "autoencoder") return conditionsOfFirst(pixelcnn, test, SHOWN);
+  if (codesKind(model) !== "latents") return conditionsOfFirst(pixelcnn, test, SHOWN);
   const first = await firstOf(test);
   const codes = await encodeImages(model, parameters, first.data, how);
   return first.images.map((image, i) => ({
     label: test.nameOf(i),
-    value: codes.slice(i * model.latents, (i + 1) * model.latents),
+    value: codes.slice(i * codeSize(model), (i + 1) * codeSize(model)),
     image,
   }));
 }

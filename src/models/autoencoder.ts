@@ -71,6 +71,8 @@ interface Decoder<D extends DecoderConfig> {
   largestLayer(config: AutoencoderConfig & { decoder: D }): number;
   /** The PixelCNN that it is: p(image | latents). */
   pixelcnn(config: AutoencoderConfig & { decoder: D }): GatedConfig | null;
+  /** latents [B, m] -> levels [B, H, W, C], not rounded; null for one that is sampled instead. */
+  readonly reconstruct: ((config: AutoencoderConfig & { decoder: D }, lookup: Lookup, latents: Value) => Value) | null;
 }
 type DecoderOf<K extends DecoderConfig["kind"]> = Extract<DecoderConfig, { kind: K }>;
 
@@ -85,6 +87,7 @@ const DECODERS: { readonly [K in DecoderConfig["kind"]]: Decoder<DecoderOf<K>> }
       const condition = { kind: "vector" as const, size: latents, ...(mapFeatures > 0 ? { features: mapFeatures } : {}) };
       return { family: "gated-pixelcnn", height, width, channels, levels, ...layers, condition };
     },
+    reconstruct: null,
   },
   deconvolution: {
     unit: "squared error",
@@ -93,6 +96,8 @@ const DECODERS: { readonly [K in DecoderConfig["kind"]]: Decoder<DecoderOf<K>> }
       squaredError(deconvolutionOutputs(config.decoder, config, lookup, latents), pixels, config.levels),
     largestLayer: (config) => deconvolutionWidth(config.decoder, config),
     pixelcnn: () => null,
+    reconstruct: (config, lookup, latents) =>
+      outputLevels(deconvolutionOutputs(config.decoder, config, lookup, latents), config.levels),
   },
 };
 
@@ -135,10 +140,12 @@ export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixel
 
 /** latents [B, m] -> the deconvolution's reconstruction [B, H, W, C] as levels, 0 .. levels - 1, clipped but not rounded. */
 export function reconstruction(config: AutoencoderConfig, lookup: Lookup, latents: Value): Value {
-  if (config.decoder.kind !== "deconvolution")
-    return fail(
-      "usage",
-      "expected an auto-encoder with a deconvolution decoder to reconstruct with but received one with a pixelcnn decoder, which is sampled instead",
-    );
-  return outputLevels(deconvolutionOutputs(config.decoder, config, lookup, latents), config.levels);
+  const { reconstruct } = decoderOf(config);
+  return reconstruct
+    ? reconstruct(config, lookup, latents)
+    : fail(
+        "usage",
+        `expected an auto-encoder with a deconvolution decoder to reconstruct with but received one with a ${config.decoder.kind} decoder, ` +
+          "which is sampled instead",
+      );
 }

@@ -83,6 +83,8 @@ interface Family<M> {
   /** The loss summed over the batch's images, a scalar, in its unit. */
   loss(config: M, lookup: Lookup, inputs: LossInputs): Value;
   unit(config: M): LossUnit;
+  /** What knowing nothing costs, an image, in that unit. */
+  uniformLoss(config: M): number;
   /** What the input `condition` is; null for none. */
   condition(config: M): ConditionConfig | null;
   /** Numbers of the largest layer, an image. */
@@ -96,6 +98,8 @@ interface Family<M> {
   pixelcnnParameters(config: M, parameters: Parameters): Parameters;
 }
 
+const dimsOf = ({ height, width, channels }: ModelConfig): number => height * width * channels;
+
 const NOTHING: ModelInputs = { condition: 0, labels: false, keep: false, sees: false };
 
 const pixelcnnFamily: Family<PixelcnnConfig> = {
@@ -108,6 +112,7 @@ const pixelcnnFamily: Family<PixelcnnConfig> = {
   }),
   loss: (config, lookup, inputs) => neg(reduceSum(pixelcnnLogProbability(config, lookup, inputs))),
   unit: () => "nats",
+  uniformLoss: (config) => dimsOf(config) * Math.log(config.levels),
   condition: ({ condition }) => condition,
   largestLayer: largestMap,
   separable: true,
@@ -125,6 +130,7 @@ const autoencoder: Family<AutoencoderConfig> = {
   },
   loss: (config, lookup, { pixels, keep, sees }) => reduceSum(autoencoderLoss(config, lookup, pixels, { keep, sees })),
   unit: (config) => decoderOf(config).unit,
+  uniformLoss: (config) => (decoderOf(config).unit === "nats" ? dimsOf(config) * Math.log(config.levels) : dimsOf(config)),
   condition: () => null,
   largestLayer: (config) => Math.max(encoderWidth(config.encoder, config), decoderOf(config).largestLayer(config)),
   separable: true,
@@ -143,6 +149,7 @@ const embedder: Family<EmbedderConfig> = {
       ? mul(embedderLoss(config, lookup, pixels, labels), pixels.shape[0]!)
       : fail("usage", "expected the class of each image to train an embedder with but received no labels"),
   unit: () => "triplet loss",
+  uniformLoss: ({ margin }) => 4 + margin,
   condition: () => null,
   largestLayer: (config) => encoderWidth(config.encoder, config),
   separable: false,
@@ -180,11 +187,7 @@ export const separable = (config: ModelConfig): boolean => familyOf(config).sepa
  * What knowing nothing costs, an image: the nats of a uniform guess; the squared error of a mid-grey image at its worst, one a sub-pixel;
  * the largest triplet loss there is. A loss several times this has diverged.
  */
-export function uniformLoss(config: ModelConfig): number {
-  const dims = config.height * config.width * config.channels;
-  if ("margin" in config) return 4 + config.margin;
-  return lossUnit(config) === "nats" ? dims * Math.log(config.levels) : dims;
-}
+export const uniformLoss = (config: ModelConfig): number => familyOf(config).uniformLoss(config);
 
 /** Numbers of the largest layer, an image: what decides how many images fit in a cache together. */
 export const largestLayer = (config: ModelConfig): number => familyOf(config).largestLayer(config);
@@ -233,16 +236,11 @@ export function encoderGraph(config: ModelConfig, batch: number): Graph {
   return graph;
 }
 
-/** The auto-encoder that a config is, or a fail that says what it is. */
-function autoencoderIn(config: ModelConfig): AutoencoderConfig {
-  return config.family === "autoencoder"
-    ? config
-    : fail("usage", `expected an auto-encoder to reconstruct with but received a model of family ${config.family}`);
-}
-
 /** Reconstruction by a deconvolution: `codes` float32 [B, m] and flat `weights` -> `pixels` float32 [B, H, W, C], 0 .. levels - 1. */
 export function reconstructionGraph(model: ModelConfig, batch: number): Graph {
-  const config = autoencoderIn(model);
+  if (!("decoder" in model))
+    return fail("usage", `expected an auto-encoder to reconstruct with but received a model of family ${model.family}`);
+  const config = model;
   const graph = new Graph("reconstruction");
   const specs = modelParameters(config);
   const codes = graph.input("codes", "float32", [batch, config.latents]);

@@ -56,15 +56,8 @@ export class Graph {
   private scopes: string[] = [];
   private nextId = 0;
 
-  /**
-   * Pieces that a product over all pixels of a batch (a weight's derivative) is cut into and summed. 1 on a CPU; on a GPU a tall
-   * product that is not cut keeps only a handful of workgroups busy.
-   */
-  readonly splitInner: number;
-
-  constructor(name = "graph", { splitInner = 1 }: { splitInner?: number } = {}) {
+  constructor(name = "graph") {
     this.name = name;
-    this.splitInner = splitInner;
   }
 
   /** A named input of fixed shape. */

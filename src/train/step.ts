@@ -5,7 +5,7 @@
  * `gradientGraph` a shard, `updateGraph` a step. Shards are summed in order, so the result does not depend on the number of threads.
  */
 
-import { grad } from "../autodiff/grad.ts";
+import { type GradOptions, grad } from "../autodiff/grad.ts";
 import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters, pixelcnnIn } from "../models/families.ts";
 import { blockValues, joinFlat, lookupFlat } from "../network/lookup.ts";
 import { countOf, type ParameterSpec } from "../network/parameters.ts";
@@ -21,7 +21,7 @@ function lossAndGradient(
   specs: readonly ParameterSpec[],
   weights: Value,
   images: Images,
-  chunk = images.pixels.shape[0]!,
+  { chunk = images.pixels.shape[0]!, ...options }: GradOptions & { chunk?: number } = {},
 ): { loss: Value; gradient: Value } {
   const lookup = lookupFlat(specs, weights);
   const part = <V extends Value | null>(x: V, i: number): V => (x && slice(x, 0, i * chunk, (i + 1) * chunk)) as V;
@@ -35,7 +35,7 @@ function lossAndGradient(
     }),
   );
   const loss = losses.reduce((a, b) => add(a, b));
-  return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup))) };
+  return { loss, gradient: joinFlat(grad(loss, blockValues(specs, lookup), options)) };
 }
 
 interface Images {
@@ -83,19 +83,14 @@ function update(
 /**
  * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; where the model wants them `condition` float32 [B, D], `labels` int32 [B], `keep` and
  * `sees` float32 [B] (1 or 0); `weights`, `first`, `second`, `average` float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
- * the four vectors anew as `next_...`. `splitInner`: see Graph; the batch size is a good choice on a GPU.
+ * the four vectors anew as `next_...`. `splitInner`: see grad; the batch size is a good choice on a GPU.
  */
-export function stepGraph(
-  model: ModelConfig,
-  batch: number,
-  adam: AdamSettings,
-  { splitInner = 1 }: { splitInner?: number } = {},
-): Graph {
-  const graph = new Graph("train-step", { splitInner });
+export function stepGraph(model: ModelConfig, batch: number, adam: AdamSettings, { splitInner = 1 }: GradOptions = {}): Graph {
+  const graph = new Graph("train-step");
   const specs = modelParameters(model);
   const images = imageInputs(graph, model, batch);
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  const { loss, gradient } = lossAndGradient(model, specs, weights, images);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, images, { splitInner });
   graph.output("loss", loss);
   update(graph, specs, gradient, batch, weights, adam);
   return graph;
@@ -110,7 +105,7 @@ export function gradientGraph(model: ModelConfig, shard: number, chunk = chunkSi
   const specs = modelParameters(model);
   const images = imageInputs(graph, model, shard);
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  const { loss, gradient } = lossAndGradient(model, specs, weights, images, chunk);
+  const { loss, gradient } = lossAndGradient(model, specs, weights, images, { chunk });
   graph.output("loss", loss);
   graph.output("gradient", gradient);
   return graph;
