@@ -9,16 +9,16 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openCodingModel } from "../src/cli/archive-model.ts";
-import { nameRuns, writeNotes } from "../src/cli/archive-notes.ts";
-import { aboutArchive } from "../src/cli/info-archive.ts";
-import { openSourceImages, type SourceImage } from "../src/cli/source-images.ts";
+import { aboutArchive } from "../src/cli/commands/info-archive.ts";
+import { nameRuns, writeNotes } from "../src/codec/archive-notes.ts";
 import { type CodecImage, decodeArchive, type EncodeOptions, encodeImages, encodeSingle } from "../src/codec/codec.ts";
 import { openPxc, readGroup, writeArchive } from "../src/codec/container.ts";
 import type { GroupRecord } from "../src/codec/group-record.ts";
 import { openGroupThreads } from "../src/codec/group-threads.ts";
 import { datasetFromArrays } from "../src/data/dataset.ts";
-import { likelihood } from "../src/likelihood.ts";
+import { openSourceImages, type SourceImage } from "../src/runs/source-images.ts";
+import { likelihood } from "../src/measure/likelihood.ts";
+import { openCodingModel } from "../src/runs/archive-model.ts";
 import { peerSizes } from "./peer-codecs.ts";
 
 const { values, positionals } = parseArgs({
@@ -36,9 +36,9 @@ if (!modelName || !dataName) throw new Error("expected <model> <data>");
 const lossy = values["lossy-levels"];
 
 const model = await openCodingModel(modelName, 1);
-const { predictor, config, parameters } = model;
+const { predictor, run } = model;
 const { channels, levels } = predictor;
-const sources = await openSourceImages([dataName], config, {
+const sources = await openSourceImages([dataName], run, {
   ...{ limit: values.limit === undefined ? undefined : Number(values.limit), ownLevels: lossy, strict: !lossy },
   terminal: { warn: console.error, note: console.error },
 });
@@ -78,7 +78,7 @@ function groupsOf(bytes: Uint8Array): GroupRecord[] {
 }
 
 async function ours(): Promise<void> {
-  const pool = openGroupThreads({ config: config.model, parameters }, predictor, { count: 2 });
+  const pool = openGroupThreads(model, predictor, { count: 2 });
   await encodeImages(predictor, few, { threads: pool }); // starts the threads
   line("", "encode", "decode", "in all");
   const speed = async (
@@ -125,7 +125,7 @@ async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[
   const pixels = new Uint8Array(dims);
   for (const [i, image] of bare.entries()) pixels.set(image.pixels, i * perImage);
   const data = datasetFromArrays({ name: dataName!, split: "test", height, width, channels, levels, classes: null }, pixels);
-  const { each } = await likelihood(config.model, parameters, data);
+  const { each } = await likelihood(model, data);
   const score = Float64Array.from(each, (nats) => nats / Math.LN2);
   const total = score.reduce((a, b) => a + b, 0);
   const allowed = (bits: number, count: number): number => 2e-5 * bits + 4 * count;

@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { decodeArchive, encodeImages, enginePredictor, loadPixelcnn, openData, openGroupThreads } from "../src/node.ts";
+import { decodeArchive, encodeImages, enginePredictor, openData, openGroupThreads, openModel } from "../src/node.ts";
 
 const folder = process.argv[2];
 if (!folder) throw new Error("expected the folder of a run");
-const { config, parameters } = await loadPixelcnn(folder);
-const { source, ...options } = config.data;
+const model = await openModel(folder);
+const { source, ...options } = model.run.data;
 const test = await openData(source, { ...options, split: "test" });
 const { height, width, channels, levels } = test;
 if (channels !== 1) throw new Error("expected grey images");
@@ -25,7 +25,6 @@ const images = Array.from({ length: test.length }, (_, i) => ({
   pixels: pixels.subarray(i * size, (i + 1) * size),
 }));
 
-const model = { config: config.model, parameters };
 const predictor = await enginePredictor(model);
 const threads = openGroupThreads(model, predictor, { count: availableParallelism() });
 const timed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {

@@ -1,5 +1,6 @@
 /** Train a small Gated PixelCNN on MNIST, measure it, and draw digits as text. `node examples/train-and-sample.ts [steps]` */
 
+import type { Model } from "../src/index.ts";
 import {
   createEngine,
   initialState,
@@ -33,15 +34,18 @@ const [images, test] = await Promise.all([
   openData("mnist", { binarise: "threshold", split: "test" }),
 ]);
 
-let parameters = unflatten(pixelcnnParameters(config.model), initialState(config).average);
+let model: Model = {
+  config: config.model,
+  parameters: unflatten(pixelcnnParameters(config.model), initialState(config).average),
+};
 for await (const event of train({ config, data: images })) {
   if (event.type === "step" && event.step % 100 === 0) console.log(`step ${event.step}: ${event.loss.toFixed(1)} nats`);
-  if (event.type === "checkpoint") parameters = event.parameters;
+  if (event.type === "checkpoint") model = event.model;
 }
-const { nats, bitsPerDim } = await likelihood(config.model, parameters, test, { limit: 500 });
+const { nats, bitsPerDim } = await likelihood(model, test, { limit: 500 });
 console.log(`test: ${nats.toFixed(1)} nats, ${bitsPerDim.toFixed(4)} bits/dim`);
 
-const engine = createEngine({ config: config.model, parameters });
+const engine = createEngine(model);
 const { pixels } = await engine.sample({ count: 4, height: 28, width: 28, seed: 1 });
 for (let row = 0; row < 28; row++) {
   console.log(

@@ -40,6 +40,7 @@ export { categorical } from "./models/heads/categorical.ts";
 export type { Head } from "./models/heads/head.ts";
 export { headOf } from "./models/heads/heads.ts";
 export { pixelcnnLogProbability, pixelcnnOutputs } from "./models/log-probability.ts";
+export { type Model, pixelcnnOf } from "./models/model.ts";
 export { networkOf, pixelcnnParameters } from "./models/networks.ts";
 export { readSafeTensors, type SafeTensors, writeSafeTensors } from "./models/safetensors.ts";
 export { resolvePixelcnn } from "./models/schema.ts";
@@ -55,6 +56,12 @@ export {
   type Parameters,
   unflatten,
 } from "./network/parameters.ts";
+export { type FileContents, type ModelFiles, modelFiles, type TrainedModel } from "./runs/model-files.ts";
+export { type OpenedModel, openModel, openPixelcnn } from "./runs/open-model.ts";
+export { shippedModels } from "./runs/shipped-models.ts";
+export { type TrainModelOptions, trainModel } from "./runs/train-model.ts";
+export { type RunConfig, type RunDraft, resolveRun, type TrainConfig } from "./train/config.ts";
+export { type StepEvent, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 
 // Data in memory, and the transforms of any data set.
 
@@ -80,12 +87,12 @@ export { type Variants, withVectors } from "./data/with-vectors.ts";
 // What a model is asked for.
 
 // The codec has the name encodeImages too.
-export { type EncodeOptions as CodeOptions, encodeImages as imageCodes, reconstructImages } from "./encode.ts";
-export { describeEvaluation, type Evaluation, evaluate } from "./evaluate.ts";
-export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./export.ts";
-export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./full-pass.ts";
-export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./likelihood.ts";
-export { type Verification, verification, verifyPairs } from "./verification.ts";
+export { decode, type EncodeOptions as CodeOptions, encode } from "./measure/encode.ts";
+export { describeEvaluation, type Evaluation, evaluate } from "./measure/evaluate.ts";
+export { EXPORT_KINDS, type ExportKind, type ExportOptions, exportOnnx } from "./measure/export.ts";
+export { completeByFullPasses, type FullPassOptions, sampleByFullPasses } from "./measure/full-pass.ts";
+export { type Likelihood, type LikelihoodOptions, likelihood, likelihoodGraph } from "./measure/likelihood.ts";
+export { type Verification, verification, verifyPairs } from "./measure/verification.ts";
 
 // The exact engine: the same bits on every machine.
 

@@ -16,11 +16,11 @@ import { randomFrom } from "../random.ts";
 import { resolveRun } from "../train/config.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
-import compress from "./compress.ts";
-import decompress from "./decompress.ts";
-import info from "./info.ts";
+import compress from "./commands/compress.ts";
+import decompress from "./commands/decompress.ts";
+import info from "./commands/info.ts";
+import score from "./commands/score.ts";
 import type { Command } from "./run-command.ts";
-import score from "./score.ts";
 
 const scratch = scratchFolder("codec-conditions");
 const at = (...parts: string[]): string => join(scratch, ...parts);

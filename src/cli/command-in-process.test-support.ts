@@ -2,7 +2,7 @@
 
 import { type ArgsDef, parseArgs } from "citty";
 import { PixelcnnError } from "../errors.ts";
-import { numberOption } from "./number-option.ts";
+import { numberOption } from "./options/number-option.ts";
 import type { Command, Outcome } from "./run-command.ts";
 import { openTerminal } from "./terminal.ts";
 

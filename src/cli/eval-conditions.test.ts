@@ -5,16 +5,17 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Dataset } from "../data/dataset.ts";
 import { writeNpy } from "../data/npy.ts";
-import { type DataOptions, openData } from "../data/open.ts";
-import { encodeImages } from "../encode.ts";
-import { evaluate } from "../evaluate.ts";
+import { openData } from "../data/open.ts";
+import type { DataOptions } from "../data/options.ts";
+import { othersOf } from "../measure/compare-conditions.ts";
+import { encode } from "../measure/encode.ts";
+import { evaluate } from "../measure/evaluate.ts";
 import type { GatedConfig } from "../models/config.ts";
 import { type NaiveCondition, naiveLogits, naiveLogProbability } from "../models/naive.test-support.ts";
 import { randomFrom } from "../random.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { scratchFolder } from "./command-line.test-support.ts";
-import { othersOf } from "./compare-conditions.ts";
-import evaluateCommand from "./eval.ts";
+import evaluateCommand from "./commands/eval.ts";
 import { ENCODER, modelAt, NETWORK, PATTERNS, patternFolder, type SmallModel, writePng } from "./small-models.test-support.ts";
 
 const scratch = scratchFolder("eval-conditions");
@@ -155,7 +156,7 @@ test("of vectors and maps: each image's own, and none", async () => {
 test("of peers: the embedding of the next image of the class, among all images whatever the limit", async () => {
   const { config, parameters } = models.faces!;
   const test = await openTest();
-  const codes = await encodeImages(config.model, parameters, test, { threads: 1 });
+  const codes = await encode({ config: config.model, parameters }, test, { threads: 1 });
   const next = (i: number): number => {
     const others = [1, 2, 3, 4, 5].map((k) => (i + k) % 6).filter((j) => labels[j] === labels[i]);
     return others[0] ?? i;
@@ -177,7 +178,7 @@ test("of other families: what they are measured by", async () => {
     ["faces", "verification"],
   ] as const) {
     const { config, parameters } = models[name]!;
-    const { kind: _, ...expected } = await evaluate(config.model, parameters, test, { threads: 1 });
+    const { kind: _, ...expected } = await evaluate({ config: config.model, parameters }, test, { threads: 1 });
     expect((await run(name)).json).toMatchObject({ measure, ...expected });
   }
   const { json } = await run("latents", "--conditions", "none");

@@ -7,10 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { datasetFromArrays } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
 import { thumbnailOf } from "../data/thumbnails.ts";
-import { encodeImages, reconstructImages } from "../encode.ts";
 import { createEngine } from "../exact/engine.ts";
+import { decode as decodeCodes, encode as encodeImages } from "../measure/encode.ts";
 import { randomParameters } from "../models/families.test-support.ts";
-import { modelParameters, pixelcnnOf } from "../models/families.ts";
+import { modelParameters } from "../models/families.ts";
+import { pixelcnnOf } from "../models/model.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
 import type { Parameters } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
@@ -99,14 +100,13 @@ function codesOf(name: string, ...pictures: number[]): Promise<Float32Array> {
     { name: "pictures", split: "all", classes: null, ...SHAPE },
     Uint8Array.from(pictures.flatMap((i) => [...levelsOf(i)])),
   );
-  return encodeImages(config.model, parameters, data, { threads: 1 });
+  return encodeImages({ config: config.model, parameters }, data, { threads: 1 });
 }
 
 /** Greys of `count` samples of a seed under one condition, by the library. */
 async function samplesOf(name: string, condition: Float32Array, count: number, seed = 1, guidance = 0): Promise<number[][]> {
   const { config, parameters } = models[name]!;
-  const found = pixelcnnOf(config.model, parameters);
-  const engine = createEngine({ config: found.model, parameters: found.parameters });
+  const engine = createEngine(pixelcnnOf({ config: config.model, parameters }));
   const { pixels } = await engine.sample({ count, seed, guidance, height: 6, width: 8, conditions: condition });
   return Array.from({ length: count }, (_, i) => greys(pixels.subarray(i * SIZE, (i + 1) * SIZE)));
 }
@@ -114,7 +114,7 @@ async function samplesOf(name: string, condition: Float32Array, count: number, s
 /** Greys of reconstructions by a deconvolution, by the library. */
 async function blurredOf(codes: Float32Array): Promise<{ levels: Float32Array; greys: number[][] }> {
   const { config, parameters } = models.blurred!;
-  const levels = await reconstructImages(config.model, parameters, codes, { threads: 1 });
+  const levels = await decodeCodes({ config: config.model, parameters }, codes, { threads: 1 });
   const all = Array.from(levels, (v) => Math.round(85 * v));
   return { levels, greys: Array.from({ length: codes.length / 2 }, (_, i) => all.slice(i * SIZE, (i + 1) * SIZE)) };
 }

@@ -7,8 +7,8 @@
 import { parseArgs as parseTokens, stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type ParsedArgs, parseArgs, renderUsage } from "citty";
 import { type ErrorKind, fail, PixelcnnError } from "../errors.ts";
-import { didYouMean } from "./nearest.ts";
-import { numberOption } from "./number-option.ts";
+import { didYouMean } from "../nearest.ts";
+import { numberOption } from "./options/number-option.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
 export interface CommandContext {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { duration, openTerminal, rounded, shellWord } from "./terminal.ts";
+import { duration, rounded, shellWord } from "../words.ts";
+import { openTerminal } from "./terminal.ts";
 
 function screen(isTTY: boolean) {
   const written: string[] = [];

@@ -6,12 +6,12 @@ import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeNpy } from "../data/npy.ts";
 import { randomFrom } from "../random.ts";
-import { readRunConfig } from "../train/checkpoint.ts";
+import { draftRun } from "../runs/draft.ts";
+import { readRunConfig } from "../runs/run-folder.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { scratchFolder } from "./command-line.test-support.ts";
-import { draftRun } from "./run-config.ts";
+import train from "./commands/train.ts";
 import { ENCODER, modelAt, NETWORK, PATTERNS, patternFolder, writePng } from "./small-models.test-support.ts";
-import train from "./train.ts";
 
 const scratch = scratchFolder("train-conditions");
 const at = (...parts: string[]): string => join(scratch, ...parts);

@@ -4,12 +4,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { PixelcnnError } from "../errors.ts";
 import type { ExactModel } from "../exact/plan.ts";
-import type { GatedConfig, PixelcnnInput } from "../models/config.ts";
+import type { GatedConfig, PixelcnnConfig, PixelcnnInput } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { resolvePixelcnn } from "../models/schema.ts";
 import { initialise } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
-import { loadModel } from "../train/checkpoint.ts";
+import { openModel } from "../runs/open-model.ts";
 import { type CodecImage, decodeArchive, decodeGroups, encodeImages, encodeSingle } from "./codec.ts";
 import { openPxc, readGroup } from "./container.ts";
 import { hex, modelDigest } from "./digest.ts";
@@ -25,12 +25,20 @@ interface Shape {
   readonly condition?: Condition;
 }
 
-function modelOf({ channels = 1, levels = 2, height = 5, condition }: Shape = {}) {
-  const config = resolvePixelcnn({
-    ...{ height, width: 7, channels, levels, features: 4 * channels, depth: 3, firstKernel: 5, skip: 4 * channels },
-    ...{ head: { features: 4 * channels }, dilations: [1, 2] },
-    ...(condition === undefined ? {} : { condition }),
-  });
+/** The fields that the families share. */
+const sizesOf = ({ channels = 1, levels = 2, height = 5, condition }: Shape) => ({
+  ...{ height, width: 7, channels, levels, features: 4 * channels, depth: 3, firstKernel: 5, dilations: [1, 2] },
+  head: { features: 4 * channels },
+  ...(condition === undefined ? {} : { condition }),
+});
+
+/** A small Gated PixelCNN. */
+const modelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ ...sizesOf(shape), skip: 4 * (shape.channels ?? 1) }));
+
+/** A plain PixelCNN of the same sizes. */
+const plainModelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ family: "pixelcnn" as const, ...sizesOf(shape) }));
+
+function withWeights<C extends PixelcnnConfig>(config: C) {
   const specs = pixelcnnParameters(config).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.3) }));
   return { config, parameters: initialise(specs, randomFrom(3)) };
 }
@@ -57,15 +65,20 @@ async function drawn({ engine }: EnginePredictor, sizes: readonly (readonly [num
 
 const pixelsOf = (images: readonly CodecImage[]): number[][] => images.map(({ pixels }) => [...pixels]);
 
-describe.each([
-  ["binary", {}],
-  ["grey", { levels: 256 }],
-  ["colour", { channels: 3, levels: 8 }],
-  ["colour and alpha", { channels: 4, levels: 3 }],
-  ["with a condition", { levels: 4, condition: { kind: "vector", size: 3 } }],
-] as const)("a %s model", (_name, shape) => {
+const vector = { kind: "vector", size: 3 } as const;
+
+describe.each<[string, ExactModel<PixelcnnConfig>]>([
+  ["binary", modelOf()],
+  ["grey", modelOf({ levels: 256 })],
+  ["colour", modelOf({ channels: 3, levels: 8 })],
+  ["colour and alpha", modelOf({ channels: 4, levels: 3 })],
+  ["conditioned", modelOf({ levels: 4, condition: vector })],
+  ["plain binary", plainModelOf()],
+  ["plain grey", plainModelOf({ levels: 256 })],
+  ["plain colour, conditioned", plainModelOf({ channels: 3, levels: 8, condition: vector })],
+])("a %s model", (_name, model) => {
   test("gives back images of any size, in groups of 1, 3 and 64, and alone", async () => {
-    const predictor = await predictorOf(modelOf(shape));
+    const predictor = await predictorOf(model);
     const images = (
       await drawn(predictor, [
         [5, 5, 7],
@@ -73,7 +86,7 @@ describe.each([
         [1, 37, 21],
         [2, 9, 4],
       ])
-    ).map((image, i) => ("condition" in shape ? { ...image, condition: i % 3 } : image));
+    ).map((image, i) => (model.config.condition === null ? image : { ...image, condition: i % 3 }));
     for (const groupSize of [1, 3, 64]) {
       const bytes = await encodeImages(predictor, images, { groupSize });
       expect(pixelsOf(await decodeArchive(predictor, bytes))).toEqual(pixelsOf(images));
@@ -85,7 +98,7 @@ describe.each([
   });
 
   test("needs the bits that the engine says, and at most 4 more a group", async () => {
-    const predictor = await predictorOf(modelOf(shape));
+    const predictor = await predictorOf(model);
     const images = await drawn(predictor, [[40, 6, 9]]);
     const pixels = Uint8Array.from(images.flatMap((image) => [...image.pixels]));
     const scored = await predictor.engine.score({ images: { height: 6, width: 9, pixels } });
@@ -172,12 +185,55 @@ test("the digest covers every weight and what the engine reads of the config, no
 test("the digests of models that ship stay what they are", async () => {
   const digests: Record<string, string> = {};
   for (const name of ["fashion-mnist", "mnist-binary"]) {
-    const { config, parameters } = await loadModel(fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
-    digests[name] = hex((await predictorOf({ config: config.model as GatedConfig, parameters })).digest);
+    const { config, parameters } = await openModel(fileURLToPath(new URL(`../../models/${name}`, import.meta.url)));
+    digests[name] = hex((await predictorOf({ config: config as GatedConfig, parameters })).digest);
   }
   expect(digests).toEqual({
     "fashion-mnist": "af7346f359617f9276b2b800a690dd8fb26f773aed68ed5bead804e73f1ac1c4",
     "mnist-binary": "5e4c16cc190df48ff9d28f48d69e03a2d6680780d0a1c66913ba9859cc2867aa",
+  });
+});
+
+describe("the digest of a plain PixelCNN", () => {
+  const digestOf = async (model: ExactModel): Promise<string> => hex((await predictorOf(model)).digest);
+
+  test("names the family, and holds the fields that it has and no others", async () => {
+    const { config, parameters } = plainModelOf();
+    const { features, depth, firstKernel, kernels, dilations, channels, levels, head } = config;
+    const read = {
+      family: "pixelcnn",
+      features,
+      depth,
+      firstKernel,
+      kernels,
+      dilations,
+      channels,
+      levels,
+      head,
+      condition: null,
+    };
+    const digest = await digestOf({ config, parameters });
+    expect(hex(await modelDigest(read, parameters))).toBe(digest);
+    const { family: _, ...nameless } = read;
+    expect(hex(await modelDigest(nameless, parameters))).not.toBe(digest);
+    expect(await digestOf(plainModelOf({ height: 28 }))).toBe(digest);
+    expect(await digestOf(plainModelOf({ levels: 3 }))).not.toBe(digest);
+    expect(await digestOf(modelOf())).not.toBe(digest);
+  });
+
+  test("stays what it is", async () => {
+    // Bounds of their own: how a model's first values are drawn may be tuned.
+    const even = ({ config }: ExactModel<PixelcnnConfig>): ExactModel => {
+      const specs = pixelcnnParameters(config).map((spec) => ({ ...spec, bound: 0.3 }));
+      return { config, parameters: initialise(specs, randomFrom(3)) };
+    };
+    expect({
+      binary: await digestOf(even(plainModelOf())),
+      "colour, conditioned": await digestOf(even(plainModelOf({ channels: 3, levels: 8, condition: vector }))),
+    }).toEqual({
+      binary: "bc5b043b052df44b44887be2f9945cac1864b743dbb85bdc149eaca2ad3f7a2a",
+      "colour, conditioned": "6d9dbaf92b1d2bd7be113b97553508f6de36c66f11772aa04d660748a14f2ecb",
+    });
   });
 });
 

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../../test/data/temporary-folder.ts";
+import { encodePng } from "../pictures/png.ts";
 import { cutEmoji, type EmojiSources, familyOf, listEmoji, makeEmojiAtlas } from "./emoji.ts";
 import { openData } from "./open.ts";
 import type { Picture } from "./picture.ts";
-import { encodePng } from "./png.ts";
 
 /** Columns x rows of emoji as the sheet has them: each of one colour, invisible at its corners, in a border of red that must not be seen. */
 function sheetOf(columns: number, rows: number): Picture {

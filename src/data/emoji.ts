@@ -7,10 +7,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../errors.ts";
+import { decodePng, encodePng } from "../pictures/png.ts";
 import { randomFrom } from "../random.ts";
 import type { Package } from "./npm-package.ts";
 import type { Picture } from "./picture.ts";
-import { decodePng, encodePng } from "./png.ts";
 
 const SHEET = "img/twitter/sheets/32.png";
 

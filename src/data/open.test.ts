@@ -2,7 +2,8 @@ import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { checkDataset } from "../../test/data/check-dataset.ts";
 import { temporaryFolder } from "../../test/data/temporary-folder.ts";
-import { type DataOptions, openData, openSplits, parseDataOptions } from "./open.ts";
+import { openData, openSplits } from "./open.ts";
+import { type DataOptions, parseDataOptions } from "./options.ts";
 
 const { path, write } = temporaryFolder();
 for (let i = 0; i < 20; i++) {

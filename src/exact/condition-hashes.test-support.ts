@@ -4,7 +4,7 @@
  */
 
 import { createEngine, type EngineOptions } from "./engine.ts";
-import { configOf, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
+import { configOf, plainConfigOf, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const SIZE = { height: 6, width: 9 };
 const mapOf = (height: number, width: number, channels: number) => ({
@@ -12,6 +12,7 @@ const mapOf = (height: number, width: number, channels: number) => ({
   condition: { kind: "map", height, width, channels, features: 6 },
 });
 const grey = { levels: 2, features: 16, skip: 16, depth: 4, dilations: [1, 2] };
+const plainGrey = { levels: 2, features: 16, depth: 4, dilations: [1, 2] };
 
 const models = {
   classes: randomModel(configOf({ ...grey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 11),
@@ -23,6 +24,10 @@ const models = {
     configOf({ ...grey, ...SIZE, condition: { kind: "vector", size: 5, features: 6, scale: 1.5 } }),
     16,
   ),
+  "plain, classes": randomModel(plainConfigOf({ ...plainGrey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 17),
+  "plain, colour, vector": randomModel(plainConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 18),
+  "plain, map of a quarter": randomModel(plainConfigOf({ ...plainGrey, ...mapOf(2, 3, 2) }), 19),
+  "plain, colour, map of the image's size": randomModel(plainConfigOf({ channels: 3, levels: 8, ...mapOf(6, 9, 2) }), 20),
 };
 
 export const conditionGolden = {
@@ -44,6 +49,19 @@ export const conditionGolden = {
   "vector through m(h): samples": "91ecfcc190f26e443154513c10e12ddbd5dee3c2c1d2b93269409685fb75b6eb",
   "vector through m(h): guided samples": "0bc92a36da263ef98d2f8b387869822a00dea001d0add08f9788402f3052c276",
   "vector through m(h): intervals of known images": "cd549e0531168277efa192d012c9e30ddf6b6381b03cb1764e37c19465629ffb",
+  "plain, classes: samples": "f25ddc2e34c9131e6753a6625502513921ae6da5cd50cfb7769538ab6779a97b",
+  "plain, classes: guided samples": "e218fd4d4c55e035f9a288bb5365604d55bffbd798cbfd14e91ca4befbd6d38f",
+  "plain, classes: intervals of known images": "cd6b6e17e7dec8209546eaf97d2af18c8322382326559328f3fa6518974c0d31",
+  "plain, colour, vector: samples": "9730b038b3a924d201cb7f288c1005ea3fcbae47398c0ac2df704fb76755fa45",
+  "plain, colour, vector: guided samples": "611b2c789be85955d49abcc566e7c00a10f05c20372f0ff808044643a2ade9a0",
+  "plain, colour, vector: intervals of known images": "26c432a159c17dd7276c4beafa387d6fae0a6e0cfa16657dc50cf188209282a3",
+  "plain, map of a quarter: samples": "f48869aad35c5c398302b3d76c6909ae8c0181d109e05944c515fd8b1d4fb22b",
+  "plain, map of a quarter: guided samples": "4a99666de29dbbd8e9ff97f3c4dbe7f1470e55099ffaec791905a5bdb74f9cb3",
+  "plain, map of a quarter: intervals of known images": "56f4588acecae59d1449901d165a508e1aceb1604618d2a009e09be00d1d9ac0",
+  "plain, colour, map of the image's size: samples": "9789d7080947de0108e083cba31bdafed10d6ca3c2669037bb8fd1a5a657ef86",
+  "plain, colour, map of the image's size: guided samples": "4702c954ae0493d7f2bbe0cefdf6ef0096158a0316d42c9849996bafe427f345",
+  "plain, colour, map of the image's size: intervals of known images":
+    "8c0ed82d7600773e3233e9b4da28bf398b9bd6528460a84c6f56e315659d6a04",
 };
 
 export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {

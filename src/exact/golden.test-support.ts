@@ -8,4 +8,8 @@ export const golden = {
   "grey: tables of 8 images": "ba7842bd197e9c1f74d1565ef1253b1d5ec261670d83d58a3f39b41c6aedf483",
   "colour: 64 samples of seed 1": "5e2b7346355197d77c4e5b069e02de1c2634580058539b5c75a4673ddfddb4f4",
   "colour: tables of 8 images": "9c39dd67f0073495e7266791be834bb8f30f4bbf3f3f1afe8d2988ac2c4ce6e8",
+  "plain, grey: 64 samples of seed 1": "31ffcbc3fa139feb163ec6392834bd2b6afd6b51bea00b692a05e37813d2eb22",
+  "plain, grey: tables of 8 images": "7ec31f00c67429dd8665e10f55a18004f5b645e13a15dc9020d8491ac5da540e",
+  "plain, colour: 64 samples of seed 1": "e3c5734eb493a1c5fdeb25f6a079a59256dc885b8626166a92269202c508490b",
+  "plain, colour: tables of 8 images": "daf76a346aac57e4f00459b5638f4e67ab1d3ce61fda9f7b6050f34923eece78",
 };

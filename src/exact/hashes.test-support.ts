@@ -1,10 +1,10 @@
 /**
- * For tests: hashes of samples and of whole tables of frequencies of two fixed random models, for any way of running the engine, in
- * Node and in browsers.
+ * For tests: hashes of samples and of whole tables of frequencies of fixed random models of each family, for any way of running the
+ * engine, in Node and in browsers.
  */
 
 import { type Condition, createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
-import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
+import { configOf, plainConfigOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
 const models = {
   grey: randomModel(
@@ -20,6 +20,18 @@ const models = {
     1,
   ),
   colour: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 3 } }), 2),
+  "plain, grey": randomModel(
+    plainConfigOf({
+      levels: 2,
+      features: 16,
+      depth: 4,
+      firstKernel: 7,
+      dilations: [1, 2, 4],
+      head: { kind: "categorical", features: 24 },
+    }),
+    3,
+  ),
+  "plain, colour": randomModel(plainConfigOf({ channels: 3, levels: 256 }), 4),
 };
 
 export async function hashes(options: EngineOptions = {}): Promise<Record<string, string>> {

@@ -4,7 +4,7 @@
  * equal the engine to the bit.
  */
 
-import { type GatedConfig, layersOf, type PixelcnnConfig } from "../models/config.ts";
+import { type GatedConfig, layersOf, type PixelcnnConfig, type PlainConfig } from "../models/config.ts";
 import { checkPixelcnn, pixelcnnParameters } from "../models/networks.ts";
 import { randomFrom } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -28,6 +28,18 @@ export function configOf(changes: Loose = {}): GatedConfig {
     condition: null,
     ...changes,
   } as GatedConfig;
+}
+
+/** A small plain PixelCNN, not checked either. */
+export function plainConfigOf(changes: Loose<PlainConfig> = {}): PlainConfig {
+  const base = { channels: 1, levels: 4, features: 6, depth: 3, firstKernel: 5, kernels: [3], dilations: [1] };
+  return {
+    family: "pixelcnn",
+    ...base,
+    head: { kind: "categorical", features: 6 },
+    condition: null,
+    ...changes,
+  } as PlainConfig;
 }
 
 /**
@@ -122,10 +134,10 @@ export const float32: Arithmetic = { round: Math.fround, gate: gate32 };
 type FeatureMap = number[][][];
 
 /** m(h) of docs/conditioning.md, from the D numbers of a map: M numbers for each pixel. */
-function naiveMap(
-  { config, parameters }: { config: GatedConfig; parameters: Map<string, Tensor> },
+export function naiveMap(
+  { config, parameters }: { config: Pick<PixelcnnConfig, "condition">; parameters: ReadonlyMap<string, Tensor> },
   numbers: ArrayLike<number>,
-  { round }: Arithmetic,
+  { round }: Pick<Arithmetic, "round">,
 ): FeatureMap {
   // A vector is a map of one place.
   const { condition } = config;

@@ -5,6 +5,7 @@
  */
 
 import { type ErrorKind, PixelcnnError } from "../errors.ts";
+import { nodeModule } from "../platform.ts";
 import type { KernelName } from "./descriptions.ts";
 import type { Plan } from "./plan.ts";
 import { type DriveOptions, interrupted, type Task, type TaskResult, type TaskRow } from "./tasks.ts";
@@ -29,11 +30,8 @@ export interface Thread<To = ToWorker, From = FromWorker> {
   end(): Promise<void>;
 }
 
-/** Node's worker_threads; undefined in browsers. Not an import, so that bundlers for browsers see nothing of Node. */
-export function nodeThreads(): typeof import("node:worker_threads") | undefined {
-  const { process } = globalThis as { process?: NodeJS.Process };
-  return process?.versions?.node === undefined ? undefined : process.getBuiltinModule("node:worker_threads");
-}
+/** Node's worker_threads; undefined in browsers. */
+export const nodeThreads = (): typeof import("node:worker_threads") | undefined => nodeModule("node:worker_threads");
 
 /** Starts worker.ts (or, in a compiled package, worker.js). */
 export function startThread(): Thread {

@@ -198,17 +198,9 @@ export const familyName = (config: ModelConfig): string => familyOf(config).titl
 /** Which part of a model gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder; null where there is none. */
 export const pixelcnnIn = (config: ModelConfig): PixelcnnConfig | null => familyOf(config).pixelcnn(config);
 
-/** That PixelCNN with its parameters; `name` is what an error calls the model. */
-export function pixelcnnOf(
-  model: ModelConfig,
-  parameters: Parameters,
-  name = "the model",
-): { model: PixelcnnConfig; parameters: Parameters } {
-  const found =
-    pixelcnnIn(model) ??
-    fail("model", `expected a model that gives the probability of an image but ${name} is ${familyName(model)}`);
-  return { model: found, parameters: familyOf(model).pixelcnnParameters(model, parameters) };
-}
+/** That PixelCNN's parameters out of the model's. */
+export const pixelcnnParametersOf = (config: ModelConfig, parameters: Parameters): Parameters =>
+  familyOf(config).pixelcnnParameters(config, parameters);
 
 /** What a model's encoder makes of an image: latents of an auto-encoder, the embedding of an embedder; null without an encoder. */
 export const codesKind = (config: ModelConfig): "latents" | "embedding" | null => familyOf(config).codes?.kind ?? null;

@@ -1,7 +1,7 @@
-/** The Gated PixelCNN of docs/model.md: its numbers, its probabilities, its condition, its first values. */
+/** The Gated PixelCNN of docs/model.md: its numbers, its parameters; the laws that every family keeps are in family-laws.test.ts. */
 
 import { describe, expect, test } from "vitest";
-import { countOf, initialise, type Parameters } from "../network/parameters.ts";
+import { countOf } from "../network/parameters.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { printGraph } from "../onnx/print.ts";
 import { randomFrom } from "../random.ts";
@@ -10,15 +10,7 @@ import type { GatedConfig } from "./config.ts";
 import { pixelcnnLogProbability, pixelcnnOutputs } from "./log-probability.ts";
 import { naiveLogits, naiveLogProbability } from "./naive.test-support.ts";
 import { pixelcnnParameters } from "./networks.ts";
-import {
-  allImages,
-  configOf,
-  openModel,
-  type RandomModel,
-  randomModel,
-  randomPixels,
-  runModel,
-} from "./random-model.test-support.ts";
+import { configOf, openModel, randomModel, randomPixels, runModel } from "./random-model.test-support.ts";
 
 const vector = { kind: "vector", size: 3 } as const;
 const colour = { channels: 3, skip: 12, head: { features: 18 } };
@@ -99,115 +91,18 @@ describe.each(CONFIGS)("%s", (_, config) => {
   });
 });
 
-describe("probabilities of all images sum to 1", () => {
-  const binary = { height: 2, width: 2, levels: 2 };
-  const rgb = { ...colour, height: 1, width: 2, levels: 3 };
-  const CASES: [string, GatedConfig, number[][]][] = [
-    ["2x2 binary", configOf(binary), [[]]],
-    ["2x2 binary, no skip, dilated", configOf({ ...binary, skip: 0, dilations: [2] }), [[]]],
-    ["1x2 colour of 3 levels", configOf(rgb), [[]]],
-    ["2x2 binary with a condition", configOf({ ...binary, condition: vector }), [H, [0, 0, 0], [1, 0, 0], [-5, 9, 2]]],
-    ["1x2 colour of 3 levels with a condition", configOf({ ...rgb, condition: vector }), [H, [0, 0, 1]]],
-  ];
-  test.each(CASES)("%s", async (_, config, conditions) => {
-    const images = allImages(config);
-    const batch = config.levels ** (config.height * config.width * config.channels);
-    const model = randomModel(config, 8);
-    for (const h of conditions) {
-      const all = Array.from({ length: batch }, () => h).flat();
-      const wide = await runModel(model, "logProbability", images, { batch, h: all });
-      // float64: one rounding an image. And they differ, or the sum would say little.
-      expect(Math.abs(wide.reduce((sum, logP) => sum + Math.exp(logP), 0) - 1)).toBeLessThan(1e-12);
-      expect(Math.max(...wide) - Math.min(...wide)).toBeGreaterThan(0.5);
-      const narrow = await runModel(model, "logProbability", images, { batch, h: all, dtype: "float32" });
-      expect(Math.abs(narrow.reduce((sum, logP) => sum + Math.exp(logP), 0) - 1)).toBeLessThan(1e-6);
-    }
-  });
-});
-
-describe("a fresh model gives every level the same probability", () => {
-  const fresh = (config: GatedConfig): { config: GatedConfig; parameters: Parameters } => ({
-    config,
-    parameters: initialise(pixelcnnParameters(config), randomFrom(3)),
-  });
-  test("256 levels: exactly 8 bits a sub-pixel", async () => {
-    const config = configOf({ ...colour, levels: 256 });
-    const [logP] = await runModel(fresh(config), "logProbability", randomPixels(config));
-    expect(-logP! / Math.LN2 / (5 * 7 * 3)).toBeCloseTo(8, 12);
-  });
-  test("binary 28x28: 543.427 nats", async () => {
-    const config = configOf({ height: 28, width: 28, levels: 2 });
-    for (const dtype of ["float64", "float32"] as const) {
-      const [logP] = await runModel(fresh(config), "logProbability", randomPixels(config), { dtype });
-      expect(-logP!).toBeCloseTo(543.427, 3);
-    }
-  });
-});
-
-describe("the condition h", () => {
+test("a condition is asked for exactly when the config has one", () => {
   const config = configOf({ ...colour, levels: 3, condition: vector });
-  const pixels = randomPixels(config);
-  const names = pixelcnnParameters(config).map((spec) => spec.name);
-  const conditions = names.filter((name) => /\.V_[fg]$/.test(name));
-  /** The model with all V zero, save those named. */
-  const withOnly = (...kept: string[]): RandomModel => {
-    const { parameters } = randomModel(config, 4);
-    for (const name of conditions) if (!kept.includes(name)) parameters.get(name)!.data.fill(0);
-    return { config, parameters };
-  };
-  const outputs = (model: RandomModel, h: readonly number[]): Promise<number[]> => runModel(model, "logits", pixels, { h });
-
-  test("there is a V in every layer, stack and gate", () => {
-    expect(conditions).toHaveLength(config.depth * 2 * 2);
-  });
-  test.each(conditions)("changes the outputs through %s alone", async (name) => {
-    const model = withOnly(name);
-    expect(await outputs(model, H)).not.toEqual(await outputs(model, [0.8, -1.3, 0.5]));
-    // Each of its numbers matters.
-    const base = await outputs(model, [0, 0, 0]);
-    for (const i of [0, 1, 2]) expect(await outputs(model, [0, 0, 0].with(i, 1))).not.toEqual(base);
-  });
-  test("changes nothing when every V is zero", async () => {
-    const model = withOnly();
-    expect(await outputs(model, H)).toEqual(await outputs(model, [0, 0, 0]));
-    expect(await outputs(model, H)).toEqual(await outputs(model, [9, -9, 9]));
-  });
-  test("as a one-hot class is a bias of that class in every layer", async () => {
-    const { parameters } = randomModel(config, 4);
-    for (const k of [0, 1, 2]) {
-      const biased = new Map(parameters);
-      for (const name of conditions) {
-        const b = name.replace("V_", "b_");
-        const { shape, data } = biased.get(b)!;
-        biased.set(
-          b,
-          tensor(
-            "float32",
-            shape,
-            data.map((v, o) => v + parameters.get(name)!.data[k * config.features + o]!),
-          ),
-        );
-        biased.delete(name);
-      }
-      const classless = { config: { ...config, condition: null }, parameters: biased };
-      const found = await runModel(classless, "logits", pixels);
-      const expected = await outputs({ config, parameters }, [0, 0, 0].with(k, 1));
-      // The sums are rounded to float32 when they become parameters again.
-      for (const [i, v] of found.entries()) expect(Math.abs(v - expected[i]!)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
-    }
-  });
-  test("is asked for exactly when the config has one", () => {
-    const graph = new Graph();
-    const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
-    const h = graph.input("h", "float32", [1, 3]);
-    const lookup = () => h;
-    expect(() => pixelcnnOutputs(config, lookup, { pixels })).toThrow(
-      "expected a condition of 3 numbers an image but received none",
-    );
-    expect(() => pixelcnnOutputs({ ...config, condition: null }, lookup, { pixels, condition: h })).toThrow(
-      "expected no condition for an unconditional model but received one",
-    );
-  });
+  const graph = new Graph();
+  const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
+  const h = graph.input("h", "float32", [1, 3]);
+  const lookup = () => h;
+  expect(() => pixelcnnOutputs(config, lookup, { pixels })).toThrow(
+    "expected a condition of 3 numbers an image but received none",
+  );
+  expect(() => pixelcnnOutputs({ ...config, condition: null }, lookup, { pixels, condition: h })).toThrow(
+    "expected no condition for an unconditional model but received one",
+  );
 });
 
 describe("parameters", () => {

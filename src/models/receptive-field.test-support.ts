@@ -1,6 +1,6 @@
-/** For tests: which sub-pixels each sub-pixel may see, as sets, from the tap lists of docs/model.md alone. */
+/** For tests: which sub-pixels each sub-pixel may see, as sets, from the tap lists of the papers alone. */
 
-import type { GatedConfig } from "./config.ts";
+import type { GatedConfig, PlainConfig } from "./config.ts";
 
 type Reach = Set<number>;
 
@@ -51,4 +51,36 @@ export function receptiveField(config: GatedConfig): Reach[] {
   // The head: groups <= c twice over.
   const read = config.skip > 0 ? skip : h;
   return positions.flatMap((at) => groups.map((c) => union(...read[at]!.slice(0, c + 1))));
+}
+
+/** The same of the plain PixelCNN: a convolution of mask A over the image, then residual blocks around one of mask B. */
+export function plainReceptiveField(config: PlainConfig): Reach[] {
+  const { height: H, width: W, channels: C, depth: L, firstKernel, kernels, dilations } = config;
+  const groups = Array.from({ length: C }, (_, c) => c);
+  const everywhere = (at: (i: number, j: number, c: number) => Reach): Reach[][] =>
+    Array.from({ length: H * W }, (_, p) => groups.map((c) => at(Math.floor(p / W), p % W, c)));
+  const union = (sets: readonly Reach[]): Reach => new Set(sets.flatMap((set) => [...set]));
+  /** A 1x1 of mask B: groups up to and with the own one. */
+  const upTo = (map: Reach[][]): Reach[][] => map.map((own) => groups.map((c) => union(own.slice(0, c + 1))));
+  /** n x n taps, d apart: all groups of the rows above and the left; of the pixel itself groups < c (A) or <= c (B). */
+  const masked = (map: Reach[][], n: number, d: number, mask: "A" | "B"): Reach[][] =>
+    everywhere((i, j, c) => {
+      const seen: Reach[] = map[i * W + j]!.slice(0, mask === "A" ? c : c + 1);
+      for (let down = -(n - 1) / 2; down <= 0; down++)
+        for (let right = -(n - 1) / 2; right <= (n - 1) / 2; right++) {
+          const [row, column] = [i + down * d, j + right * d];
+          if ((down < 0 || right < 0) && row >= 0 && column >= 0 && column < W) seen.push(...map[row * W + column]!);
+        }
+      return union(seen);
+    });
+
+  const image = everywhere((i, j, c) => new Set([(i * W + j) * C + c]));
+  let x = masked(image, firstKernel, 1, "A");
+  for (let l = 2; l <= L; l++) {
+    const [n, d] = [kernels[(l - 2) % kernels.length]!, dilations[(l - 2) % dilations.length]!];
+    const block = upTo(masked(upTo(x), n, d, "B"));
+    x = x.map((own, p) => groups.map((c) => union([own[c]!, block[p]![c]!])));
+  }
+  // The head: groups <= c twice over.
+  return upTo(upTo(x)).flat();
 }

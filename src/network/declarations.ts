@@ -3,7 +3,16 @@
 import { fail } from "../errors.ts";
 import { sizeOf } from "../tensor.ts";
 import { bias, matrix, type ParameterSpec } from "./parameters.ts";
-import { type FeatureMap, groupsSeen, type Network, type Term, type Weights, widthOf } from "./steps.ts";
+import {
+  type FeatureMap,
+  featuresBefore,
+  groupsSeen,
+  type Network,
+  type Read,
+  type Term,
+  type Weights,
+  widthOf,
+} from "./steps.ts";
 
 /** A parameter's name for one group: `{c}` is its number. */
 export const nameFor = (name: string, group: number): string => name.replace("{c}", String(group));
@@ -43,14 +52,26 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   const { by } = term;
   const { name, axes = [], gain } = by;
   const parts = out.parts.length > 0 ? out.parts : [null];
-  const each = (make: (suffix: string) => readonly ParameterSpec[]): Declared[] =>
-    parts.flatMap((suffix, part) => make(suffix === null ? "" : `_${suffix}`).map((spec) => ({ base: name, part, spec })));
+  const each = (make: (suffix: string, start: number) => readonly ParameterSpec[]): Declared[] =>
+    parts.flatMap((suffix, part) =>
+      make(suffix === null ? "" : `_${suffix}`, by.start?.[suffix ?? ""] ?? 0).map((spec) => ({ base: name, part, spec })),
+    );
   /** In the flat vector parts lie side by side. */
   const joined = (group = name): { joined?: string } => (out.parts.length > 0 ? { joined: group } : {});
   const { features } = out;
+  /** Parameters a group: of the features of a part that it sees, and of its own. None where it sees nothing. */
+  const eachGroup = (make: (group: string, seen: number, own: number) => ParameterSpec, read: Read): Declared[] =>
+    each((suffix) =>
+      Array.from({ length: out.groups }, (_, c) => c).flatMap((c) => {
+        const seen = featuresBefore(read.map, groupsSeen(read, read.at[0]!, c)[1]);
+        const group = nameFor(name, c);
+        const own = featuresBefore(out, c + 1) - featuresBefore(out, c);
+        return seen === 0 ? [] : [{ ...make(`${group}${suffix}`, seen, own), ...joined(group) }];
+      }),
+    );
 
   if (term.term === "bias")
-    return each((suffix) => [{ ...bias(`${name}${suffix}`, [...axes, features / sizeOf(axes)]), ...joined() }]);
+    return each((suffix, start) => [{ ...bias(`${name}${suffix}`, [...axes, features / sizeOf(axes)], start), ...joined() }]);
   if (term.term === "condition") {
     const width = condition!.width;
     return each((suffix) => [{ ...matrix(`${name}${suffix}`, [width, features], by.fan ?? width, gain), ...joined() }]);
@@ -58,8 +79,10 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   if (term.term === "position")
     return each((suffix) => [{ ...matrix(`${name}${suffix}`, [...axes, features], by.fan ?? 1, gain), ...joined() }]);
   if (term.term === "embed") {
+    const fan = by.fan ?? term.at.length * channels;
+    if (isGrouped(by)) return eachGroup((group, seen, own) => matrix(group, [seen, levels, own], fan, gain), term);
     const shape = [term.at.length, channels, levels, features];
-    return each((suffix) => [{ ...matrix(`${name}${suffix}`, shape, by.fan ?? term.at.length * channels, gain), ...joined() }]);
+    return each((suffix) => [{ ...matrix(`${name}${suffix}`, shape, fan, gain), ...joined() }]);
   }
 
   const { map, at } = term;
@@ -69,11 +92,5 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   const fan = by.fan ?? at.length * inputs;
   if (!isGrouped(by))
     return each((suffix) => [{ ...matrix(`${name}${suffix}`, [...axes, inputs, features], fan, gain), ...joined() }]);
-  return each((suffix) =>
-    Array.from({ length: out.groups }, (_, c) => c).flatMap((c) => {
-      const seen = (groupsSeen(term, at[0]!, c)[1] * inputs) / map.groups;
-      const group = nameFor(name, c);
-      return seen === 0 ? [] : [{ ...matrix(`${group}${suffix}`, [seen, features / out.groups], fan, gain), ...joined(group) }];
-    }),
-  );
+  return eachGroup((group, seen, own) => matrix(group, [seen * Math.max(1, map.parts.length), own], fan, gain), term);
 }

@@ -41,6 +41,7 @@ export function networkOutputs(
       "usage",
       `expected ${network.condition ? "a" : "no"} condition for this model but received ${condition ? "one" : "none"}`,
     );
+  if (outputs.shares) fail("internal", "expected as many outputs of each channel: graphs do not have others yet");
   const P = height * width;
   const rows = (x: Value): Value => reshape(x, [B * P, x.shape.at(-1)!]);
   const images = (x: Value): Value => reshape(x, [B, P, x.shape.at(-1)!]);

@@ -5,7 +5,16 @@
 
 import type { Tensor } from "../tensor.ts";
 import { nameFor } from "./declarations.ts";
-import { type FeatureMap, groupsSeen, type Network, type Offset, type Step, type Term } from "./steps.ts";
+import {
+  type FeatureMap,
+  featuresBefore,
+  groupsSeen,
+  type Network,
+  type Offset,
+  type Step,
+  type Term,
+  widthOf,
+} from "./steps.ts";
 
 export interface Arithmetic {
   readonly round: (x: number) => number;
@@ -32,7 +41,7 @@ export interface NaiveImage {
   readonly condition?: ((i: number, j: number) => readonly number[]) | null;
 }
 
-/** Outputs of every sub-pixel of one image, in order of rows, columns, channels, M numbers each. */
+/** Outputs of every sub-pixel of one image, in order of rows, columns, channels, as many numbers as each has. */
 export function naiveOutputs(
   network: Network,
   parameters: ReadonlyMap<string, Tensor>,
@@ -41,28 +50,40 @@ export function naiveOutputs(
 ): number[][] {
   const { channels: C, levels: K, input, steps, outputs } = network;
   const makers = new Map<string, Step>(steps.map((step) => [step.out.name, step]));
-  const known = new Map<string, number>();
-  const cells = new Map<string, number>();
+  const known = new Map<string, number[]>();
+  const cells = new Map<string, number[]>();
   const scale = round(2 / (K - 1));
 
   /** Element [row, column] of a parameter whose leading axes are joined into rows. */
-  const weight = (name: string, row: number, column: number): number => {
+  const weightsOf = (name: string): ((row: number, column: number) => number) => {
     const { data, shape } = parameters.get(name)!;
-    return Number(data[row * shape.at(-1)! + column]);
+    const columns = shape.at(-1)!;
+    return (row, column) => Number(data[row * columns + column]);
   };
   const suffixOf = ({ parts }: FeatureMap, part: number): string => (parts.length > 0 ? `_${parts[part]}` : "");
-  const groupOf = ({ features, groups }: FeatureMap, f: number): number => Math.floor(f / (features / groups));
+  const groupOf = (map: FeatureMap, f: number): number => {
+    let c = 0;
+    while (f >= featuresBefore(map, c + 1)) c++;
+    return c;
+  };
+
+  /** The numbers of a map that were asked for. */
+  function numbersOf(maps: Map<string, number[]>, map: FeatureMap): number[] {
+    const found = maps.get(map.name);
+    if (found) return found;
+    const numbers = new Array<number>(height * width * widthOf(map));
+    maps.set(map.name, numbers);
+    return numbers;
+  }
 
   /** Feature f of a part of a map at a pixel; 0 outside the image. */
   function value(map: FeatureMap, i: number, j: number, f: number, part = 0): number {
     if (i < 0 || j < 0 || i >= height || j >= width) return 0;
-    const key = `${map.name} ${i} ${j} ${f} ${part}`;
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const computed =
+    const found = numbersOf(known, map);
+    const at = ((i * width + j) * Math.max(1, map.parts.length) + part) * map.features + f;
+    found[at] ??=
       map === input ? round(round(pixels[(i * width + j) * C + f]! * scale) - 1) : compute(makers.get(map.name)!, i, j, f, part);
-    known.set(key, computed);
-    return computed;
+    return found[at];
   }
 
   function compute(step: Step, i: number, j: number, f: number, part: number): number {
@@ -81,13 +102,13 @@ export function naiveOutputs(
   /** The memory of an LSTM cell, of parts o, f, i, g. */
   function cell(step: Extract<Step, { step: "cell" }>, i: number, j: number, f: number): number {
     if (i < 0 || j < 0 || i >= height || j >= width) return 0;
-    const key = `${step.out.name} ${i} ${j} ${f}`;
-    const found = cells.get(key);
-    if (found !== undefined) return found;
+    const found = numbersOf(cells, step.out);
+    const at = (i * width + j) * step.out.features + f;
+    if (found[at] !== undefined) return found[at];
     const gates = (p: number): number => value(step.of, i, j, f, p);
     const before = cell(step, i + step.from[0], j + step.from[1], f);
     const now = round(round(sigmoid(gates(1)) * before) + round(sigmoid(gates(2)) * tanh(gates(3))));
-    cells.set(key, now);
+    found[at] = now;
     return now;
   }
 
@@ -101,29 +122,31 @@ export function naiveOutputs(
       // A bias may have leading axes; its numbers lie in order all the same.
       if (term.term === "bias") add(Number(parameters.get(`${term.by.name}${suffix}`)!.data[f]));
       else if (term.term === "plus") add(value(term.map, i + term.at[0], j + term.at[1], f, part));
-      else if (term.term === "position") add(weight(`${term.by.name}${suffix}`, i * width + j, f));
+      else if (term.term === "position") add(weightsOf(`${term.by.name}${suffix}`)(i * term.by.axes![1]! + j, f));
       else if (term.term === "condition")
         condition?.(i, j).forEach((x, d) => {
-          add(round(x * weight(`${term.by.name}${suffix}`, d, f)));
+          add(round(x * weightsOf(`${term.by.name}${suffix}`)(d, f)));
         });
-      else for (const x of products(term, out, i, j, f, suffix)) add(x);
+      else addProducts(term, out, i, j, f, suffix, add);
     }
     return total ?? 0;
   }
 
-  function* products(
+  function addProducts(
     term: Extract<Term, { term: "read" | "embed" }>,
     out: FeatureMap,
     i: number,
     j: number,
     f: number,
     suffix: string,
-  ): Generator<number> {
+    add: (x: number) => void,
+  ): void {
     const { map, at, by } = term;
     const grouped = by.name.includes("{c}");
     const c = groupOf(out, f);
-    const name = `${nameFor(by.name, c)}${suffix}`;
-    const column = grouped ? f % (out.features / out.groups) : f;
+    if (groupsSeen(term, at[0]!, c)[1] === 0) return; // Mask A leaves the first group nothing.
+    const weight = weightsOf(`${nameFor(by.name, c)}${suffix}`);
+    const column = grouped ? f - featuresBefore(out, c) : f;
     const parts = Math.max(1, map.parts.length);
     for (const [t, offset] of at.entries()) {
       const [first, end] = groupsSeen(term, offset, c);
@@ -132,10 +155,10 @@ export function naiveOutputs(
         for (let a = first * each; a < end * each; a++) {
           if (term.term === "embed") {
             const level = levelAt(i, j, offset, a);
-            if (level !== null) yield weight(name, (t * C + a) * K + level, column);
+            if (level !== null) add(weight((t * C + a) * K + level, column));
           } else {
-            const row = grouped ? a : (t * parts + p) * map.features + a;
-            yield round(value(map, i + offset[0], j + offset[1], a, p) * weight(name, row, column));
+            const row = grouped ? p * end * each + a : (t * parts + p) * map.features + a;
+            add(round(value(map, i + offset[0], j + offset[1], a, p) * weight(row, column)));
           }
         }
     }
@@ -146,9 +169,11 @@ export function naiveOutputs(
     return y < 0 || x < 0 || y >= height || x >= width ? null : pixels[(y * width + x) * C + channel]!;
   }
 
-  const M = outputs.features / C;
   return Array.from({ length: height * width * C }, (_, s) => {
     const [p, c] = [Math.floor(s / C), s % C];
-    return Array.from({ length: M }, (_, m) => value(outputs, Math.floor(p / width), p % width, c * M + m));
+    const first = featuresBefore(outputs, c);
+    return Array.from({ length: featuresBefore(outputs, c + 1) - first }, (_, m) =>
+      value(outputs, Math.floor(p / width), p % width, first + m),
+    );
   });
 }

@@ -12,6 +12,8 @@ export interface ParameterSpec {
   readonly shape: Shape;
   /** Bound of the uniform distribution that a fresh value is drawn from, -bound .. bound; 0 starts at zero. */
   readonly bound: number;
+  /** What all of them begin at, where that is not zero. */
+  readonly start?: number;
   /** Whether weight decay applies: matrices yes, biases no. */
   readonly decays: boolean;
   /** Parameters of one such name lie side by side in the flat vector, and a graph looks them up together: the parts f and g of a gate. */
@@ -25,8 +27,8 @@ export function matrix(name: string, shape: Shape, fanIn: number, gain = 1): Par
   return { name, shape, bound: gain * Math.sqrt(3 / Math.max(1, fanIn)), decays: true };
 }
 
-export function bias(name: string, shape: Shape): ParameterSpec {
-  return { name, shape, bound: 0, decays: false };
+export function bias(name: string, shape: Shape, start = 0): ParameterSpec {
+  return { name, shape, bound: 0, decays: false, ...(start === 0 ? {} : { start }) };
 }
 
 /** Number of numbers. */
@@ -37,8 +39,8 @@ export function countOf(specs: readonly ParameterSpec[]): number {
 /** Fresh values, the same for the same generator state. */
 export function initialise(specs: readonly ParameterSpec[], random: Random): Parameters {
   return new Map(
-    specs.map(({ name, shape, bound }) => {
-      const data = new Float32Array(sizeOf(shape));
+    specs.map(({ name, shape, bound, start = 0 }) => {
+      const data = new Float32Array(sizeOf(shape)).fill(start);
       if (bound !== 0) for (let i = 0; i < data.length; i++) data[i] = (2 * random.uniform() - 1) * bound;
       return [name, tensor("float32", shape, data)];
     }),

@@ -7,7 +7,7 @@
  */
 
 import { fail } from "../errors.ts";
-import { type FeatureMap, type Network, type Offset, type Read, readOf, readsOf, type Step, type Term } from "./steps.ts";
+import { type FeatureMap, type Network, type Offset, type Read, readOf, readsOf, type Term } from "./steps.ts";
 
 export const WHEN = ["row", "pixel", "finished"] as const;
 export type When = (typeof WHEN)[number];
@@ -25,10 +25,11 @@ const later = (a: When, b: When): When => (WHEN.indexOf(a) >= WHEN.indexOf(b) ? 
 export function schedule(network: Network): Schedule {
   const { input, steps, outputs } = network;
   const when = new Map<string, When>(steps.map(({ out }) => [out.name, "row"]));
+  const at = (map: FeatureMap): When => (map === input ? "pixel" : (when.get(map.name) ?? unmade(map)));
 
   const offset = ({ map, mask }: Read, [down, right]: Offset): When => {
     if (down > 0) return fail("internal", `expected offsets of rows above but ${map.name} is read ${down} rows below`);
-    const known = map === input ? "pixel" : when.get(map.name)!;
+    const known = at(map);
     if (down < 0 || known === "row") return "row";
     if (known === "finished" || right > 0) return "finished";
     if (right < 0) return "pixel";
@@ -53,8 +54,7 @@ export function schedule(network: Network): Schedule {
 
   if (outputs.groups !== network.channels)
     fail("internal", `expected outputs in ${network.channels} groups, one a channel, but received ${outputs.groups}`);
-  const at = (map: FeatureMap): When => (map === input ? "pixel" : (when.get(map.name) ?? unmade(map)));
-  if (at(outputs) === "finished") fail("internal", `expected outputs before their pixel but ${leak(steps, at)}`);
+  if (at(outputs) === "finished") fail("internal", `expected outputs before their pixel but ${leak(network, at, offset)}`);
   for (const { out } of steps)
     if (at(out) === "pixel" && out.groups !== network.channels)
       fail("internal", `expected one group a channel for ${out.name}, which runs pixel by pixel, but received ${out.groups}`);
@@ -63,9 +63,30 @@ export function schedule(network: Network): Schedule {
 
 const unmade = (map: FeatureMap): never => fail("internal", `expected a step that makes the map ${map.name} but found none`);
 
-/** The first step that reads its own row to the end. */
-function leak(steps: readonly Step[], at: (map: FeatureMap) => When): string {
-  const step = steps.find(({ out }) => at(out) === "finished")!;
-  const names = readsOf(step).map(({ map }) => map.name);
-  return `they read ${step.out.name}, which needs the whole of its own row (of ${[...new Set(names)].join(", ")}): a leak`;
+/** The step that needs the whole of its own row, and how the outputs come to read it: the shortest way back from them. */
+function leak({ steps, outputs }: Network, at: (map: FeatureMap) => When, offset: (read: Read, at: Offset) => When): string {
+  const ways: FeatureMap[][] = [[outputs]];
+  const met = new Set([outputs.name]);
+  for (const way of ways) {
+    const [map, ...rest] = way as [FeatureMap, ...FeatureMap[]];
+    for (const read of readsOf(steps.find(({ out }) => out.name === map.name)!))
+      for (const place of read.at) {
+        if (offset(read, place) !== "finished") continue;
+        if (at(read.map) !== "finished") {
+          const through =
+            rest.length === 0 ? "" : `, and the outputs read that row by way of ${rest.map(({ name }) => name).join(", ")}`;
+          return `${map.name} reads ${read.map.name} at [${place.join(", ")}], ${MASKS[read.mask]}${through}: a leak`;
+        }
+        if (!met.has(read.map.name)) ways.push([read.map, ...way]);
+        met.add(read.map.name);
+      }
+  }
+  return "they need the whole of their own row: a leak";
 }
+
+const MASKS: Readonly<Record<Read["mask"], string>> = {
+  all: "all groups",
+  own: "the own group",
+  A: "the groups before its own",
+  B: "the groups up to its own",
+};

@@ -21,6 +21,8 @@ export interface FeatureMap {
   readonly name: string;
   /** Features of each part, of all groups together. */
   readonly features: number;
+  /** Features of each group, where groups differ: outputs alone. Default: equal shares. */
+  readonly shares?: readonly number[] | undefined;
   /** 1: one vector for the whole pixel. C: group c belongs to channel c, and may depend on the levels of the channels before it. */
   readonly groups: number;
   /** Parts that are computed side by side, such as f and g of a gate; a parameter `W` is then `W_f` and `W_g`. Empty for one part. */
@@ -36,6 +38,8 @@ export interface Weights {
   readonly fan?: number | undefined;
   /** Multiplies its first values; 0 begins at zero. Default 1. */
   readonly gain?: number | undefined;
+  /** Of a bias: the first value of each part that does not begin at zero. */
+  readonly start?: Readonly<Record<string, number>> | undefined;
 }
 
 /** What a sum adds up. Terms that can be known before their row begins come first; the order of terms is the order of the exact engine's sum. */
@@ -44,13 +48,13 @@ export type Term =
   | { readonly term: "bias"; readonly by: Weights }
   /** The model's condition, one vector an image or one a pixel, times a matrix. Begins a sum, behind the bias. */
   | { readonly term: "condition"; readonly by: Weights }
-  /** A learned map [H, W], one number a feature and pixel. Begins a sum. */
+  /** A learned map, one number a feature and pixel of an image of one size, [H, W, features]. Begins a sum. */
   | { readonly term: "position"; readonly by: Weights }
-  /** A map of the same shape, its own group alone. Begins a sum. */
+  /** A map of the same features and parts: its own group alone, or its share of a map of one group. Begins a sum. */
   | { readonly term: "plus"; readonly map: FeatureMap; readonly at: Offset }
   /** The features at each offset times a matrix. */
   | { readonly term: "read"; readonly map: FeatureMap; readonly at: readonly Offset[]; readonly mask: Mask; readonly by: Weights }
-  /** A row of a learned table for each level at each offset, [offsets, C, K, out]. */
+  /** A row of a learned table for each level of the image at each offset, [offsets, C, K, out]; a mask leaves fewer C. */
   | {
       readonly term: "embed";
       readonly map: FeatureMap;
@@ -88,8 +92,11 @@ export interface NetworkCondition {
   readonly map: readonly MapLayer[];
 }
 
-/** How outputs become unnormalised log-probabilities of the levels in the exact engine: the outputs are these themselves. */
-export type LogWeights = "outputs";
+/**
+ * How outputs become unnormalised log-probabilities of the levels in the exact engine: they are these themselves, or a
+ * discretised logistic mixture whose means move with the pixel's earlier levels.
+ */
+export type LogWeights = "outputs" | "logistic mixture";
 
 /** A name of a parameter, or names whose parts go by turns: all of f, then all of g. */
 export type Order = readonly (string | readonly string[])[];
@@ -112,11 +119,21 @@ export interface Network {
 /** Numbers of a map's vector. */
 export const widthOf = ({ features, parts }: FeatureMap): number => features * Math.max(1, parts.length);
 
+/** Features of a part that belong to the groups before group c; of all groups for c = groups. */
+export const featuresBefore = ({ features, groups, shares }: FeatureMap, c: number): number =>
+  shares ? shares.slice(0, c).reduce((sum, n) => sum + n, 0) : (c * features) / groups;
+
 /** Terms, in the words of the papers. */
 
-export const bias = (name: string, axes?: readonly number[]): Term => ({ term: "bias", by: { name, axes } });
+export const bias = (name: string, axes?: readonly number[], start?: Weights["start"]): Term => ({
+  term: "bias",
+  by: { name, axes, start },
+});
 export const condition = (name: string): Term => ({ term: "condition", by: { name } });
-export const position = (name: string): Term => ({ term: "position", by: { name, gain: 0 } });
+export const position = (name: string, { height, width }: { readonly height: number; readonly width: number }): Term => ({
+  term: "position",
+  by: { name, axes: [height, width], gain: 0 },
+});
 export const plus = (map: FeatureMap, at: Offset = [0, 0]): Term => ({ term: "plus", map, at });
 /** A convolution: all features of `map` at each offset. */
 export const taps = (map: FeatureMap, at: readonly Offset[], name: string, by: Omit<Weights, "name"> = {}): Term => ({
@@ -150,7 +167,8 @@ export const left = (count: number, dilation = 1): Offset[] =>
   Array.from({ length: count }, (_, m): Offset => [0, (m - count) * dilation]);
 
 export interface MapSpec {
-  readonly features: number;
+  /** Of all groups together; or a list, the features of each group. */
+  readonly features: number | readonly number[];
   /** Default: one group a channel. */
   readonly groups?: number;
   readonly parts?: readonly string[];
@@ -183,6 +201,11 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
   const declare: NetworkBuilder["declare"] = (name, { features, groups = channels, parts = [] }) => {
     if (names.has(name)) fail("internal", `expected a new name for a map but received ${name} twice`);
     names.add(name);
+    if (typeof features !== "number") {
+      if (features.length !== groups)
+        fail("internal", `expected the features of ${groups} groups for the map ${name} but received ${features.length} numbers`);
+      return { name, features: features.reduce((sum, n) => sum + n, 0), shares: features, groups, parts };
+    }
     if (features % groups !== 0)
       fail("internal", `expected features in ${groups} equal groups for the map ${name} but received ${features}`);
     return { name, features, groups, parts };
@@ -199,21 +222,31 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
     if (state.features !== of.features || state.groups !== of.groups)
       fail("internal", `expected ${of.features} features in ${of.groups} groups for the state ${state.name}`);
   };
+  const inParts = (of: FeatureMap, ...parts: readonly string[]): FeatureMap => {
+    if (of.parts.join() === parts.join()) return of;
+    return fail(
+      "internal",
+      `expected parts ${parts.join(", ")} for the map ${of.name} but received ${of.parts.join(", ") || "none"}`,
+    );
+  };
   return {
     input,
     declare,
     // A term that sees nothing, such as a mask A of one channel, is left out: it has no parameter.
-    sum: (name, spec, terms) =>
-      add({ step: "sum", out: declare(name, spec), terms: terms.filter((t) => !seesNothing(t, condition)) }),
+    sum(name, spec, terms) {
+      const out = declare(name, spec);
+      for (const term of terms) checkTerm(term, out, input);
+      return add({ step: "sum", out, terms: terms.filter((t) => !seesNothing(t, condition)) });
+    },
     relu: (name, of) => add({ step: "relu", out: declare(name, of), of }),
-    gate: (name, of) => add({ step: "gate", out: like(name, of), of }),
+    gate: (name, of) => add({ step: "gate", out: like(name, of), of: inParts(of, "f", "g") }),
     cell(state, of, from) {
       recurrent(state, of);
-      return add({ step: "cell", out: state, of, from });
+      return add({ step: "cell", out: state, of: inParts(of, "o", "f", "i", "g"), from });
     },
     blend(state, of, from) {
       recurrent(state, of);
-      return add({ step: "blend", out: state, of, from });
+      return add({ step: "blend", out: state, of: inParts(of, "z", "c"), from });
     },
     finish: (outputs, { logWeights = "outputs", order = [] } = {}) => ({
       ...{ channels, levels, input, steps, outputs, logWeights, condition, order },
@@ -223,7 +256,25 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
 
 function seesNothing(term: Term, condition: NetworkCondition | null): boolean {
   if (term.term === "condition") return condition === null;
-  return term.term === "read" && (term.at.length === 0 || (term.mask === "A" && term.map.groups === 1));
+  if (term.term !== "read" && term.term !== "embed") return false;
+  return term.at.length === 0 || (term.mask === "A" && term.map.groups === 1);
+}
+
+/** Refuses a term that would not do what it says. */
+function checkTerm(term: Term, out: FeatureMap, input: FeatureMap): void {
+  const read = readOf(term);
+  if (read === null) return;
+  const { map, at, mask } = read;
+  const where = `in the sum ${out.name}`;
+  if (map.shares) fail("internal", `expected no read of ${map.name} ${where}: its groups differ in size`);
+  if (mask !== "all" && map.groups !== 1 && map.groups !== out.groups)
+    fail("internal", `expected ${out.groups} groups of ${map.name} ${where} but received ${map.groups}`);
+  if (term.term === "plus" && (map.features !== out.features || map.parts.join() !== out.parts.join()))
+    fail("internal", `expected the features and parts of ${out.name} ${where} but received those of ${map.name}`);
+  if (term.term === "embed" && map !== input) fail("internal", `expected levels of the image ${where} but received ${map.name}`);
+  // Else a parameter would hold numbers that the mask hides.
+  if (mask !== "all" && mask !== "own" && map.groups > 1 && !(at.length === 1 && "by" in term && term.by.name.includes("{c}")))
+    fail("internal", `expected one offset and one matrix a group for the mask ${mask} over ${map.name} ${where}`);
 }
 
 /** What a step reads, and at which offsets. "own": elementwise, a group reads its own alone, at any offset. */

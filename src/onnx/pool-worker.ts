@@ -14,7 +14,7 @@ const failure = (error: unknown): Reply => ({
 
 try {
   const session = await openSession(workerData as Program, { threads: 1 });
-  reply({ ready: true });
+  reply({ ready: session.runtime });
   let answered: Promise<void> = Promise.resolve();
   port.on("message", (inputs: Tensors | "close") => {
     if (inputs === "close") {

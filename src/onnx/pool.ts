@@ -6,12 +6,13 @@
 
 import type { Worker } from "node:worker_threads";
 import { fail, PixelcnnError } from "../errors.ts";
+import { cores, inNode, nodeModule } from "../platform.ts";
 import type { Tensor } from "../tensor.ts";
-import { inNode, openSession, type Program, type Session, type SessionOptions, type Tensors } from "./session.ts";
+import { openSession, type Program, type RuntimeKind, type Session, type SessionOptions, type Tensors } from "./session.ts";
 
 /** What a worker sends back. */
 export type Reply =
-  | { readonly ready: true }
+  | { readonly ready: RuntimeKind }
   | { readonly outputs: Record<string, Tensor> }
   | { readonly error: string; readonly kind: PixelcnnError["kind"] };
 
@@ -21,14 +22,17 @@ export type Reply =
  */
 export async function openPool(program: Program, options: SessionOptions = {}): Promise<Session> {
   const { device = "cpu" } = options;
-  if (!inNode || device !== "cpu" || options.profile !== undefined) return openSession(program, options);
-  const { Worker } = await import("node:worker_threads");
-  const threads = options.threads ?? (await import("node:os")).availableParallelism();
+  const threading = nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
+  if (!inNode || !threading || device !== "cpu" || options.profile !== undefined) return openSession(program, options);
+  const { Worker } = threading;
+  const threads = options.threads ?? cores();
   const file = new URL(import.meta.url.endsWith(".ts") ? "./pool-worker.ts" : "./pool-worker.js", import.meta.url);
+  let runtime: RuntimeKind = "native";
   const workers = await Promise.all(
     Array.from({ length: threads }, async () => {
       const worker = new Worker(file, { workerData: program });
-      await call(worker, null);
+      const ready = await call(worker, null);
+      if ("ready" in ready) runtime = ready.ready;
       return worker;
     }),
   );
@@ -53,6 +57,7 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
   };
   return {
     device,
+    runtime,
     lanes: threads,
     async run(inputs) {
       if (ended) throw ended;

@@ -1,10 +1,12 @@
 /**
- * Runs a graph on ONNX Runtime: onnxruntime-node in Node, onnxruntime-web in a browser. The only importer of either.
+ * Runs a graph on ONNX Runtime: its native build in Node, its WebAssembly build in a browser and where the native one is missing. The only importer of
+ * either; package.json's `imports` keep the native one out of bundles for browsers.
  * Sessions copy nothing on the way in (CPU) and are silent; a device that is not there is an error that lists what is.
  */
 
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { fail, show } from "../errors.ts";
+import { inNode, warn } from "../platform.ts";
 import { type DType, type DTypes, type Shape, sameShape, type Tensor, tensor } from "../tensor.ts";
 import type { Graph } from "./graph.ts";
 import { toOnnx } from "./proto.ts";
@@ -39,6 +41,8 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 
 export interface Session {
   readonly device: Device;
+  /** What computes. */
+  readonly runtime: RuntimeKind;
   /** How many calls of `run` can go on at once to some use. */
   readonly lanes: number;
   /** Feeds every input by name; returns every output by name. Shapes and types are checked. */
@@ -49,15 +53,50 @@ export interface Session {
 interface Runtime {
   readonly InferenceSession: typeof InferenceSession;
   readonly Tensor: typeof OrtTensor;
+  readonly env?: { readonly wasm: { numThreads?: number; wasmPaths?: RuntimeOptions["wasmPaths"] } };
   listSupportedBackends?(): readonly { name: string; bundled: boolean }[];
 }
 
-export const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+/** Settings of ONNX Runtime's WebAssembly build, which browsers use, and Node where the native build is missing. */
+export interface RuntimeOptions {
+  /** Where its .wasm and .mjs files are served: a folder's URL that ends in a slash, or a URL for each. Default: where the bundler put them. */
+  readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
+  /** Threads inside an operator. More than one needs a page that is cross-origin isolated. Default: the runtime's choice. */
+  readonly threads?: number;
+}
 
-async function loadRuntime(device: Device): Promise<Runtime> {
-  if (inNode) return (await import("onnxruntime-node")) as unknown as Runtime;
-  if (device === "webgpu") return (await import("onnxruntime-web/webgpu")) as unknown as Runtime;
-  return (await import("onnxruntime-web")) as unknown as Runtime;
+let runtimeOptions: RuntimeOptions = {};
+
+/** Sets options of the runtime for this page or process, before the first session opens. */
+export function configureRuntime(options: RuntimeOptions): void {
+  runtimeOptions = { ...runtimeOptions, ...options };
+}
+
+/** Which build runs: "native" or "wasm"; of a browser's WebGPU, "wasm" too, which is what drives it. */
+export type RuntimeKind = "native" | "wasm";
+
+let missing: unknown;
+
+async function loadRuntime(device: Device): Promise<{ runtime: Runtime; kind: RuntimeKind }> {
+  if (inNode && missing === undefined) {
+    try {
+      return { runtime: (await import("#onnxruntime")) as unknown as Runtime, kind: "native" };
+    } catch (cause) {
+      missing = cause;
+      warn(
+        "onnxruntime-node is not installed here, so ONNX Runtime's WebAssembly build computes in its place, several times slower. " +
+          "To install it: npm install onnxruntime-node",
+      );
+    }
+  }
+  if (inNode && device !== "cpu")
+    return fail("device", `expected onnxruntime-node for the ${device} device but it is not installed here`, missing);
+  const module = device === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
+  const runtime = module as unknown as Runtime;
+  const { wasmPaths, threads } = runtimeOptions;
+  if (runtime.env && wasmPaths !== undefined) runtime.env.wasm.wasmPaths = wasmPaths;
+  if (runtime.env && threads !== undefined) runtime.env.wasm.numThreads = threads;
+  return { runtime, kind: "wasm" };
 }
 
 function presentDevices(runtime: Runtime): string[] {
@@ -104,8 +143,8 @@ export function compile(graph: Graph): Program {
 export async function openSession(program: Program, options: SessionOptions = {}): Promise<Session> {
   const { threads, profile } = options;
   const device = checkDevice(options.device ?? "cpu");
-  const runtime = await loadRuntime(device);
-  const provider = device === "cpu" && !inNode ? "wasm" : device;
+  const { runtime, kind } = await loadRuntime(device);
+  const provider = device === "cpu" && kind === "wasm" ? "wasm" : device;
   let session: InferenceSession;
   try {
     session = await runtime.InferenceSession.create(program.bytes, {
@@ -129,6 +168,7 @@ export async function openSession(program: Program, options: SessionOptions = {}
 
   return {
     device,
+    runtime: kind,
     lanes: 1,
     async run(values) {
       const feeds: Record<string, OrtTensor> = {};

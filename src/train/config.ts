@@ -1,7 +1,7 @@
 /** A run as data: which images, which model, how it is trained. Strict: an unknown key is an error. Saved resolved in the run's folder. */
 
 import { z } from "zod";
-import { dataOptionsSchema } from "../data/open.ts";
+import { dataOptionsSchema } from "../data/options.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { familyName, type ModelConfig, modelInputs, modelSchema, pixelcnnIn, separable } from "../models/families.ts";
 import { parseStrict } from "../models/schema.ts";

@@ -11,10 +11,11 @@ import { randomFrom } from "../random.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { SCHEDULE_SIZE, scheduleVector } from "./adam.ts";
 import { openBatches, type TrainBatch } from "./batches.ts";
-import type { RunState } from "./checkpoint.ts";
 import { type RunConfig, resolveRun } from "./config.ts";
-import { initialState, type TrainEvent, train } from "./loop.ts";
+import { type TrainEvent, train } from "./loop.ts";
 import { collect, stateOf } from "./resume.test-support.ts";
+import type { RunState } from "./state.ts";
+import { initialState } from "./state.ts";
 import { gradientGraph, stepGraph } from "./step.ts";
 import { openStepper } from "./stepper.ts";
 

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { likelihoodGraph } from "../likelihood.ts";
+import { likelihoodGraph } from "../measure/likelihood.ts";
 import { conditionNumbersOf } from "../models/condition.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { flatBlocks } from "../network/parameters.ts";

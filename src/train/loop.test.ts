@@ -11,11 +11,12 @@ import { datasetFromArrays, datasetOf } from "../data/dataset.ts";
 import { PixelcnnError } from "../errors.ts";
 import { modelParameters } from "../models/families.ts";
 import { countOf, flatten } from "../network/parameters.ts";
+import { createRun, loadState, saveCheckpoint } from "../runs/run-folder.ts";
 import { batchOrder } from "./batches.ts";
-import { createRun, loadState, saveCheckpoint } from "./checkpoint.ts";
 import { type TrainConfig, trainSchema } from "./config.ts";
-import { averageDecayAt, initialState, progressOf, rateAt, type StepEvent, type TrainEvent, train } from "./loop.ts";
+import { averageDecayAt, progressOf, rateAt, type StepEvent, type TrainEvent, train } from "./loop.ts";
 import { collect, stateOf, tinyData, tinyRun } from "./resume.test-support.ts";
+import { initialState } from "./state.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-loop-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -201,8 +202,8 @@ describe("a run", () => {
     expect(events.map((e) => e.type)).toEqual(["start", ...Array(5).fill(["step", "checkpoint"]).flat()]);
     const checkpoints = events.filter((e) => e.type === "checkpoint");
     expect(checkpoints.map((e) => [e.state.step, e.last])).toEqual([1, 2, 3, 4, 5].map((step) => [step, step === 5]));
-    for (const { state, parameters } of checkpoints)
-      expect(flatten(modelParameters(config.model), parameters)).toEqual(state.average);
+    for (const { state, model } of checkpoints)
+      expect(flatten(modelParameters(config.model), model.parameters)).toEqual(state.average);
     // Later steps do not write into an earlier checkpoint.
     expect(checkpoints[0]!.state.weights).not.toEqual(checkpoints[1]!.state.weights);
   });

@@ -7,13 +7,13 @@
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { lossUnit, modelParameters, uniformLoss } from "../models/families.ts";
-import { countOf, flatten, initialise, type Parameters, unflatten } from "../network/parameters.ts";
+import type { Model } from "../models/model.ts";
+import { countOf, unflatten } from "../network/parameters.ts";
 import type { Device } from "../onnx/session.ts";
-import { randomFrom } from "../random.ts";
 import { scheduleVector } from "./adam.ts";
 import { openBatches, type TrainBatch } from "./batches.ts";
-import type { RunState } from "./checkpoint.ts";
 import type { RunConfig, TrainConfig } from "./config.ts";
+import { initialState, type RunState } from "./state.ts";
 import { openStepper } from "./stepper.ts";
 
 export type TrainEvent =
@@ -27,7 +27,7 @@ export type TrainEvent =
     }
   | StepEvent
   /** A good moment to save, test and sample; the clock stands still while the consumer does so. `last` marks the end of the budget. */
-  | { readonly type: "checkpoint"; readonly state: RunState; readonly parameters: Parameters; readonly last: boolean };
+  | { readonly type: "checkpoint"; readonly state: RunState; readonly model: Model; readonly last: boolean };
 
 export interface StepEvent {
   readonly type: "step";
@@ -79,14 +79,6 @@ export function rateAt(train: TrainConfig, t: number, progress: number): number 
 /** Decay of the moving average at step t: young averages forget faster, so that the first weights do not linger. */
 export function averageDecayAt(train: TrainConfig, t: number): number {
   return Math.min(train.average, t / (t + 10));
-}
-
-/** A fresh run's state. */
-export function initialState(config: RunConfig): RunState {
-  const specs = modelParameters(config.model);
-  const weights = flatten(specs, initialise(specs, randomFrom(config.train.seed, 0)));
-  const zero = (): Float32Array => new Float32Array(weights.length);
-  return { step: 0, seconds: 0, weights, first: zero(), second: zero(), average: weights.slice() };
 }
 
 /** Throws when the loss says that the run is lost; `limit` is several times the nats of a uniform guess. */
@@ -153,7 +145,7 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
           yield {
             type: "checkpoint",
             state: snapshot(),
-            parameters: unflatten(specs, stepper.state().average),
+            model: { config: model, parameters: unflatten(specs, stepper.state().average) },
             last: progress >= 1,
           };
         saved = step;

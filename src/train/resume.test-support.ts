@@ -3,9 +3,10 @@
 import { pathToFileURL } from "node:url";
 import { binariseStochastically, type Dataset, datasetFromArrays } from "../data/dataset.ts";
 import { randomFrom } from "../random.ts";
-import { loadState, type RunState, readRunConfig, saveCheckpoint } from "./checkpoint.ts";
+import { loadState, readRunConfig, saveCheckpoint } from "../runs/run-folder.ts";
 import { type RunConfig, resolveRun } from "./config.ts";
 import { type TrainEvent, type TrainOptions, train } from "./loop.ts";
+import type { RunState } from "./state.ts";
 
 export interface TinyOptions {
   readonly budget: RunConfig["train"]["budget"];

@@ -7,9 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
-import { createRun, loadModel, loadState, type RunState, saveCheckpoint } from "./checkpoint.ts";
+import { openModel } from "../runs/open-model.ts";
+import { createRun, loadState, saveCheckpoint } from "../runs/run-folder.ts";
 import { type StepEvent, type TrainEvent, train } from "./loop.ts";
 import { collect, stateOf, tinyData, tinyRun } from "./resume.test-support.ts";
+import type { RunState } from "./state.ts";
 import { shardSize } from "./step.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-resume-"));
@@ -58,7 +60,7 @@ describe.each([1, 2])("with %i threads", (threads) => {
     expect(bits(resumed)).toEqual(bits(stateOf(whole)));
     expect(JSON.parse(stdout)).toEqual(figures(whole).slice(5));
     expect(resumed.seconds).toBeGreaterThan(half.seconds);
-    expect((await loadModel(folder)).step).toBe(12);
+    expect((await openModel(folder)).step).toBe(12);
   });
 });
 

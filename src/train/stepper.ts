@@ -5,7 +5,8 @@
 import { fail } from "../errors.ts";
 import { type ModelConfig, modelInputs, separable } from "../models/families.ts";
 import { openPool } from "../onnx/pool.ts";
-import { compile, type Device, inNode, openSession, type Session } from "../onnx/session.ts";
+import { compile, type Device, openSession, type Session } from "../onnx/session.ts";
+import { inNode } from "../platform.ts";
 import { type DTypes, type Tensor, tensor } from "../tensor.ts";
 import { type AdamSettings, SCHEDULE_SIZE } from "./adam.ts";
 import { gradientGraph, shardSize, stepGraph, updateGraph } from "./step.ts";

@@ -33,7 +33,7 @@ export async function nats(): Promise<number[]> {
     { name: "random", split: "test", height: 6, width: 5, channels: 3, levels: 8, classes: null },
     pixels,
   );
-  return Array.from((await likelihood(config, parameters, data, { threads: 1, batch: 4 })).each);
+  return Array.from((await likelihood({ config, parameters }, data, { threads: 1, batch: 4 })).each);
 }
 
 const draw = (random: Random): number => random.below(8);

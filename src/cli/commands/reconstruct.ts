@@ -1,0 +1,158 @@
+/**
+ * `pixelcnn reconstruct`: what is left of images in their codes. A row of the picture: the image, what a deconvolution trained on squared error makes of
+ * its latents (the baseline, or the model itself), and samples of p(x | h), as in the figure of van den Oord et al. 2016.
+ */
+
+import type { Picture } from "../../data/picture.ts";
+import { fail } from "../../errors.ts";
+import { familyName, lossUnit, type ModelConfig } from "../../models/families.ts";
+import { gridPng, pictureOf } from "../../pictures/grid.ts";
+import { drawSamples } from "../../runs/draw-samples.ts";
+import { asDataset, asGreys, codesEach, expectCodes, imagesOf } from "../../runs/latent-model.ts";
+import { readImages } from "../../runs/model-images.ts";
+import { type OpenedModel, openModel } from "../../runs/open-model.ts";
+import { writeWhole } from "../../runs/run-folder.ts";
+import { counted } from "../../words.ts";
+import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/latent-drawing.ts";
+import { numberOption } from "../options/number-option.ts";
+import { type CommandContext, defineCommand } from "../run-command.ts";
+
+/** Samples an image that nobody asked for by number. */
+const SAMPLES = 4;
+
+export default defineCommand({
+  name: "reconstruct",
+  summary: "Images beside what their codes give back: the original, squared error, samples",
+  args: {
+    model: {
+      type: "positional",
+      required: true,
+      description: "An auto-encoder, or a model conditioned through an encoder of its own: a folder, or a shipped name",
+    },
+    images: {
+      type: "positional",
+      required: true,
+      description: "Image files of the model's size, or images of a data set: mnist:test:0-7",
+    },
+    out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write, a row an image" },
+    baseline: {
+      type: "string",
+      valueHint: "MODEL",
+      description: "A second auto-encoder, with a deconvolution decoder, whose reconstruction stands beside each image",
+    },
+    count: { type: "string", alias: "n", valueHint: "N", description: `Samples an image; default ${SAMPLES}` },
+    ...drawingArgs,
+  },
+  many: true,
+  examples: [
+    "reconstruct runs/latents mnist:test:0-7 --baseline runs/blurred -o reconstructions.png",
+    "reconstruct runs/portraits face.png -n 8 -o same-person.png",
+  ],
+  async run(args, { terminal, signal, seed = 1, positionals }) {
+    const wanted = numberOption("count", args.count, { min: 1, max: 10_000 });
+    const { temperature, guidance, scale, threads } = readDrawing(args);
+    const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const whole = await openModel(args.model);
+    const back = imagesOf(whole);
+    const encoder = await expectCodes(whole);
+    const { config: model } = whole;
+    if (back.kind === "deconvolution") {
+      refuseDrawing(whole, { "-n": args.count, "--temperature": args.temperature, "--guidance": args.guidance });
+      if (args.baseline !== undefined)
+        fail("usage", `expected no --baseline: ${whole.name} is ${familyName(model)}, which is a baseline itself`);
+    }
+    const baseline = back.kind === "deconvolution" ? whole : args.baseline && (await openBaseline(args.baseline, whole));
+    const images = await readImages(positionals.slice(1), whole.run, (text) => terminal.warn(text));
+    const data = asDataset(images, model);
+
+    const started = performance.now();
+    const blurred = baseline ? await deconvolved(baseline, data, { threads: threads ?? 1, signal }) : null;
+    const count = back.kind === "deconvolution" ? 0 : (wanted ?? SAMPLES);
+    let samples: Uint8Array | null = null;
+    if (back.kind === "pixelcnn") {
+      const codes = await codesEach(encoder, data, { threads: threads ?? 1, signal });
+      samples = await drawSamples({
+        model: back.model,
+        count: count * codes.length,
+        seed,
+        temperature,
+        guidance,
+        conditions: codes.flatMap((code) => Array.from({ length: count }, () => code)),
+        threads,
+        signal,
+        onProgress: terminal.counter("sampling", "rows"),
+      });
+      terminal.endProgress();
+    }
+
+    const greys = blurred && asGreys(blurred, model);
+    const cells = images.names.flatMap((_, i): Picture[] => [
+      pictureOf({ ...model, pixels: images.pixels }, i),
+      ...(greys ? [pictureOf({ ...model, levels: 256, pixels: greys }, i)] : []),
+      ...Array.from({ length: count }, (_, k) => pictureOf({ ...model, pixels: samples! }, i * count + k)),
+    ]);
+    await writeWhole(out, gridPng({ cells, columns: cells.length / images.names.length, scale }));
+    const errors = blurred && squaredErrors(images.pixels, blurred, whole.config);
+    const seconds = (performance.now() - started) / 1000;
+    const columns = [
+      "the image",
+      ...(baseline ? [`squared error (${baseline.name})`] : []),
+      ...(count > 0 ? [counted(count, "sample")] : []),
+    ];
+    return {
+      json: {
+        ...{ model: whole.name, step: whole.step, baseline: baseline ? baseline.name : undefined, out },
+        images: images.names.map((name, i) => ({ name, ...(errors ? { squaredError: errors[i] } : {}) })),
+        ...(count > 0 ? { count, seed, temperature: temperature ?? 1, guidance } : {}),
+        seconds,
+      },
+      text:
+        `${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s${drawnBy(count > 0 ? seed : undefined)}: ${out}\n` +
+        `columns: ${columns.join(", ")}` +
+        (errors
+          ? `\nsquared error ${(errors.reduce((a, b) => a + b, 0) / errors.length).toFixed(2)} an image (x in -1 .. 1)`
+          : ""),
+    };
+  },
+});
+
+/** An auto-encoder whose reconstructions can stand beside the model's images. */
+async function openBaseline(name: string, { name: other, config: model }: OpenedModel): Promise<OpenedModel> {
+  const baseline = await openModel(name);
+  const own = baseline.config;
+  if (lossUnit(own) !== "squared error")
+    return fail(
+      "model",
+      `expected an auto-encoder with a deconvolution decoder for --baseline but ${name} is ${familyName(own)}`,
+    );
+  const imagesOfModel = (m: typeof model): string => `${m.height}x${m.width}x${m.channels}, ${m.levels} levels`;
+  if (imagesOfModel(own) !== imagesOfModel(model))
+    fail(
+      "model",
+      `expected a baseline for images of ${imagesOfModel(model)}, as ${other} has, but ${name} is for ${imagesOfModel(own)}`,
+    );
+  return baseline;
+}
+
+/** Each image's code through the same model's deconvolution: levels [N, H, W, C], not rounded. */
+async function deconvolved(
+  model: OpenedModel,
+  data: ReturnType<typeof asDataset>,
+  options: { readonly threads: number; readonly signal: CommandContext["signal"] },
+): Promise<Float32Array> {
+  const back = imagesOf(model);
+  if (back.kind !== "deconvolution")
+    return fail("internal", `expected a deconvolution in ${model.name} but found a ${back.kind}`);
+  return back.of(await codesEach(await expectCodes(model), data, options), options);
+}
+
+/** Of each image, summed over its sub-pixels, x in -1 .. 1: what `eval` averages. */
+function squaredErrors(pixels: Uint8Array, back: Float32Array, model: ModelConfig): number[] {
+  const size = model.height * model.width * model.channels;
+  const unit = (2 / (model.levels - 1)) ** 2;
+  return Array.from({ length: pixels.length / size }, (_, i) => {
+    let sum = 0;
+    for (let p = i * size; p < (i + 1) * size; p++) sum += (pixels[p]! - back[p]!) ** 2;
+    return sum * unit;
+  });
+}

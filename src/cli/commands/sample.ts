@@ -1,0 +1,101 @@
+/** `pixelcnn sample`: new images from a model, as a picture of a grid of them. */
+
+import { fail } from "../../errors.ts";
+import { gridOf } from "../../pictures/grid.ts";
+import { askedConditions, conditionArgs, possibleConditions } from "../../runs/asked-conditions.ts";
+import { drawSamples } from "../../runs/draw-samples.ts";
+import { openPixelcnn } from "../../runs/open-model.ts";
+import { writeWhole } from "../../runs/run-folder.ts";
+import { everyClass, repeated } from "../../runs/sample-conditions.ts";
+import { counted } from "../../words.ts";
+import { numberOption } from "../options/number-option.ts";
+import { defineCommand } from "../run-command.ts";
+
+export default defineCommand({
+  name: "sample",
+  summary: "Draw new images from a model",
+  args: {
+    model: { type: "positional", required: true, description: "A run or model folder, or the name of a shipped model" },
+    count: {
+      type: "string",
+      alias: "n",
+      valueHint: "N",
+      description: "How many images, of each condition where there are several: a row each; default 16, or 8 a row",
+    },
+    ...conditionArgs,
+    guidance: {
+      type: "string",
+      valueHint: "G",
+      description:
+        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with train.conditionDropout",
+    },
+    out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
+    temperature: {
+      type: "string",
+      valueHint: "T",
+      default: "1",
+      description: "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
+    },
+    scale: {
+      type: "string",
+      valueHint: "X",
+      description: "Enlarge each pixel so many times; default: to a picture of about 800",
+    },
+    threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+    oracle: {
+      type: "boolean",
+      description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
+    },
+  },
+  repeated: ["text"],
+  examples: [
+    "sample runs/digits -n 64 -o digits.png",
+    "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7",
+    "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
+    'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
+  ],
+  async run(args, { terminal, signal, seed = 1, valuesOf }) {
+    const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
+    const guidance = numberOption("guidance", args.guidance, { fraction: true });
+    const temperature = numberOption("temperature", args.temperature, { fraction: true, above: !args.oracle })!;
+    const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
+    const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
+    const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const opened = await openPixelcnn(args.model);
+    const { name, step } = opened;
+    const { config: model } = opened;
+    const asked =
+      (await askedConditions({ ...args, text: args.text === undefined ? undefined : valuesOf("text") }, opened, (text) =>
+        terminal.warn(text),
+      )) ??
+      everyClass(model) ??
+      (model.condition === null
+        ? null
+        : fail("usage", `expected a condition for ${name}, ${possibleConditions(opened)}, but received none`));
+    const each = wanted ?? (asked && asked.length > 1 ? 8 : 16);
+    const count = each * (asked?.length ?? 1);
+    const started = performance.now();
+    const pixels = await drawSamples({
+      model: opened,
+      count,
+      seed,
+      temperature,
+      guidance,
+      conditions: asked ? repeated(asked, each) : undefined,
+      threads,
+      signal,
+      oracle: args.oracle,
+      onProgress: terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows"),
+    });
+    terminal.endProgress();
+    const columns = asked && asked.length > 1 ? each : undefined;
+    await writeWhole(out, gridOf({ ...model, pixels, scale, columns }));
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      json: { model: name, step, out, count, seed, temperature, guidance, conditions: asked?.map(({ label }) => label), seconds },
+      text:
+        `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}` +
+        (asked ? `\n${asked.length > 1 ? "rows" : "condition"}: ${asked.map(({ label }) => label).join(", ")}` : ""),
+    };
+  },
+});

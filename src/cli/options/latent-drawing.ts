@@ -1,0 +1,45 @@
+/** What the commands that draw images of codes have in common: their options, and which of them a deconvolution has no use for. */
+
+import { fail } from "../../errors.ts";
+import { familyName } from "../../models/families.ts";
+import type { OpenedModel } from "../../runs/open-model.ts";
+import { numberOption } from "./number-option.ts";
+
+export const drawingArgs = {
+  temperature: {
+    type: "string",
+    valueHint: "T",
+    description: "Below 1: likelier, plainer images; above: wilder; default 1",
+  },
+  guidance: { type: "string", valueHint: "G", description: "Strengthen the condition; see `pixelcnn sample --help`" },
+  scale: { type: "string", valueHint: "X", description: "Enlarge each pixel so many times; default: to a picture of about 800" },
+  threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+} as const;
+
+export interface Drawing {
+  readonly temperature: number | undefined;
+  readonly guidance: number | undefined;
+  readonly scale: number | undefined;
+  readonly threads: number | undefined;
+}
+
+export function readDrawing(args: { readonly [K in keyof typeof drawingArgs]?: string | undefined }): Drawing {
+  return {
+    temperature: numberOption("temperature", args.temperature, { fraction: true, above: true }),
+    guidance: numberOption("guidance", args.guidance, { fraction: true }),
+    scale: numberOption("scale", args.scale, { min: 1, max: 100 }),
+    threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
+  };
+}
+
+/** Refuses what says how to draw, by the option's words, for a model that draws nothing. */
+export function refuseDrawing({ name, config }: OpenedModel, given: Readonly<Record<string, unknown>>): void {
+  const wrong = Object.keys(given).find((word) => given[word] !== undefined);
+  if (wrong)
+    fail("usage", `expected no ${wrong}: ${name} is ${familyName(config)}, which gives one image a code and draws nothing`);
+}
+
+/** The seed that names what is drawn, in words; nothing where nothing is. */
+export function drawnBy(seed: number | undefined): string {
+  return seed === undefined ? "" : ` (seed ${seed})`;
+}

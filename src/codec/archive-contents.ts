@@ -1,0 +1,122 @@
+/** What a .pxc file says about itself: every checksum of its bytes checked, nothing decoded, no model needed. For `info` and `decompress`. */
+
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { fail } from "../errors.ts";
+import { wantedDigest } from "../runs/archive-model.ts";
+import { counted } from "../words.ts";
+import { type ArchiveNotes, notedNames, readNotes } from "./archive-notes.ts";
+import { describeImage, within } from "./codec.ts";
+import { type Archive, openPxc, type PxcFile, readGroup, readSingleImage, type Single } from "./container.ts";
+import { conditionsLength } from "./group-conditions.ts";
+import type { GroupRecord } from "./group-record.ts";
+import type { Condition } from "./predictor.ts";
+import { safeNames } from "./safe-names.ts";
+
+export interface ArchiveContents {
+  readonly file: Archive;
+  /** Of its model. */
+  readonly digest: string;
+  readonly notes: ArchiveNotes | null;
+  /** Safe names by index. */
+  readonly names: readonly string[];
+  readonly groups: readonly GroupRecord[];
+}
+
+/** A file of one image says little without its model. */
+export interface SingleContents {
+  readonly file: Single;
+  /** The first 8 bytes of its model's. */
+  readonly digest: string;
+  /** What the model was told, as the file says: only the model can check it. */
+  readonly condition: Condition | undefined;
+}
+
+export async function readArchive(archive: string): Promise<Uint8Array> {
+  return readFile(archive).catch((error: NodeJS.ErrnoException) =>
+    fail(
+      "io",
+      error.code === "ENOENT"
+        ? `expected an archive at ${archive} but there is no such file`
+        : `cannot read ${archive}: ${error.message}`,
+      error,
+    ),
+  );
+}
+
+/** `pixelBudget`: most sub-pixels of a group that are believed; the container's own limit unless given. */
+export function contentsOf(
+  archive: string,
+  bytes: Uint8Array,
+  { pixelBudget }: { pixelBudget?: number | undefined } = {},
+): ArchiveContents | SingleContents {
+  const file = within(archive, () => openPxc(bytes));
+  const digest = wantedDigest(file);
+  if (file.kind === "single") {
+    const any = { channels: 1, levels: 256, pixelBudget: Number.MAX_SAFE_INTEGER };
+    const { conditions } = within(archive, () => readSingleImage(bytes, any, { whole: false }));
+    return { file, digest, condition: conditions?.[0] };
+  }
+  const notes = readNotes(file.header.notes);
+  const groups = file.groups.map((_, index) => within(archive, () => readGroup(file, index, { pixelBudget })));
+  return { file, digest, notes, names: namesOf(file, notes, archive), groups };
+}
+
+/** Safe names by index; a single image is named for its file. */
+export function namesOf(file: PxcFile, notes: ArchiveNotes | null, archive: string): string[] {
+  if (file.kind === "single") return [basename(archive).replace(/\.pxc$/i, "")];
+  const noted = file.names === undefined ? notedNames(notes, file.images) : undefined;
+  if (noted?.length === file.images) return safeNames(noted);
+  const names: string[] = [];
+  for (let position = 0; position < file.images; position++) {
+    const { index, name } = describeImage(file, position);
+    names[index] = name;
+  }
+  return names;
+}
+
+/** What the model was told of images. */
+export interface ContentsConditions {
+  /** Images with a class, and images with numbers. */
+  readonly classes: number;
+  readonly numbers: number;
+  /** How many numbers an image; null without. */
+  readonly size: number | null;
+  /** All of them in the file. */
+  readonly bytes: number;
+}
+
+export function conditionsIn(groups: readonly Pick<GroupRecord, "conditions">[]): ContentsConditions {
+  let [classes, numbers, bytes] = [0, 0, 0];
+  let size: number | null = null;
+  for (const { conditions } of groups) {
+    const [first] = conditions ?? [];
+    if (first === undefined) continue;
+    bytes += conditionsLength(conditions);
+    if (typeof first === "number") classes += conditions!.length;
+    else {
+      numbers += conditions!.length;
+      size = first.length;
+    }
+  }
+  return { classes, numbers, size, bytes };
+}
+
+/** `a class for each of 5 images, which are the labels; 5 bytes`. */
+export function describeConditions({ classes, numbers, size, bytes }: ContentsConditions, notes: ArchiveNotes | null): string {
+  const each = (what: string, images: number): string[] =>
+    images === 0 ? [] : [`${what} for ${images === 1 ? "1 image" : `each of ${images} images`}`];
+  const parts = [...each("a class", classes), ...each(counted(size ?? 0, "number"), numbers)];
+  return `${parts.join(", ")}${notes?.labels ? ", which are the labels" : ""}; ${counted(bytes, "byte")}`;
+}
+
+/** Of one image: `class 3`, `10 numbers`. */
+export function describeCondition(condition: Condition): string {
+  return typeof condition === "number" ? `class ${condition}` : counted(condition.length, "number");
+}
+
+/** Of one image, for a program to read: its class, or how many numbers. */
+export function conditionJson(condition: Condition | undefined): { class: number } | { numbers: number } | undefined {
+  if (condition === undefined) return undefined;
+  return typeof condition === "number" ? { class: condition } : { numbers: condition.length };
+}

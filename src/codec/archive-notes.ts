@@ -1,0 +1,144 @@
+/**
+ * What the command line keeps in an archive's notes, as JSON: where the model was, what values its levels stand for, names by their
+ * numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema is not read.
+ */
+
+import { z } from "zod";
+import { fail } from "../errors.ts";
+import { evenTable, type LevelTable } from "./level-table.ts";
+import type { Condition } from "./predictor.ts";
+
+/** Images of an archive's notes, run by run: how many, and their table; 0 is the even one, n the n-th of `tables`. */
+type Runs = readonly (readonly [number, number])[];
+
+/** Text for a terminal: nothing that moves the cursor or reorders what is read. */
+const text = z
+  .string()
+  .max(1024)
+  .transform((raw) => raw.replace(/\p{C}/gu, "_"));
+
+const notesSchema = z.object({
+  format: z.literal(1),
+  /** Where the model was found when the archive was made: a shipped model's name, or a folder. */
+  model: text.optional(),
+  classes: z.array(text).optional(),
+  /** Where labels are, if not in the directory: each image's is the class that it is conditioned on. */
+  labels: z.literal("conditions").optional(),
+  /** Names by their numbers, instead of a name an image in the directory. */
+  names: z.array(z.tuple([z.string().max(1024), z.int().min(0), z.int().min(1)])).optional(),
+  /** Some images had more values than the model has levels. */
+  lossy: z.literal(true).optional(),
+  tables: z.array(z.array(z.int().min(0).max(255).nullable()).max(256)).optional(),
+  images: z.array(z.tuple([z.int().min(1), z.int().min(0)])).optional(),
+});
+export type ArchiveNotes = z.output<typeof notesSchema>;
+
+export interface NotedImages {
+  readonly model?: string | undefined;
+  readonly classes?: readonly string[] | null | undefined;
+  readonly levels: number;
+  readonly tables: readonly LevelTable[];
+  readonly names?: readonly NameRun[] | undefined;
+  readonly lossy: boolean;
+  readonly labelsAreConditions?: boolean | undefined;
+}
+
+/** Names `${prefix}${first}` and on, so many. */
+export type NameRun = readonly [prefix: string, first: number, count: number];
+
+/** Numbered names as runs, which cost nothing an image; undefined where that would not pay. */
+export function nameRuns(names: readonly string[]): NameRun[] | undefined {
+  const runs: [string, number, number][] = [];
+  for (const name of names) {
+    const [, prefix, digits] = /^(.*?)(0|[1-9]\d{0,14})$/s.exec(name) ?? [];
+    if (prefix === undefined) return undefined;
+    const last = runs.at(-1);
+    if (last && last[0] === prefix && last[1] + last[2] === Number(digits)) last[2]++;
+    else runs.push([prefix, Number(digits), 1]);
+    if (runs.length > 8 + names.length / 16) return undefined;
+  }
+  return runs;
+}
+
+/** At most `count` names of an archive's notes, or undefined where they hold none. */
+export function notedNames(notes: ArchiveNotes | null, count: number): string[] | undefined {
+  if (!notes?.names) return undefined;
+  const names: string[] = [];
+  for (const [prefix, first, length] of notes.names)
+    for (let i = 0; i < length && names.length < count; i++) names.push(`${prefix}${first + i}`);
+  return names;
+}
+
+/** The notes of an archive, its images' tables in their order. */
+export function writeNotes({ model, classes, levels, tables, names, lossy, labelsAreConditions }: NotedImages): string {
+  const even = JSON.stringify(evenTable(levels));
+  const numbers = new Map([[even, 0]]);
+  const runs: [number, number][] = [];
+  for (const table of tables) {
+    const text = JSON.stringify(table);
+    if (!numbers.has(text)) numbers.set(text, numbers.size);
+    const number = numbers.get(text)!;
+    const last = runs.at(-1);
+    if (last?.[1] === number) last[0]++;
+    else runs.push([1, number]);
+  }
+  const others = [...numbers.keys()].slice(1).map((text) => JSON.parse(text) as LevelTable);
+  const mapped = others.length > 0 ? { tables: others, images: runs } : {};
+  return JSON.stringify({
+    format: 1,
+    ...(model === undefined ? {} : { model }),
+    ...(classes ? { classes } : {}),
+    ...(labelsAreConditions ? { labels: "conditions" } : {}),
+    ...(names ? { names } : {}),
+    ...(lossy ? { lossy } : {}),
+    ...mapped,
+  });
+}
+
+/** Notes of an archive, or null where there are none or another program's. */
+export function readNotes(text: string): ArchiveNotes | null {
+  if (text === "") return null;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const parsed = notesSchema.safeParse(json);
+  return parsed.success ? parsed.data : null;
+}
+
+/** An image's label: the directory's, or the class that it is conditioned on where the notes say so. */
+export function labelOf(
+  notes: ArchiveNotes | null,
+  { label, condition }: { readonly label?: number | undefined; readonly condition?: Condition | undefined },
+): number | undefined {
+  if (label !== undefined || notes?.labels !== "conditions") return label;
+  return typeof condition === "number" ? condition : undefined;
+}
+
+/** The table of each image, by its index. */
+export function tablesOf(notes: ArchiveNotes | null, levels: number): (index: number) => LevelTable {
+  const even = evenTable(levels);
+  const { tables = [], images = [] } = notes ?? {};
+  const runs: Runs = images;
+  const ends: number[] = [];
+  for (const [count] of runs) ends.push((ends.at(-1) ?? 0) + count);
+  return (index) => {
+    let low = 0;
+    let high = ends.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ends[middle]! <= index) low = middle + 1;
+      else high = middle;
+    }
+    const number = runs[low]?.[1] ?? 0;
+    return number === 0
+      ? even
+      : (tables[number - 1] ??
+          fail(
+            "corrupt",
+            `expected at most ${tables.length} tables of levels in the archive's notes but found one numbered ${number}`,
+          ));
+  };
+}

@@ -1,0 +1,91 @@
+/** What the right condition is worth: the likelihood of images under their own conditions and under those of others. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { labelsOf } from "../data/split-by-class.ts";
+import { fail } from "../errors.ts";
+import { type ConditionValue, checkDescribes, conditionsOf } from "../models/condition.ts";
+import type { ConditionConfig } from "../models/config.ts";
+import { codesKind, familyName } from "../models/families.ts";
+import { type Model, pixelcnnOf } from "../models/model.ts";
+import { randomFrom } from "../random.ts";
+import { ownLatents } from "./encode.ts";
+import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
+
+/** Pairs of an image and another's condition that a comparison wants at least, in whole rounds over the images. */
+const PAIRS = 500;
+
+export interface ConditionComparison {
+  /** Nats an image under its own condition. */
+  readonly own: Likelihood;
+  /** Mean nats an image under the condition of another. */
+  readonly nats: number;
+  /** Pairs of an image and another's condition that differ, and of these the share in which the own one is better. */
+  readonly pairs: number;
+  readonly ownBetter: number;
+}
+
+export interface CompareOptions extends Omit<LikelihoodOptions, "onProgress" | "conditions"> {
+  /** Names who gets whose condition. Default 1. */
+  readonly seed?: number | undefined;
+  readonly onProgress?: ((what: string, done: number, all: number) => void) | undefined;
+}
+
+/** Likelihoods of images under their own conditions and under those of other images. */
+export async function compareConditions(
+  model: Model,
+  data: Dataset,
+  { seed = 1, onProgress, ...options }: CompareOptions = {},
+): Promise<ConditionComparison> {
+  const { condition } = pixelcnnOf(model).config;
+  if (condition === null)
+    return fail("usage", `expected a model with a condition to compare but received ${familyName(model.config)} without one`);
+  const values =
+    codesKind(model.config) === "latents" ? await ownLatents(model, data, options) : await conditionsOfAll(condition, data);
+  const labels = await labelsOf(data);
+  const measure = (conditions: readonly ConditionValue[], what: string): Promise<Likelihood> =>
+    likelihood(model, data, { ...options, conditions, onProgress: (done, all) => onProgress?.(what, done, all) });
+  const own = await measure(values, "own conditions");
+  const rounds = Math.max(1, Math.ceil(PAIRS / data.length));
+  let [nats, pairs, better] = [0, 0, 0];
+  for (let round = 0; round < rounds; round++) {
+    const from = othersOf(data.length, seed, round);
+    const wrong = await measure(
+      from.map((i) => values[i]!),
+      `others' conditions (${round + 1} of ${rounds})`,
+    );
+    nats += wrong.nats / rounds;
+    from.forEach((j, i) => {
+      // Another image of the same class is no stranger, and an equal condition says nothing.
+      if ((labels[i]! >= 0 && labels[i] === labels[j]) || equal(values[i]!, values[j]!)) return;
+      pairs++;
+      if (own.each[i]! < wrong.each[i]!) better++;
+    });
+  }
+  if (pairs === 0) fail("data", `expected images of different conditions to compare but all of ${data.name} are alike`);
+  return { own, nats, pairs, ownBetter: better / pairs };
+}
+
+async function conditionsOfAll(condition: ConditionConfig, data: Dataset): Promise<ConditionValue[]> {
+  checkDescribes(condition, data);
+  const values: ConditionValue[] = [];
+  for (let from = 0; from < data.length; from += 256) {
+    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
+    values.push(...conditionsOf(condition, await data.batch(indices, { epoch: 0 })));
+  }
+  return values;
+}
+
+/** Whose condition each image gets: one cycle through a random order, so nobody keeps their own place. */
+export function othersOf(count: number, seed: number, round: number): number[] {
+  const order = randomFrom(seed, round).permutation(count);
+  const from = new Array<number>(count);
+  order.forEach((image, i) => {
+    from[image] = order[(i + 1) % count]!;
+  });
+  return from;
+}
+
+function equal(a: ConditionValue, b: ConditionValue): boolean {
+  if (a === null || b === null || typeof a === "number" || typeof b === "number") return a === b;
+  return a.length === b.length && a.every((x, i) => x === b[i]);
+}

@@ -1,0 +1,44 @@
+/**
+ * A model as a plain ONNX file that any language's runtime reads: the weights inside, the batch free. Opset 17, IR 8, standard operators only.
+ * Input `pixels` uint8 [N, H, W, C], levels 0 .. K - 1 (and `condition` float32 [N, D] where the model has one).
+ */
+
+import { conditionNumbersOf } from "../models/condition.ts";
+import { headOf } from "../models/heads/heads.ts";
+import { pixelcnnLogProbability, pixelcnnOutputs } from "../models/log-probability.ts";
+import { type Model, pixelcnnOf } from "../models/model.ts";
+import type { Lookup } from "../network/lookup.ts";
+import { Graph } from "../onnx/graph.ts";
+import { reshape } from "../onnx/ops.ts";
+import { toOnnx } from "../onnx/proto.ts";
+import { frozen } from "./full-pass.ts";
+
+export interface ExportOptions {
+  /** `likelihood`: output `logProbability` [N], nats. `logits`: output `logits` [N, H, W, C, K], unnormalised log-probabilities of each level. */
+  readonly what?: ExportKind;
+}
+export const EXPORT_KINDS = ["likelihood", "logits"] as const;
+export type ExportKind = (typeof EXPORT_KINDS)[number];
+
+/** The bytes of the file. Its metadata hold the model's config as JSON under `pixelcnn.config`. */
+export function exportOnnx(given: Model, { what = "likelihood" }: ExportOptions = {}): Uint8Array {
+  const { config: model, parameters } = pixelcnnOf(given);
+  const { height, width, channels, levels, condition } = model;
+  const graph = new Graph(`pixelcnn-${what}`);
+  const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
+  const h = condition ? graph.input("condition", "float32", [1, conditionNumbersOf(condition)]) : null;
+  const lookup: Lookup = frozen(graph, { config: model, parameters });
+  if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, { pixels, condition: h }));
+  else
+    graph.output(
+      "logits",
+      reshape(headOf(model).logits(pixelcnnOutputs(model, lookup, { pixels, condition: h }), levels), [
+        1,
+        height,
+        width,
+        channels,
+        levels,
+      ]),
+    );
+  return toOnnx(graph, { symbolicBatch: "N", metadata: { "pixelcnn.config": JSON.stringify(model) } });
+}

@@ -1,0 +1,142 @@
+/** Exact likelihood of a whole data set on the throughput engine: float32 network, float64 sums, every image counted once. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
+import {
+  type ConditionValue,
+  checkDescribes,
+  conditionMatrix,
+  conditionNumbersOf,
+  conditionsOf,
+  type Described,
+} from "../models/condition.ts";
+import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
+import { codesKind } from "../models/families.ts";
+import { pixelcnnLogProbabilities } from "../models/log-probability.ts";
+import { type Model, pixelcnnOf } from "../models/model.ts";
+import { pixelcnnParameters } from "../models/networks.ts";
+import { lookupFlat } from "../network/lookup.ts";
+import { countOf, flatten } from "../network/parameters.ts";
+import { Graph } from "../onnx/graph.ts";
+import { openPool } from "../onnx/pool.ts";
+import { compile, type Device } from "../onnx/session.ts";
+import { sizeOf, tensor } from "../tensor.ts";
+import { checkImages, ownLatents } from "./encode.ts";
+
+export interface Likelihood {
+  readonly images: number;
+  /** Mean -log p an image. */
+  readonly nats: number;
+  /** nats / (H W C ln 2). */
+  readonly bitsPerDim: number;
+  /** -log p of each image, in the data set's order. */
+  readonly each: Float64Array;
+  /** Standard error of the mean nats, as if the images were a random sample. */
+  readonly standardError: number;
+}
+
+export interface LikelihoodOptions {
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Images a call; the result does not depend on it beyond rounding. */
+  readonly batch?: number | undefined;
+  /** Only the first so many images. */
+  readonly limit?: number | undefined;
+  /** One for all images, or one an image in the data set's order; default what the data say: their labels or vectors. Null leaves it out. */
+  readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+}
+
+/**
+ * log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbabilities` [B, H W C], nats, of each
+ * sub-pixel. Their sum is left to the caller, since float32 loses nats in the fourth digit after the point there.
+ */
+export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
+  const graph = new Graph("likelihood");
+  const specs = pixelcnnParameters(model);
+  const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
+  const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
+  const weights = graph.input("weights", "float32", [countOf(specs)]);
+  graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), { pixels, condition: h }));
+  return graph;
+}
+
+/** Of a model that gives images a probability. An auto-encoder's images are given their own latents, unless the options say other conditions. */
+export async function likelihood(model: Model, data: Dataset, options: LikelihoodOptions = {}): Promise<Likelihood> {
+  const { config, parameters } = pixelcnnOf(model);
+  const { height, width, channels, condition } = config;
+  checkImages(config, data);
+  const own = options.conditions === undefined && codesKind(model.config) === "latents";
+  const given = own ? await ownLatents(model, data, options) : options.conditions;
+  if (condition === null && given !== undefined && given !== null)
+    fail("usage", "expected no condition for an unconditional model but received one");
+  if (condition && given === undefined) checkDescribes(condition, data);
+  const dims = height * width * channels;
+  const count = Math.min(data.length, options.limit ?? data.length);
+  if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
+  if (Array.isArray(given) && given.length !== data.length && given.length !== count)
+    fail("usage", `expected a condition for each of ${count} images but received ${given.length}`);
+  const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, config.features]))));
+  const flat = flatten(pixelcnnParameters(config), parameters);
+  const weights = new Float32Array(
+    typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength),
+  );
+  weights.set(flat);
+  const session = await openPool(compile(likelihoodGraph(config, batch)), {
+    ...(options.device ? { device: options.device } : {}),
+    ...(options.threads ? { threads: options.threads } : {}),
+  });
+  const each = new Float64Array(count);
+  try {
+    let next = 0;
+    let done = 0;
+    const lane = async (): Promise<void> => {
+      while (next < count) {
+        options.signal?.throwIfAborted();
+        const from = next;
+        const size = Math.min(batch, count - from);
+        next += size;
+        // The last batch is filled up with its own last image, whose results are not read.
+        const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
+        const images = await data.batch(indices, { epoch: 0 });
+        const values = condition && conditionsFor(condition, given, indices, images);
+        const { logProbabilities } = await session.run({
+          pixels: tensor("uint8", [batch, height, width, channels], images.pixels),
+          ...(values ? { condition: tensor("float32", [batch, values.length / batch], values) } : {}),
+          weights: tensor("float32", [flat.length], weights),
+        });
+        const { data: parts } = logProbabilities!;
+        for (let i = 0; i < size; i++) for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
+        done += size;
+        options.onProgress?.(done, count);
+      }
+    };
+    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
+  } finally {
+    await session.close();
+  }
+  let sum = 0;
+  for (const nats of each) sum += nats;
+  const nats = sum / count;
+  let squares = 0;
+  for (const x of each) squares += (x - nats) ** 2;
+  return {
+    images: count,
+    nats,
+    bitsPerDim: nats / dims / Math.LN2,
+    each,
+    standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
+  };
+}
+
+function conditionsFor(
+  condition: ConditionConfig,
+  given: LikelihoodOptions["conditions"],
+  indices: readonly number[],
+  images: Described,
+): Float32Array {
+  if (given === undefined) return conditionMatrix(condition, conditionsOf(condition, images));
+  const each = Array.isArray(given) ? indices.map((i) => given[i] as ConditionValue) : indices.map(() => given as ConditionValue);
+  return conditionMatrix(condition, each);
+}
