@@ -16,9 +16,9 @@ import { openPxc, readGroup, writeArchive } from "../src/codec/container.ts";
 import type { GroupRecord } from "../src/codec/group-record.ts";
 import { openGroupThreads } from "../src/codec/group-threads.ts";
 import { datasetFromArrays } from "../src/data/dataset.ts";
-import { openSourceImages, type SourceImage } from "../src/runs/source-images.ts";
 import { likelihood } from "../src/measure/likelihood.ts";
 import { openCodingModel } from "../src/runs/archive-model.ts";
+import { openSourceImages, type SourceImage } from "../src/runs/source-images.ts";
 import { peerSizes } from "./peer-codecs.ts";
 
 const { values, positionals } = parseArgs({

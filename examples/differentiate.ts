@@ -1,6 +1,6 @@
 /** Build a graph, differentiate it, read it, run it: the step graph's machinery on logistic regression. `node examples/differentiate.ts` */
 
-import { compile, Graph, grad, openSession, ops, printGraph, tensor } from "../src/index.ts";
+import { compile, Graph, grad, openSession, ops, printGraph, tensor } from "../src/graph.ts";
 
 const graph = new Graph("logistic-regression");
 const x = graph.input("x", "float32", [4, 2]);

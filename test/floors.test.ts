@@ -46,7 +46,7 @@ const imports = new Map(shipped.map((file) => [file, importsOf(file)]));
 function floorOf(file: string): string {
   const [first, second] = file.replace(/^src\//, "").split("/") as [string, string?];
   if (second !== undefined) return first;
-  return /^(errors|tensor|random)\.ts$/.test(first) ? "ground" : first.replace(/\.ts$/, "");
+  return /^(errors|tensor|random|platform|words|nearest)\.ts$/.test(first) ? "ground" : first.replace(/\.ts$/, "");
 }
 
 const ground = ["ground"];
@@ -58,18 +58,17 @@ const MAY_USE: Record<string, readonly string[]> = {
   autodiff: ["ground", "onnx"],
   network: ["ground", "onnx"],
   models: ["ground", "onnx", "network"],
-  data: ground,
+  data: ["ground", "pictures"],
+  pictures: ["ground", "data"],
   text: ["ground", "data"],
   train: ["ground", "onnx", "autodiff", "network", "models", "data"],
-  likelihood: ["ground", "onnx", "network", "models", "data"],
-  encode: ["ground", "onnx", "network", "models", "data"],
-  verification: ["ground"],
-  evaluate: ["ground", "network", "models", "data", "encode", "likelihood", "verification"],
-  "full-pass": ["ground", "onnx", "network", "models"],
-  export: ["ground", "onnx", "network", "models", "full-pass"],
-  exact: ["ground", "network", "models"],
-  codec: ["ground", "models", "exact"],
-  index: everything.filter((floor) => !["cli", "server", "train", "node"].includes(floor)),
+  measure: ["ground", "onnx", "network", "models", "data"],
+  threads: ["ground"],
+  exact: ["ground", "network", "models", "threads"],
+  codec: ["ground", "models", "exact", "threads"],
+  runs: everything.filter((floor) => !["cli", "server", "studio", "index", "node", "graph"].includes(floor)),
+  graph: ["ground", "onnx", "autodiff", "network"],
+  index: everything.filter((floor) => !["cli", "server", "node"].includes(floor)),
   node: everything.filter((floor) => !["cli", "server"].includes(floor)),
   cli: everything,
   server: everything.filter((floor) => floor !== "cli"),
@@ -77,7 +76,7 @@ const MAY_USE: Record<string, readonly string[]> = {
 
 test("imports are found, of every form", () => {
   const targets = (file: string): string[] => imports.get(file)!.map(({ target }) => target);
-  expect(targets("src/onnx/session.ts")).toContain("onnxruntime-node");
+  expect(targets("src/onnx/session.ts")).toContain("#onnxruntime");
   expect(targets("src/onnx/session.ts")).toContain("src/errors.ts");
   expect(targets("src/autodiff/rules.ts")).toContain("src/onnx/ops.ts");
   expect(targets("src/node.ts")).toContain("src/index.ts");
@@ -100,15 +99,15 @@ test("imports between floors go one way", () => {
 
 test("only train differentiates: no layer, head, model or evaluation imports autodiff", () => {
   const users = [...imports].filter(([, list]) => list.some(({ target }) => target.startsWith("src/autodiff/")));
-  expect(new Set(users.map(([file]) => floorOf(file)))).toEqual(new Set(["autodiff", "train", "index"]));
+  expect(new Set(users.map(([file]) => floorOf(file)))).toEqual(new Set(["autodiff", "train", "graph"]));
 });
 
 test("one foreign library, one file", () => {
   const owners: [RegExp, RegExp][] = [
-    [/^onnxruntime-/, /^src\/onnx\/session\.ts$/],
+    [/^(onnxruntime-|#onnxruntime)/, /^src\/onnx\/session\.ts$/],
     [/^(@bufbuild\/protobuf|onnx-buf)/, /^src\/onnx\/proto\.ts$/],
     [/^@energetic-ai\//, /^src\/text\/sentence-vectors\.ts$/],
-    [/^sharp$/, /^src\/(data\/folder\.ts|cli\/[^/]+\.ts)$/],
+    [/^sharp$/, /^src\/(data\/folder|runs\/source-images)\.ts$/],
   ];
   const wrong: string[] = [];
   for (const [library, owner] of owners)
@@ -128,7 +127,7 @@ test("every package that the sources import is a dependency in package.json, or,
   const missing: string[] = [];
   for (const [file, list] of imports) {
     for (const { target, late } of list) {
-      if (target.startsWith("src/") || builtin.has(target)) continue;
+      if (target.startsWith("src/") || target.startsWith("#") || builtin.has(target)) continue;
       const name = target
         .split("/")
         .slice(0, target.startsWith("@") ? 2 : 1)
@@ -171,6 +170,20 @@ test("what the browser's door loads needs nothing of Node", () => {
       .map(({ target }) => `${file} imports ${target}`),
   );
   expect(wrong).toEqual([]);
+});
+
+test("the exact engine loads no schema library and no graph's runtime", () => {
+  const reached = new Set<string>();
+  const visit = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    for (const { target, type, late } of imports.get(file) ?? []) if (!type && !late && imports.has(target)) visit(target);
+  };
+  for (const door of ["src/exact/engine.ts", "src/codec/compress.ts"]) visit(door);
+  const foreign = [...reached].flatMap((file) =>
+    imports.get(file)!.flatMap(({ target, type, late }) => (type || late || target.startsWith("src/") ? [] : [target])),
+  );
+  expect(foreign.filter((target) => !target.startsWith("pure-rand/"))).toEqual([]);
 });
 
 test("no file is named for having no subject", () => {

@@ -1,17 +1,19 @@
 /** What a .pxc file says about itself: every checksum of its bytes checked, nothing decoded, no model needed. For `info` and `decompress`. */
 
-import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
-import { fail } from "../errors.ts";
-import { wantedDigest } from "../runs/archive-model.ts";
 import { counted } from "../words.ts";
 import { type ArchiveNotes, notedNames, readNotes } from "./archive-notes.ts";
 import { describeImage, within } from "./codec.ts";
 import { type Archive, openPxc, type PxcFile, readGroup, readSingleImage, type Single } from "./container.ts";
+import { hex } from "./digest.ts";
 import { conditionsLength } from "./group-conditions.ts";
 import type { GroupRecord } from "./group-record.ts";
 import type { Condition } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
+
+/** The digest that a file wants: of an archive whole, of a single image's file its first 8 bytes. */
+export function wantedDigest(file: PxcFile): string {
+  return hex(file.kind === "single" ? file.modelId : file.header.digest);
+}
 
 export interface ArchiveContents {
   readonly file: Archive;
@@ -30,18 +32,6 @@ export interface SingleContents {
   readonly digest: string;
   /** What the model was told, as the file says: only the model can check it. */
   readonly condition: Condition | undefined;
-}
-
-export async function readArchive(archive: string): Promise<Uint8Array> {
-  return readFile(archive).catch((error: NodeJS.ErrnoException) =>
-    fail(
-      "io",
-      error.code === "ENOENT"
-        ? `expected an archive at ${archive} but there is no such file`
-        : `cannot read ${archive}: ${error.message}`,
-      error,
-    ),
-  );
 }
 
 /** `pixelBudget`: most sub-pixels of a group that are believed; the container's own limit unless given. */
@@ -64,7 +54,7 @@ export function contentsOf(
 
 /** Safe names by index; a single image is named for its file. */
 export function namesOf(file: PxcFile, notes: ArchiveNotes | null, archive: string): string[] {
-  if (file.kind === "single") return [basename(archive).replace(/\.pxc$/i, "")];
+  if (file.kind === "single") return [archive.replace(/^.*[\\/]/, "").replace(/\.pxc$/i, "")];
   const noted = file.names === undefined ? notedNames(notes, file.images) : undefined;
   if (noted?.length === file.images) return safeNames(noted);
   const names: string[] = [];

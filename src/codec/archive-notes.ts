@@ -3,7 +3,6 @@
  * numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema is not read.
  */
 
-import { z } from "zod";
 import { fail } from "../errors.ts";
 import { evenTable, type LevelTable } from "./level-table.ts";
 import type { Condition } from "./predictor.ts";
@@ -11,27 +10,53 @@ import type { Condition } from "./predictor.ts";
 /** Images of an archive's notes, run by run: how many, and their table; 0 is the even one, n the n-th of `tables`. */
 type Runs = readonly (readonly [number, number])[];
 
-/** Text for a terminal: nothing that moves the cursor or reorders what is read. */
-const text = z
-  .string()
-  .max(1024)
-  .transform((raw) => raw.replace(/\p{C}/gu, "_"));
-
-const notesSchema = z.object({
-  format: z.literal(1),
+export interface ArchiveNotes {
   /** Where the model was found when the archive was made: a shipped model's name, or a folder. */
-  model: text.optional(),
-  classes: z.array(text).optional(),
+  readonly model?: string | undefined;
+  readonly classes?: readonly string[] | undefined;
   /** Where labels are, if not in the directory: each image's is the class that it is conditioned on. */
-  labels: z.literal("conditions").optional(),
+  readonly labels?: "conditions" | undefined;
   /** Names by their numbers, instead of a name an image in the directory. */
-  names: z.array(z.tuple([z.string().max(1024), z.int().min(0), z.int().min(1)])).optional(),
+  readonly names?: readonly NameRun[] | undefined;
   /** Some images had more values than the model has levels. */
-  lossy: z.literal(true).optional(),
-  tables: z.array(z.array(z.int().min(0).max(255).nullable()).max(256)).optional(),
-  images: z.array(z.tuple([z.int().min(1), z.int().min(0)])).optional(),
-});
-export type ArchiveNotes = z.output<typeof notesSchema>;
+  readonly lossy?: true | undefined;
+  readonly tables?: readonly LevelTable[] | undefined;
+  readonly images?: Runs | undefined;
+}
+
+/** Text for a terminal: nothing that moves the cursor or reorders what is read. */
+const plain = (text: string): string => text.replace(/\p{C}/gu, "_");
+
+const isText = (value: unknown): value is string => typeof value === "string" && value.length <= 1024;
+const isCount = (value: unknown, min: number): value is number => Number.isSafeInteger(value) && (value as number) >= min;
+const listOf = <T>(value: unknown, fits: (item: unknown) => item is T): value is T[] => Array.isArray(value) && value.every(fits);
+const isRun = (v: unknown): v is [number, number] => Array.isArray(v) && v.length === 2 && isCount(v[0], 1) && isCount(v[1], 0);
+const isNameRun = (v: unknown): v is NameRun =>
+  Array.isArray(v) && v.length === 3 && isText(v[0]) && isCount(v[1], 0) && isCount(v[2], 1);
+const isValue = (v: unknown): v is number | null => v === null || (isCount(v, 0) && v <= 255);
+const isTable = (v: unknown): v is LevelTable => listOf(v, isValue) && v.length <= 256;
+
+/** The fields that fit; null where one does not, or the format is another's. By hand: a page that opens a file needs no library for it. */
+function fitting(json: unknown): ArchiveNotes | null {
+  const { format, model, classes, labels, names, lossy, tables, images } = Object(json) as Record<string, unknown>;
+  const absent = (value: unknown): value is undefined => value === undefined;
+  const right =
+    format === 1 &&
+    (absent(model) || isText(model)) &&
+    (absent(classes) || listOf(classes, isText)) &&
+    (absent(labels) || labels === "conditions") &&
+    (absent(names) || listOf(names, isNameRun)) &&
+    (absent(lossy) || lossy === true) &&
+    (absent(tables) || listOf(tables, isTable)) &&
+    (absent(images) || listOf(images, isRun));
+  if (!right) return null;
+  return {
+    ...{ labels: labels as "conditions" | undefined, lossy: lossy as true | undefined },
+    ...{ names: names as NameRun[] | undefined, tables: tables as LevelTable[] | undefined, images: images as Runs | undefined },
+    model: absent(model) ? undefined : plain(model as string),
+    classes: (classes as string[] | undefined)?.map(plain),
+  };
+}
 
 export interface NotedImages {
   readonly model?: string | undefined;
@@ -104,8 +129,7 @@ export function readNotes(text: string): ArchiveNotes | null {
   } catch {
     return null;
   }
-  const parsed = notesSchema.safeParse(json);
-  return parsed.success ? parsed.data : null;
+  return fitting(json);
 }
 
 /** An image's label: the directory's, or the class that it is conditioned on where the notes say so. */

@@ -6,7 +6,8 @@
 
 import { checkInteger, type ErrorKind, PixelcnnError } from "../errors.ts";
 import type { ExactModel } from "../exact/plan.ts";
-import { nodeThread, nodeThreads, type Thread, webThread } from "../exact/workers.ts";
+import { nodeThread, nodeThreads } from "../threads/node-thread.ts";
+import { type Thread, webThread } from "../threads/thread.ts";
 import type { GroupPayload, StreamOptions } from "./group-coder.ts";
 import type { Condition, GroupSize, Predictor } from "./predictor.ts";
 
@@ -161,7 +162,7 @@ function ownConditions({ conditions }: StreamOptions): readonly Condition[] | un
 
 /** Starts group-worker.ts (or, in a compiled package, group-worker.js). */
 function startGroupThread(): GroupThread {
-  // As in raster/workers.ts: bundlers look for `new Worker(new URL("./group-worker.js", import.meta.url))`, and for nothing else.
+  // As in exact/workers.ts: bundlers look for `new Worker(new URL("./group-worker.js", import.meta.url))`, and for nothing else.
   const source = import.meta.url.endsWith(".ts") ? import.meta.url.replace(/group-threads\.ts$/, "group-worker.ts") : null;
   const threads = nodeThreads();
   if (threads === undefined) {

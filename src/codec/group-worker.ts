@@ -3,7 +3,7 @@
 import { PixelcnnError } from "../errors.ts";
 import { createEngine } from "../exact/engine.ts";
 import type { ExactModel } from "../exact/plan.ts";
-import { nodeThreads } from "../exact/workers.ts";
+import { nodeThreads } from "../threads/node-thread.ts";
 import { decodeGroup, encodeGroup } from "./group-coder.ts";
 import type { FromGroupWorker, ToGroupWorker } from "./group-threads.ts";
 import type { Predictor } from "./predictor.ts";

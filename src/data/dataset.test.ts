@@ -6,6 +6,7 @@ import {
   concatenate,
   type Dataset,
   datasetFromArrays,
+  imagesOf,
   quantise,
   splitBySeed,
   subset,
@@ -136,6 +137,9 @@ test("a data set that is a class with getters can be wrapped", async () => {
     async batch(indices: ArrayLike<number>) {
       const batch = await inner.batch(indices);
       return { ...batch, labels: new Int32Array(batch.size).fill(-1) };
+    }
+    images(indices: ArrayLike<number>) {
+      return imagesOf(this, indices);
     }
   }
   const wrapped = asSplit(subset(quantise(new Mine(), 4), { from: 2 }), "test");

@@ -38,11 +38,40 @@ export interface Dataset {
   captionsOf?(index: number): readonly string[];
   /** Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number, evaluation 0. */
   batch(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<Batch>;
+  /** Reads images with all that is known of them, as the engine and the codec take them. */
+  images(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<DatasetImages>;
   close?(): Promise<void>;
 }
 
+/** Images out of a data set. */
+export interface DatasetImages {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly levels: number;
+  /** Levels, [count, H, W, C]. */
+  readonly pixels: Uint8Array;
+  readonly names: readonly string[];
+  /** [count]; -1 where there is no label. */
+  readonly labels: Int32Array;
+  readonly classes: readonly string[] | null;
+}
+
+/** The `images` of any data set that has a `batch`. */
+export async function imagesOf(
+  dataset: Omit<Dataset, "images">,
+  indices: ArrayLike<number>,
+  options?: { epoch?: number },
+): Promise<DatasetImages> {
+  const { height, width, channels, levels, classes } = dataset;
+  const { size: count, pixels, labels } = await dataset.batch(indices, options);
+  const names = Array.from(indices, (index) => dataset.nameOf(index));
+  return { count, height, width, channels, levels, pixels, names, labels, classes };
+}
+
 /** Everything a data set says about itself. */
-export type DatasetParts = Omit<Dataset, "batch">;
+export type DatasetParts = Omit<Dataset, "batch" | "images">;
 
 /**
  * Fills `pixels` [size, H, W, C], `labels` [size] (already -1) and `vectors` [size, vectorSize] (already 0; empty where there are
@@ -64,7 +93,7 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
   checkInteger(`length of ${name}`, length, 0, 2 ** 32 - 1);
   if (vectorSize !== undefined) checkInteger(`vectorSize of ${name}`, vectorSize, 1);
   const inRange = (index: number): number => checkInteger(`the index of an image of ${name}`, index, 0, length - 1);
-  return {
+  const dataset: Dataset = {
     name,
     split,
     height,
@@ -85,8 +114,10 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
       await fill(chosen, pixels, labels, checkInteger("epoch", epoch, 0), vectors);
       return { size: chosen.length, pixels, labels, ...(vectorSize === undefined ? {} : { vectors }) };
     },
+    images: (indices, options) => imagesOf(dataset, indices, options),
     close: async () => parts.close?.(),
   };
+  return dataset;
 }
 
 /** A data set of images already in memory. */

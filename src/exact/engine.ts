@@ -20,7 +20,7 @@ import {
   type TaskResult,
   type TaskRow,
 } from "./tasks.ts";
-import { type Thread, ThreadPool } from "./workers.ts";
+import { type EngineThread, ThreadPool } from "./workers.ts";
 
 export type { Condition, Conditions } from "./conditions.ts";
 
@@ -32,7 +32,7 @@ export interface EngineOptions {
   /** Most images in lock step; default 64. Wide ones run fewer at a time, to keep their buffers below 512 MiB. */
   readonly batch?: number;
   /** Starts one thread; for bundlers that must see `new Worker(...)` in their own code: `() => webThread(new Worker(...))`. */
-  readonly startThread?: () => Thread;
+  readonly startThread?: () => EngineThread;
 }
 
 /** Images of one size. `pixels` are levels, [count, H, W, C]. */
@@ -74,8 +74,9 @@ export interface DrawOptions extends ProgressOptions {
 
 export interface SampleOptions extends DrawOptions {
   readonly count: number;
-  readonly height: number;
-  readonly width: number;
+  /** Default: the size that the model was trained on. */
+  readonly height?: number | undefined;
+  readonly width?: number | undefined;
 }
 
 export interface CompleteOptions extends DrawOptions {
@@ -232,7 +233,8 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     levels,
     condition: plan.condition,
     conditionSize: conditionSizeOf(plan.condition),
-    sample: async ({ count, height, width, ...rest }) => draw(checkSize({ count, height, width }), rest),
+    sample: async ({ count, height = config.height, width = config.width, ...rest }) =>
+      draw(checkSize({ count, height, width }), rest),
     async complete({ images, rows, mask, ...rest }) {
       const size = checkImages(images);
       const { height, width } = size;

@@ -10,7 +10,16 @@ import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
 import { checkPixelcnn, networkOf } from "../models/networks.ts";
 import { isGrouped, nameFor, networkParameters } from "../network/declarations.ts";
 import { checkParameters } from "../network/parameters.ts";
-import { type FeatureMap, groupsSeen, type Network, type Step, type Term, type Weights, widthOf } from "../network/steps.ts";
+import {
+  type FeatureMap,
+  groupsSeen,
+  type LogWeights,
+  type Network,
+  type Step,
+  type Term,
+  type Weights,
+  widthOf,
+} from "../network/steps.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Buffer, findHomes, type ReadTerm, type Sum } from "./homes.ts";
 import type { MapLayers } from "./map-features.ts";
@@ -107,11 +116,16 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
   return { config, channels, levels, condition, conditionWidth: network.condition?.width ?? 0, map, ...lower(network, get) };
 }
 
+/** What a head needs of the engine: its log-weights by name. */
+const LOG_WEIGHTS: readonly LogWeights[] = ["outputs"];
+
 type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "conditioned" | "logits" | "data">;
 
 /** Lowers the steps of a network whose parameters `get` gives. */
 function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const { steps, channels: C, outputs } = network;
+  if (!LOG_WEIGHTS.includes(network.logWeights) || outputs.shares)
+    fail("internal", `expected a head that the exact engine has (${LOG_WEIGHTS.join(", ")}) but received ${network.logWeights}`);
   const homes = findHomes(network);
   const { schedule, merged, fused } = homes;
   const { pack, data } = createPacker();

@@ -4,8 +4,9 @@
  */
 
 import { PixelcnnError } from "../errors.ts";
+import { nodeThreads } from "../threads/node-thread.ts";
 import { CanvasPool, drive, runTask } from "./tasks.ts";
-import { type FromWorker, nodeThreads, type ToWorker } from "./workers.ts";
+import type { FromWorker, ToWorker } from "./workers.ts";
 
 interface Port {
   postMessage(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;

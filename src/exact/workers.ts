@@ -5,7 +5,8 @@
  */
 
 import { type ErrorKind, PixelcnnError } from "../errors.ts";
-import { nodeModule } from "../platform.ts";
+import { nodeThread, nodeThreads } from "../threads/node-thread.ts";
+import { type Thread, webThread } from "../threads/thread.ts";
 import type { KernelName } from "./descriptions.ts";
 import type { Plan } from "./plan.ts";
 import { type DriveOptions, interrupted, type Task, type TaskResult, type TaskRow } from "./tasks.ts";
@@ -20,21 +21,10 @@ export type FromWorker =
   | { readonly type: "result"; readonly result: TaskResult }
   | { readonly type: "error"; readonly kind: ErrorKind; readonly message: string };
 
-/** The little that both kinds of worker have in common. */
-export interface Thread<To = ToWorker, From = FromWorker> {
-  send(message: To): void;
-  /** Called with every message, and with an error when the thread itself breaks. */
-  listen(onMessage: (message: From) => void, onBroken: (error: unknown) => void): void;
-  /** Whether the process should stay alive for this thread. */
-  hold(busy: boolean): void;
-  end(): Promise<void>;
-}
-
-/** Node's worker_threads; undefined in browsers. */
-export const nodeThreads = (): typeof import("node:worker_threads") | undefined => nodeModule("node:worker_threads");
+export type EngineThread = Thread<ToWorker, FromWorker>;
 
 /** Starts worker.ts (or, in a compiled package, worker.js). */
-export function startThread(): Thread {
+export function startThread(): EngineThread {
   // Not `new URL("./worker.ts", import.meta.url)`: bundlers would look for it in the compiled package.
   const source = import.meta.url.endsWith(".ts") ? import.meta.url.replace(/workers\.ts$/, "worker.ts") : null;
   const threads = nodeThreads();
@@ -43,32 +33,6 @@ export function startThread(): Thread {
     return webThread(new Worker(new URL("./worker.js", import.meta.url), { type: "module" })); // bundlers look for exactly this
   }
   return nodeThread(new threads.Worker(source === null ? new URL("./worker.js", import.meta.url) : new URL(source)));
-}
-
-/** A thread from one of Node's workers. */
-export function nodeThread<To = ToWorker, From = FromWorker>(worker: import("node:worker_threads").Worker): Thread<To, From> {
-  return {
-    send: (message) => worker.postMessage(message),
-    listen(onMessage, onBroken) {
-      worker.on("message", onMessage);
-      worker.on("error", onBroken);
-    },
-    hold: (busy) => (busy ? worker.ref() : worker.unref()),
-    end: async () => void (await worker.terminate()),
-  };
-}
-
-/** A thread from a web worker that runs worker.ts: for bundlers that need to see the worker's own expression. */
-export function webThread<To = ToWorker, From = FromWorker>(worker: Worker): Thread<To, From> {
-  return {
-    send: (message) => worker.postMessage(message),
-    listen(onMessage, onBroken) {
-      worker.onmessage = (event) => onMessage(event.data as From);
-      worker.onerror = (event) => onBroken(event.message);
-    },
-    hold: () => undefined,
-    end: async () => worker.terminate(),
-  };
 }
 
 interface Job {
@@ -80,7 +44,7 @@ interface Job {
 
 /** A thread and what it works on. */
 interface Seat {
-  readonly thread: Thread;
+  readonly thread: EngineThread;
   job: Job | undefined;
   /** What the job's own listener threw: the job ends with it. */
   failure: { readonly error: unknown } | undefined;
@@ -92,11 +56,11 @@ export class ThreadPool {
   readonly #plan: Plan;
   readonly #kernel: KernelName;
   readonly #size: number;
-  readonly #start: () => Thread;
+  readonly #start: () => EngineThread;
   readonly #waiting: Job[] = [];
   readonly #seats = new Set<Seat>();
 
-  constructor(plan: Plan, kernel: KernelName, size: number, start: () => Thread = startThread) {
+  constructor(plan: Plan, kernel: KernelName, size: number, start: () => EngineThread = startThread) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#size = size;

@@ -293,7 +293,8 @@ describe.each([
     expect(refusal(diagonalBilstm(s))).toBe("none");
     expect(refusal(leaking)).toBe(
       "expected outputs before their pixel but layer1.rightGates reads first.x at [0, 0], all groups, " +
-        "and the outputs read that row by way of layer1.right, layer1.both, layer1.x, head.a, head.hidden, head.b, head.outputs: a leak",
+        "and the outputs read that row by way of layer1.right, layer1.both, layer1.x, " +
+        "head.a, head.hidden, head.b, head.outputs: a leak",
     );
   });
 

@@ -1,6 +1,7 @@
 /**
- * For tests: what a network costs and how it is told apart, for models of every family: its parameters, the digest that archives know it by, the kernel's
- * calls, and the nodes of its graphs. Run by itself it writes test/golden/network-figures.json anew:
+ * For tests: what a network costs and how it is told apart, for models of every family: its parameters, the digest that
+ * archives know it by, the kernel's calls, and the nodes of its graphs. Run by itself it writes
+ * test/golden/network-figures.json anew:
  *   node src/network/figures.test-support.ts
  */
 

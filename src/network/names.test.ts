@@ -1,6 +1,7 @@
 /**
- * The step language and the exact engine know no family, layer or parameter by name: another family is a page in models/, and neither floor changes.
- * Read from the sources as they stand, tests left out; what is forbidden comes from the families' own networks.
+ * The step language and the exact engine know no family, layer or parameter by name: another family is a page in
+ * models/, and neither floor changes. Read from the sources as they stand, tests left out; what is forbidden comes from
+ * the families' own networks.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -46,7 +47,10 @@ const baseOf = (name: string): string =>
     .replace(/_[a-z]$/, "");
 const parameters = new Set(networks.flatMap((network) => networkParameters(network).map(({ name }) => baseOf(name))));
 const maps = new Set(networks.flatMap(({ steps }) => steps.map(({ out }) => baseOf(out.name))));
-/** What layers, and maps between them, are called. One letter says nothing by itself: W and b, and the paper's p and q, are caught in their full names. */
+/**
+ * What layers, and maps between them, are called. One letter says nothing by itself: W and b, and the paper's p and q,
+ * are caught in their full names.
+ */
 const words = new Set(["layer", ...parameters, ...maps].flatMap((name) => name.split(".")).filter((word) => word.length > 1));
 const dotted = [...parameters, ...maps].filter((name) => name.includes("."));
 

@@ -5,7 +5,6 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, sep } from "node:path";
-import type { PxcFile } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { type EnginePredictor, enginePredictor } from "../codec/engine-predictor.ts";
 import { type GroupThreads, openGroupThreads } from "../codec/group-threads.ts";
@@ -40,11 +39,6 @@ export function modelHint(name: string): string {
   if (!existsSync(name)) return name;
   const below = relative(process.cwd(), name);
   return below === "" || below.startsWith("..") || isAbsolute(below) ? basename(name) : below.split(sep).join("/");
-}
-
-/** The digest that a file wants: of an archive whole, of a single image's file its first 8 bytes. */
-export function wantedDigest(file: PxcFile): string {
-  return hex(file.kind === "single" ? file.modelId : file.header.digest);
 }
 
 /** The model of an archive; `hint` is what its notes say. */

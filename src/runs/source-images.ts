@@ -7,7 +7,6 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
-import type { Terminal } from "../cli/terminal.ts";
 import { evenTable, fitLevels, type LevelTable } from "../codec/level-table.ts";
 import { readCaptions } from "../data/captions.ts";
 import type { Batch, Dataset } from "../data/dataset.ts";
@@ -41,6 +40,12 @@ export interface SourceImage {
   readonly vector?: Float32Array | undefined;
 }
 
+/** Tells a person something: a remark, or a warning. */
+export interface Teller {
+  note(text: string): void;
+  warn(text: string): void;
+}
+
 export interface SourceRules {
   /** Of data that do not name one; default "test". */
   readonly split?: string | undefined;
@@ -54,7 +59,8 @@ export interface SourceRules {
   readonly conditionedOn?: ConditionSource["from"] | undefined;
   /** Refuse files whose decoding loses something: 16 bits, several pages, CMYK. */
   readonly strict?: boolean | undefined;
-  readonly terminal: Pick<Terminal, "warn" | "note">;
+  /** Who is told what a user should know. */
+  readonly terminal: Teller;
 }
 
 export interface SourceImages {
@@ -256,7 +262,7 @@ function fitChannels(picture: Picture, channels: number, where: string): Uint8Ar
 }
 
 /** A file's own values: neither rounded to 8 bits, nor moved to other colours, nor the first of many. */
-async function decodeExactly(path: string, terminal: Pick<Terminal, "warn">): Promise<Picture> {
+async function decodeExactly(path: string, terminal: Pick<Teller, "warn">): Promise<Picture> {
   const bytes = await readFile(path).catch((error) => fail("io", `cannot read ${path}: ${(error as Error).message}`, error));
   const refuse = (found: string): never =>
     fail(

@@ -1,14 +1,9 @@
 /** What the browser test runs in the page: the likelihood of images by the throughput engine, from the browser door. */
 
-import {
-  datasetFromArrays,
-  initialise,
-  likelihood,
-  pixelcnnParameters,
-  type Random,
-  randomFrom,
-  resolvePixelcnn,
-} from "../../src/index.ts";
+import { initialise, type Random, randomFrom } from "../../src/graph.ts";
+import { datasetFromArrays, likelihood } from "../../src/index.ts";
+import { pixelcnnParameters } from "../../src/models/networks.ts";
+import { resolvePixelcnn } from "../../src/models/schema.ts";
 
 /** The same small untrained colour model and images wherever it runs; nats of each image. */
 export async function nats(): Promise<number[]> {

@@ -14,7 +14,7 @@ import {
   describeCondition,
   describeConditions,
   namesOf,
-  readArchive,
+  wantedDigest,
 } from "../../codec/archive-contents.ts";
 import { type ArchiveNotes, labelOf, notedNames, readNotes, tablesOf } from "../../codec/archive-notes.ts";
 import { type DecodedImage, decodeGroups, describeImage, within } from "../../codec/codec.ts";
@@ -26,9 +26,10 @@ import { safeNames } from "../../codec/safe-names.ts";
 import { type LostImages, salvageArchive } from "../../codec/salvage.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../../data/picture.ts";
 import { fail, PixelcnnError } from "../../errors.ts";
-import { type CodingModel, findCodingModel, wantedDigest } from "../../runs/archive-model.ts";
+import { type CodingModel, findCodingModel } from "../../runs/archive-model.ts";
 import { makeFolder } from "../../runs/run-folder.ts";
 import { counted } from "../../words.ts";
+import { readArchive } from "../options/archive-file.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand, type Outcome } from "../run-command.ts";
 import type { Terminal } from "../terminal.ts";

@@ -9,7 +9,6 @@ import {
   contentsOf,
   describeCondition,
   describeConditions,
-  readArchive,
   type SingleContents,
 } from "../../codec/archive-contents.ts";
 import { labelOf } from "../../codec/archive-notes.ts";
@@ -19,6 +18,7 @@ import { hex } from "../../codec/digest.ts";
 import { PixelcnnError } from "../../errors.ts";
 import { findCodingModel } from "../../runs/archive-model.ts";
 import { counted } from "../../words.ts";
+import { readArchive } from "../options/archive-file.ts";
 import type { Outcome } from "../run-command.ts";
 import { alignedRows } from "../terminal.ts";
 
