@@ -5,9 +5,8 @@
  */
 
 import { fail } from "../errors.ts";
-import { sizeOf } from "../tensor.ts";
 import type { Value } from "./graph.ts";
-import { concat, gemm, mul, pad, reshape, sigmoid, slice, tanh } from "./ops.ts";
+import { gemm, mul, pad, reshape, sigmoid, slice, tanh } from "./ops.ts";
 
 /** Which positions of the input each position of the output looks at. */
 export interface Taps {
@@ -92,18 +91,4 @@ export function gate(p: Value): Value {
 export function gateParts(p: Value): [Value, Value] {
   const half = p.shape[1]! / 2;
   return [tanh(slice(p, 1, 0, half)), sigmoid(slice(p, 1, half, 2 * half))];
-}
-
-/** Zeros of a shape. */
-export function zeros(like: Value, shape = like.shape): Value {
-  const data = like.dtype === "float64" ? new Float64Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
-  return like.graph.constant(like.dtype as "float32", shape, data as Float32Array);
-}
-
-/** Columns of a matrix in another order of equal blocks: block i of the result is block `order[i]`. */
-export function permuteRowBlocks(w: Value, block: number, order: readonly number[]): Value {
-  return concat(
-    order.map((i) => slice(w, 0, i * block, (i + 1) * block)),
-    0,
-  );
 }
