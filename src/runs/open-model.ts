@@ -34,8 +34,7 @@ export async function openModel(source: string | URL | ModelFiles): Promise<Open
   if (typeof source !== "string") return { ...(await readModelFiles(source)), name: "the model's files", folder: null };
   const folder = inNode ? findFolder(source) : null;
   if (folder !== null) return openFolder(folder, source);
-  const shipped = shippedFiles(source);
-  if (shipped) return openFiles(shipped.config, shipped.weights, source);
+  if (shippedModels().includes(source)) return openShipped(source);
   if (/^(https?|blob|data|file):/.test(source) || (!inNode && /[/.]/.test(source)))
     return openUrl(new URL(source, globalThis.location?.href), source);
   return unknown(source);
@@ -96,6 +95,20 @@ function openUrl(folder: URL, name: string): Promise<OpenedModel> {
 }
 
 const pathOf = (url: URL): string => nodeModule<typeof import("node:url")>("node:url")!.fileURLToPath(url);
+
+async function openShipped(name: string): Promise<OpenedModel> {
+  try {
+    const { config, weights } = shippedFiles(name)!;
+    return await openFiles(config, weights, name);
+  } catch (cause) {
+    return fail(
+      "io",
+      `cannot open the model ${name} that ships with pixelcnn: ${(cause as Error).message}. Where the bundler does not copy the files of ` +
+        `packages, serve a copy of node_modules/pixelcnn/models/${name} and open that: openModel("/models/${name}/"); see docs/web.md`,
+      cause,
+    );
+  }
+}
 
 async function openFiles(config: URL, weights: URL, name: string): Promise<OpenedModel> {
   const [text, bytes] = await Promise.all([fetched(config), fetched(weights)]);
