@@ -17,10 +17,10 @@ export type FamilyName = PixelcnnConfig["family"];
 type ConfigOf<N extends FamilyName> = Extract<PixelcnnConfig, { family: N }>;
 
 interface Row<C extends PixelcnnConfig> {
-  /** What it is called in a sentence. */
+  /** Its name in a sentence, such as "a PixelCNN". */
   readonly title: string;
   readonly fields: Fields;
-  /** Fields that come in one group a channel, so that channels divide them, by their path. */
+  /** Fields that are divided into one group per channel, so that channels must divide them, by their path. */
   grouped(config: C): Readonly<Record<string, number>>;
   network(config: C): Network;
   /** Features of the widest map of a pixel: what decides how many images fit in a cache together. */
@@ -60,7 +60,7 @@ const rowOf = <C extends PixelcnnConfig>({ family }: C): Row<C> => ROWS[family] 
 /** Fields of each family's config. */
 export const networkFields: readonly Fields[] = Object.values(ROWS).map(({ fields }) => fields);
 
-/** What a family is called in a sentence. */
+/** A family's name in a sentence. */
 export const networkTitle = (config: PixelcnnConfig): string => rowOf(config).title;
 
 /** The network that a config stands for. */
@@ -69,7 +69,7 @@ export const networkOf = (config: PixelcnnConfig): Network => rowOf(config).netw
 /** Every parameter of the network: name, shape, first values. */
 export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => networkParameters(networkOf(config));
 
-/** Numbers of the largest layer, an image. */
+/** Numbers of the largest layer, per image. */
 export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);
 
 /** Problems of a config that no field has by itself: its path and, in words, what was expected. */

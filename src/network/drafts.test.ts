@@ -126,7 +126,7 @@ function outputsOf(network: Network, s: DraftSettings, weights: ReadonlyMap<stri
   return naiveOutputs(network, weights, { height: s.height, width: s.width, pixels, condition });
 }
 
-/** A matrix of who sees whom, a line a sub-pixel, so that two that differ are told apart at a glance. */
+/** A matrix of who sees whom, a line per sub-pixel, so that two that differ are told apart at a glance. */
 function picture({ height, width, channels }: DraftSettings, sees: (i: number, j: number) => boolean): string[] {
   const size = height * width * channels;
   return Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => (sees(i, j) ? "x" : ".")).join(""));
