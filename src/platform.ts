@@ -1,4 +1,7 @@
-/** Whether this is Node or a browser, and Node's own modules, without an import that a bundler for browsers would follow. */
+/**
+ * Whether this is Node or a browser, and Node's own modules, without an import that a bundler for browsers would
+ * follow.
+ */
 
 const { process } = globalThis as { process?: NodeJS.Process };
 

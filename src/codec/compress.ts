@@ -1,6 +1,7 @@
 /**
- * Images to one .pxc file and back in one call each, in Node and in pages: the same files that the command line writes, with names, labels and classes. What it
- * takes to code groups, threads and damaged files by hand is in codec.ts, group-threads.ts and salvage.ts.
+ * Images to one .pxc file and back in one call each, in Node and in pages: the same files that the command line
+ * writes, with names, labels and classes. What it takes to code groups, threads and damaged files by hand is in
+ * codec.ts, group-threads.ts and salvage.ts.
  */
 
 import { fail } from "../errors.ts";
@@ -26,9 +27,15 @@ export interface ImageSet extends GivenImages {
 }
 
 export interface CompressOptions {
-  /** Conditions of the images: one for all, or one per image; kept in the file. Default for a model of classes: the labels. */
+  /**
+   * Conditions of the images: one for all, or one per image; kept in the file. Default for a model of classes: the
+   * labels.
+   */
   readonly conditions?: Conditions;
-  /** Most images per group, 64 by default. Larger groups need fewer bytes of header; a damaged byte costs a whole group. */
+  /**
+   * Most images per group, 64 by default. Larger groups need fewer bytes of header; a damaged byte costs a whole
+   * group.
+   */
   readonly groupSize?: number | undefined;
   /** How the file names its model, for whoever opens it: a shipped model's name, or a folder. */
   readonly modelName?: string | undefined;
@@ -95,7 +102,10 @@ export async function compress(
   }
 }
 
-/** Images as an archive keeps them, and its notes: numbered names, and labels that are conditions too, cost nothing an image there. */
+/**
+ * Images as an archive keeps them, and its notes: numbered names, and labels that are conditions too, cost nothing an
+ * image there.
+ */
 export function withNotes(
   images: readonly CodecImage[],
   { bare = false, ...about }: Omit<NotedImages, "names" | "labelsAreConditions"> & { readonly bare?: boolean | undefined },
@@ -115,7 +125,10 @@ export function withNotes(
   return { images: kept, notes: writeNotes({ ...about, classes, names, labelsAreConditions }) };
 }
 
-/** Gives back all images of a file, in the order in which they were given. Fails with "model" for another model's file, "corrupt" for a damaged one. */
+/**
+ * Gives back all images of a file, in the order in which they were given. Fails with "model" for another model's
+ * file, "corrupt" for a damaged one.
+ */
 export async function decompress(
   model: ExactModel,
   bytes: Uint8Array,

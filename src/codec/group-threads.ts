@@ -1,6 +1,7 @@
 /**
- * Threads that code whole groups, since a decoder must stand beside the network that it asks. Each runs its own engine of the same
- * model, so no byte depends on their number (the protocol is in serve-groups.ts). Where no thread can start, the calling thread works.
+ * Threads that code whole groups, since a decoder must stand beside the network that it asks. Each runs its own
+ * engine of the same model, so no byte depends on their number (the protocol is in serve-groups.ts). Where no thread
+ * can start, the calling thread works.
  */
 
 import { checkInteger, PixelcnnError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /**
- * What a thread of the codec does: groups to bytes and back with an engine of its own. The protocol: "model" once, then "encode" or
- * "decode" (or "stop") in; "rows" now and then, and "encoded", "decoded" or "error" out.
+ * What a thread of the codec does: groups to bytes and back with an engine of its own. The protocol: "model" once,
+ * then "encode" or "decode" (or "stop") in; "rows" now and then, and "encoded", "decoded" or "error" out.
  */
 
 import { type ErrorKind, PixelcnnError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /**
- * What a thread of the exact engine does: it is sent a plan once and then tasks, one at a time. The protocol: "plan" once, then "task" (or
- * "stop") in; "row" for each finished row, then "result" or "error" out.
+ * What a thread of the exact engine does: it is sent a plan once and then tasks, one at a time. The protocol: "plan"
+ * once, then "task" (or "stop") in; "row" for each finished row, then "result" or "error" out.
  */
 
 import { type ErrorKind, PixelcnnError } from "../errors.ts";

@@ -1,6 +1,7 @@
 /**
- * Threads of the exact engine: worker_threads in Node, web workers in browsers. Each runs whole tasks on its own kernel and memory,
- * so the number of threads cannot change a bit (the protocol is in serve-tasks.ts). Where no thread can start, the calling thread works.
+ * Threads of the exact engine: worker_threads in Node, web workers in browsers. Each runs whole tasks on its own
+ * kernel and memory, so the number of threads cannot change a bit (the protocol is in serve-tasks.ts). Where no
+ * thread can start, the calling thread works.
  */
 
 import { PixelcnnError } from "../errors.ts";
@@ -64,7 +65,10 @@ export class ThreadPool {
     });
   }
 
-  /** Ends all threads; what was asked for and has not come ends as interrupted. A later {@link run} starts threads again. */
+  /**
+   * Ends all threads; what was asked for and has not come ends as interrupted. A later {@link run} starts threads
+   * again.
+   */
   async close(): Promise<void> {
     const seats = [...this.#seats];
     this.#seats.clear();

@@ -1,7 +1,8 @@
 /**
- * A session whose calls run side by side, each on one thread of its own (Node worker threads).
- * On the CPU this beats threads inside each operator: no barrier at every operator, and one small batch's activations stay in a core's cache
- * (measured in bench/train-step). It also keeps the caller's thread free. Results are those of a plain session, whatever the number of threads.
+ * A session whose calls run side by side, each on one thread of its own (Node worker threads). On the CPU this beats
+ * threads inside each operator: no barrier at every operator, and one small batch's activations stay in a core's
+ * cache (measured in bench/train-step). It also keeps the caller's thread free. Results are those of a plain session,
+ * whatever the number of threads.
  */
 
 import type { Worker } from "node:worker_threads";
@@ -26,8 +27,8 @@ export type Reply =
   | { readonly error: string; readonly kind: PixelcnnError["kind"] };
 
 /**
- * Opens `threads` copies of a program (default: one per core). Arrays over a SharedArrayBuffer are shared with the workers, others copied.
- * On other devices, and outside Node, it is a plain session.
+ * Opens `threads` copies of a program (default: one per core). Arrays over a SharedArrayBuffer are shared with the
+ * workers, others copied. On other devices, and outside Node, it is a plain session.
  */
 export async function openPool(program: Program, options: SessionOptions = {}): Promise<Session> {
   const { device = "cpu" } = options;

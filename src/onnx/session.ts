@@ -1,7 +1,8 @@
 /**
- * Runs a graph on ONNX Runtime: its native build in Node, its WebAssembly build in a browser and where the native one is missing. The only importer of
- * either; package.json's `imports` keep the native one out of bundles for browsers.
- * Sessions copy nothing on the way in (CPU) and are silent; a device that is not there is an error that lists what is.
+ * Runs a graph on ONNX Runtime: its native build in Node, its WebAssembly build in a browser and where the native one
+ * is missing. The only importer of either; package.json's `imports` keep the native one out of bundles for browsers.
+ * Sessions copy nothing on the way in (CPU) and are silent; a device that is not there is an error that lists what
+ * is.
  */
 
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
@@ -59,9 +60,15 @@ interface Runtime {
 
 /** Settings of ONNX Runtime's WebAssembly build, which browsers use, and Node where the native build is missing. */
 export interface RuntimeOptions {
-  /** Where its .wasm and .mjs files are served: a folder's URL that ends in a slash, or a URL for each. Default: where the bundler put them. */
+  /**
+   * Where its .wasm and .mjs files are served: a folder's URL that ends in a slash, or a URL for each. Default: where
+   * the bundler put them.
+   */
   readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
-  /** Threads inside an operator. More than one needs a page that is cross-origin isolated. Default: the runtime's choice. */
+  /**
+   * Threads inside an operator. More than one needs a page that is cross-origin isolated. Default: the runtime's
+   * choice.
+   */
   readonly threads?: number;
 }
 
@@ -76,8 +83,9 @@ export function configureRuntime(options: RuntimeOptions): void {
 export type RuntimeKind = "native" | "wasm";
 
 /**
- * The native build would otherwise send usage data to its maker and keep files in the user's cache folder. To be called in the main
- * thread: the environment of a worker is a copy, which the native library does not see. Set the variable to 0 to leave it on.
+ * The native build would otherwise send usage data to its maker and keep files in the user's cache folder. To be
+ * called in the main thread: the environment of a worker is a copy, which the native library does not see. Set the
+ * variable to 0 to leave it on.
  */
 export function switchTelemetryOff(): void {
   if (inNode) process.env.ORT_DISABLE_TELEMETRY ??= "1";
@@ -89,8 +97,8 @@ let missing: unknown;
 export function tellRuntime(kind: RuntimeKind): void {
   if (!inNode || kind === "native") return;
   warn(
-    "onnxruntime-node cannot be loaded here, so ONNX Runtime's WebAssembly build computes in its place, several times slower. " +
-      "If it is not installed: npm install --ignore-scripts onnxruntime-node",
+    "onnxruntime-node cannot be loaded here, so ONNX Runtime's WebAssembly build computes in its place, " +
+      "several times slower. If it is not installed: npm install --ignore-scripts onnxruntime-node",
   );
 }
 
@@ -125,7 +133,10 @@ function presentDevices(runtime: Runtime): string[] {
   return typeof navigator !== "undefined" && "gpu" in navigator ? ["cpu", "webgpu"] : ["cpu"];
 }
 
-/** onnxruntime-node refuses arrays over shared memory in Node before 24 (seen on 20): there, and there only, they are copied. */
+/**
+ * onnxruntime-node refuses arrays over shared memory in Node before 24 (seen on 20): there, and there only, they are
+ * copied.
+ */
 const copiesShared = inNode && Number(process.versions.node.split(".")[0]) < 24;
 function acceptable(data: DTypes[DType]): DTypes[DType] {
   return copiesShared && data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
@@ -185,7 +196,7 @@ export async function openQuietly(program: Program, options: SessionOptions = {}
     });
   } catch (cause) {
     const reason = reasonOf(cause);
-    if (kind === "wasm" && /fetching of the wasm|dynamically imported module|initWasm/.test(reason))
+    if (kind === "wasm" && /fetching of the wasm|magic word|dynamically imported module|initWasm/.test(reason))
       return fail(
         "io",
         `cannot load ONNX Runtime's WebAssembly (${reason}). Where the bundler does not copy the files of packages, serve copies of ` +

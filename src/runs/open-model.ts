@@ -1,4 +1,7 @@
-/** One door to a trained model, in Node and in browsers: a folder, the name of a shipped model, a URL, or the files themselves. */
+/**
+ * One door to a trained model, in Node and in browsers: a folder, the name of a shipped model, a URL, or the files
+ * themselves.
+ */
 
 import { fail } from "../errors.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
@@ -18,16 +21,19 @@ export interface OpenedModel<C extends ModelConfig = ModelConfig> extends Traine
   readonly folder: string | null;
 }
 
-/** A model that gives the probability of an image: a PixelCNN, or the decoder of an auto-encoder whose decoder is one. */
+/**
+ * A model that gives the probability of an image: a PixelCNN, or the decoder of an auto-encoder whose decoder is one.
+ */
 export interface OpenedPixelcnn extends OpenedModel<PixelcnnConfig> {
   /** What it was opened from. */
   readonly whole: OpenedModel;
 }
 
 /**
- * Opens a model of any family. `source`: in Node a run's or model's folder; anywhere the name of a model that ships with the package; the URL of a folder that
- * holds config.json and model.safetensors; or these two files by their names. Fails with "usage" for a name that nothing has, with "io" or "model" for
- * files that are missing or do not fit.
+ * Opens a model of any family. `source`: in Node a run's or model's folder; anywhere the name of a model that ships
+ * with the package; the URL of a folder that holds config.json and model.safetensors; or these two files by their
+ * names. Fails with "usage" for a name that nothing has, with "io" or "model" for files that are missing or do not
+ * fit.
  */
 export async function openModel(source: string | URL | ModelFiles): Promise<OpenedModel> {
   if (source instanceof URL) return openUrl(source, source.href);
@@ -59,7 +65,10 @@ function unknown(name: string): never {
   );
 }
 
-/** Where a model lies on this disk; a path that exists comes before a shipped name. Null where there is no such folder. */
+/**
+ * Where a model lies on this disk; a path that exists comes before a shipped name. Null where there is no such
+ * folder.
+ */
 export function findFolder(name: string): string | null {
   const { existsSync } = nodeModule<typeof import("node:fs")>("node:fs")!;
   const { join } = nodeModule<typeof import("node:path")>("node:path")!;
@@ -107,8 +116,9 @@ async function openShipped(name: string): Promise<OpenedModel> {
   } catch (cause) {
     return fail(
       "io",
-      `cannot open the model ${name} that ships with pixelcnn: ${(cause as Error).message}. Where the bundler does not copy the files of ` +
-        `packages, serve a copy of node_modules/pixelcnn/models/${name} and open that: openModel("/models/${name}/"); see docs/web.md`,
+      `cannot open the model ${name} that ships with pixelcnn: ${(cause as Error).message}. ` +
+        "Where the bundler does not copy the files of packages, serve a copy of " +
+        `node_modules/pixelcnn/models/${name} and open that: openModel("/models/${name}/"); see docs/web.md`,
       cause,
     );
   }

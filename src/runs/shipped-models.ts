@@ -1,6 +1,7 @@
 /**
- * The models that ship with the package, by name. Each file is named by a URL of its own, written out, so that a bundler sees it and takes it along; in Node
- * the same URLs are paths. A test holds the list against the folder models/.
+ * The models that ship with the package, by name. Each file is named by a URL of its own, written out, so that a
+ * bundler sees it and takes it along; in Node the same URLs are paths. A test holds the list against the folder
+ * models/.
  */
 
 interface ShippedFiles {

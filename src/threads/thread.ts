@@ -59,10 +59,14 @@ export function callingThread<To, From>(serve: Serve<To, From>, stop: To): Threa
   };
 }
 
-/** Says, once, that the calling thread does the work of threads that cannot start. `worker` is the door of the package that holds their script. */
+/**
+ * Says, once, that the calling thread does the work of threads that cannot start. `worker` is the door of the package
+ * that holds their script.
+ */
 export function warnNotStarted(error: NotStarted, worker: string): void {
   warn(
-    `no thread could start (${error.message}), so the calling thread works alone: same results, later. Where the bundler does not find ` +
-      `the worker by itself, pass startThread: () => webThread(new Worker(URL of the bundled ${worker}, { type: "module" })); see docs/web.md`,
+    `no thread could start (${error.message}), so the calling thread works alone: same results, later. ` +
+      "Where the bundler does not find the worker by itself, pass startThread: " +
+      `() => webThread(new Worker(URL of the bundled ${worker}, { type: "module" })); see docs/web.md`,
   );
 }

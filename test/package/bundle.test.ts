@@ -1,4 +1,7 @@
-/** A page that uses the installed package, through Vite, esbuild and webpack: nothing of Node is asked for, little is sent, and in Chromium it draws what Node draws. */
+/**
+ * A page that uses the installed package, through Vite, esbuild and webpack: nothing of Node is asked for, little is
+ * sent, and in Chromium it draws what Node draws.
+ */
 
 import { createHash } from "node:crypto";
 import { cpSync } from "node:fs";

@@ -45,7 +45,10 @@ export const esbuildPage: Bundler = async (page, out, entry = "main.js") => {
   return { name: "esbuild", folder: out, asked, warnings: warnings.map(({ text }) => text) };
 };
 
-/** What esbuild has to be told: the scripts of the threads, beside the page's own and by these names; and copies of files. */
+/**
+ * What esbuild has to be told: the scripts of the threads, beside the page's own and by these names; and copies of
+ * files.
+ */
 export const esbuildWhole: Bundler = async (page, out) => {
   const bundle = await esbuildPage(page, out);
   await esbuild.build({

@@ -1,4 +1,7 @@
-/** The steps of docs/web.md, taken from the page itself and done in a folder with the installed package: in Chromium, four digits appear. */
+/**
+ * The steps of docs/web.md, taken from the page itself and done in a folder with the installed package: in Chromium,
+ * four digits appear.
+ */
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";

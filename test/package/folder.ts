@@ -1,4 +1,7 @@
-/** Before and after all tests: names a folder for what the tests of the package install, and removes it. Nothing is installed until one of them asks. */
+/**
+ * Before and after all tests: names a folder for what the tests of the package install, and removes it. Nothing is
+ * installed until one of them asks.
+ */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

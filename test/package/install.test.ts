@@ -1,4 +1,7 @@
-/** The tarball, installed in an empty folder with no settings, works in Node at once: every door, samples, archives, training; with the native runtime and without. */
+/**
+ * The tarball, installed in an empty folder with no settings, works in Node at once: every door, samples, archives,
+ * training; with the native runtime and without.
+ */
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -14,8 +17,8 @@ const { plain, native, withoutNative, seconds, bytes, printed } = installed as E
 const plainHasNative = reason === undefined && existsSync(join(plain, "node_modules", "onnxruntime-node"));
 
 const WARNING =
-  "pixelcnn: onnxruntime-node cannot be loaded here, so ONNX Runtime's WebAssembly build computes in its place, several times slower. " +
-  "If it is not installed: npm install --ignore-scripts onnxruntime-node\n";
+  "pixelcnn: onnxruntime-node cannot be loaded here, so ONNX Runtime's WebAssembly build computes in its place, " +
+  "several times slower. If it is not installed: npm install --ignore-scripts onnxruntime-node\n";
 
 interface Used {
   readonly doors: Readonly<Record<string, number>>;

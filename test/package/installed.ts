@@ -1,6 +1,6 @@
 /**
- * The package as a stranger gets it: built, packed, and installed from the tarball into empty folders. Done once a run of the tests, by whichever
- * file asks first; the others wait for it.
+ * The package as a stranger gets it: built, packed, and installed from the tarball into empty folders. Done once a
+ * run of the tests, by whichever file asks first; the others wait for it.
  */
 
 import { spawnSync } from "node:child_process";
@@ -13,7 +13,10 @@ import { inject } from "vitest";
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 export interface Installed {
-  /** `npm install`, and nothing else. Where the native runtime's own install script fails, npm leaves that package out. */
+  /**
+   * `npm install`, and nothing else. Where the native runtime's own install script fails, npm leaves that package
+   * out.
+   */
   readonly plain: string;
   /** `npm install --ignore-scripts --offline`, after the other: has the native runtime. */
   readonly native: string;

@@ -1,4 +1,7 @@
-/** What a page does beyond drawing, in Chromium, with the installed package bundled by Vite: it opens archives of the command line, trains, and hands its model to Node. */
+/**
+ * What a page does beyond drawing, in Chromium, with the installed package bundled by Vite: it opens archives of the
+ * command line, trains, and hands its model to Node.
+ */
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

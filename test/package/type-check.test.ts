@@ -1,4 +1,7 @@
-/** The types of the installed package, checked to the last declaration: a page's doors without Node's types, Node's door without a page's. */
+/**
+ * The types of the installed package, checked to the last declaration: a page's doors without Node's types, Node's
+ * door without a page's.
+ */
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** A stranger's program in Node: every door, and a little of all that the package does. Prints what came out as one line of JSON. */
+/**
+ * A stranger's program in Node: every door, and a little of all that the package does. Prints what came out as one
+ * line of JSON.
+ */
 
 import { createHash } from "node:crypto";
 import { compress, createEngine, datasetFromArrays, decompress, likelihood, openModel, trainModel } from "pixelcnn";

@@ -1,4 +1,7 @@
-/** A user's page: what the browser tests ask of it, through the doors of the installed package alone. Plain JavaScript, so that every bundler takes it. */
+/**
+ * A user's page: what the browser tests ask of it, through the doors of the installed package alone. Plain
+ * JavaScript, so that every bundler takes it.
+ */
 
 import {
   compress,
