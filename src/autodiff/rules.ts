@@ -167,7 +167,9 @@ export const rules: Readonly<Record<string, Rule>> = {
 
 export const compositeRules: Readonly<Record<string, CompositeRule>> = {
   Recurrence: ({ y, dy, inputs: [a, w = null], splitInner, settings }) => {
-    const [da, dw] = recurrenceCotangents({ a: a!, w, y, dy }, settings as Recurrence, (x, d) => tallProduct(x, d, false, splitInner));
+    const [da, dw] = recurrenceCotangents({ a: a!, w, y, dy }, settings as Recurrence, (x, d) =>
+      tallProduct(x, d, false, splitInner),
+    );
     return w ? [da, dw] : [da];
   },
   // y = tanh(f) s(g): df = dy s (1 - t^2) = dy (s - y t), dg = dy t s (1 - s) = dy y (1 - s).

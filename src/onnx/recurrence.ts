@@ -41,7 +41,8 @@ export function wavesOf({ height, width, reads, from }: Recurrence): Waves {
   const place = new Int32Array(height * width);
   for (let i = 0; i < height; i++)
     for (let j = 0; j < width; j++) {
-      const wave = (positions[time(i, j)] ??= []);
+      const wave = positions[time(i, j)] ?? [];
+      positions[time(i, j)] = wave;
       place[i * width + j] = wave.push(i * width + j) - 1;
     }
   const indices = (wave: number, offsets: readonly Offset[]): Int32Array => {

@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describeEvaluation, type Evaluation } from "../../measure/evaluate.ts";
-import type { PixelcnnConfig } from "../../models/config.ts";
 import { type ModelConfig, modelParameters, pixelcnnIn } from "../../models/families.ts";
+import { describeLayers } from "../../models/networks.ts";
 import { countOf } from "../../network/parameters.ts";
 import { possibleConditions } from "../../runs/asked-conditions.ts";
 import { folderOf, openModel, openPixelcnn } from "../../runs/open-model.ts";
@@ -76,13 +76,11 @@ interface Logged {
 
 /** The layers, in words. */
 function networkOf(model: ModelConfig): string {
-  const layers = ({ depth, features, firstKernel, kernels, dilations }: Omit<PixelcnnConfig, "family">): string =>
-    `${depth} layers of ${features} features, first kernel ${firstKernel}, then ${kernels}, dilations ${dilations}`;
   const pixelcnn = pixelcnnIn(model);
-  if (!("encoder" in model)) return `${model.family}, ${layers(pixelcnn!)}`;
+  if (!("encoder" in model)) return `${model.family}, ${describeLayers(pixelcnn!)}`;
   const encoder = `encoder of ${model.encoder.features} features`;
   if (!("decoder" in model)) return `${model.family}, ${encoder} to ${model.size} numbers`;
-  const decodes = pixelcnn ? `a PixelCNN of ${layers(pixelcnn)}` : `a ${model.decoder.kind}`;
+  const decodes = pixelcnn ? `a PixelCNN of ${describeLayers(pixelcnn)}` : `a ${model.decoder.kind}`;
   return `${model.family}, ${encoder} to ${model.latents} latents, ${decodes}`;
 }
 
