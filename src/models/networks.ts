@@ -106,6 +106,10 @@ export const networkOf = (config: PixelcnnConfig): Network => rowOf(config).netw
 /** Every parameter of the network: name, shape, first values. */
 export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => networkParameters(networkOf(config));
 
+/** Whether a graph of the network is unrolled, wave after wave: then images cost least when they go through together. */
+export const isUnrolled = (config: PixelcnnConfig): boolean =>
+  networkOf(config).steps.some(({ step }) => step === "cell" || step === "blend");
+
 /** Numbers of the largest layer, an image. */
 export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);
 
