@@ -250,7 +250,7 @@ describe.each(NAMED)("the digest of %s", (_name, make, own, digests) => {
     const fields = config as unknown as Fields;
     const { family, channels, levels, head } = config;
     const read = { ...Object.fromEntries(own.map((field) => [field, fields[field]])), channels, levels, head, condition: null };
-    const tensors = parameters as Map<string, Tensor>;
+    const tensors = parameters as ReadonlyMap<string, Tensor<"float32">>;
     const digest = await digestOf({ config, parameters });
     expect(hex(await modelDigest({ family, ...read }, tensors))).toBe(digest);
     expect(hex(await modelDigest(read, tensors))).not.toBe(digest);
