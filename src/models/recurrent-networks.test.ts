@@ -113,6 +113,24 @@ describe.each(KINDS)("%s", (_, kind) => {
   });
 });
 
+test.each([
+  { depth: 2, firstKernel: 3, kernel: 3 },
+  { depth: 4, firstKernel: 5, kernel: 3 },
+  { depth: 3, firstKernel: 3, kernel: 7 },
+  { depth: 2, firstKernel: 7, kernel: 5 },
+])("the Row LSTM sees the triangle that docs/model.md states: %o", (changes) => {
+  const s = { ...GREY, height: 7, width: 31 };
+  const [r, m, N] = [(changes.firstKernel - 1) / 2, (changes.kernel - 1) / 2, changes.depth - 1];
+  const stated = picture(s, (i, j) => {
+    const [up, right] = [Math.floor(i / s.width) - Math.floor(j / s.width), (j % s.width) - (i % s.width)];
+    if (up === 0) return right < 0 && -right <= r + N * m;
+    if (up < 0 || -right > r + (N + up) * m) return false;
+    const last = j % s.width === s.width - 1;
+    return right <= r + (up - 1) * m || (!last && right <= up * m - 1);
+  });
+  expect(lowered(row(GREY, { ...changes, height: s.height, width: s.width }), s)).toEqual(stated);
+});
+
 describe("the own pixel's levels in the stream from the right", () => {
   const blind = (network: Network): Network =>
     rewired(network, "layer2.rightGates", (terms) => terms.filter((t) => !("map" in t && t.map.name === "input")));

@@ -1,5 +1,6 @@
 /**
- * The step language can say what comes next: drafts of options of the gated network and of a mixture head. What each can see is held against a closed form written without its list, and against numbers that change.
+ * The step language can say what comes next: drafts of options of the gated network and of a mixture head. What each can
+ * see is held against a closed form written without its list, and against numbers that change.
  */
 
 import { describe, expect, test } from "vitest";
