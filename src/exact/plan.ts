@@ -236,7 +236,7 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     const sums = merged.get(sum) ?? [sum];
     const { out, terms } = sum;
     const reads = terms.filter((t): t is ReadTerm => t.term === "read");
-    checkTerms(sum, reads);
+    checkTerms(sum);
     const when = schedule.of(out);
     // What begins with another map's pixel cannot begin with its row.
     const begin = terms.find((t) => t.term === "plus");
@@ -378,13 +378,16 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
 export const CONDITION = -1;
 
 /** Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel by pixel. */
-function checkTerms({ out, terms }: Sum, reads: readonly ReadTerm[]): void {
+export function checkTerms({ out, terms }: Sum): void {
   const unknown = terms.find((t: Term) => t.term === "embed" || t.term === "position");
   if (unknown) fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
   if (terms.filter((t) => t.term === "plus").length > 1)
     fail("internal", `expected at most one map to begin the sum ${out.name}`);
+  // A condition's row and another map's pixel would both have to be where the product starts.
+  if (["plus", "condition"].every((kind) => terms.some((t) => t.term === kind)))
+    fail("internal", `expected a condition or a map to begin the sum ${out.name}, received both`);
   const begin = terms.findIndex((t) => t.term === "read");
   if (begin >= 0 && terms.slice(begin).some((t) => t.term !== "read"))
     fail("internal", `expected bias, condition and map to begin the sum ${out.name}`);
-  if (reads.length === 0) fail("internal", `expected a product in the sum ${out.name}`);
+  if (begin < 0) fail("internal", `expected a product in the sum ${out.name}`);
 }
