@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { aboutArchive } from "../src/cli/commands/info-archive.ts";
+import { archiveInfo } from "../src/cli/commands/info-archive.ts";
 import { nameRuns, writeNotes } from "../src/codec/archive-notes.ts";
 import { type CodecImage, decodeArchive, type EncodeOptions, encodeImages, encodeSingle } from "../src/codec/codec.ts";
 import { openPxc, readGroup, writeArchive } from "../src/codec/container.ts";
@@ -40,7 +40,7 @@ const { predictor, run } = model;
 const { channels, levels } = predictor;
 const sources = await openSourceImages([dataName], run, {
   ...{ limit: values.limit === undefined ? undefined : Number(values.limit), ownLevels: lossy, strict: !lossy },
-  terminal: { warn: console.error, note: console.error },
+  tell: { warn: console.error, note: console.error },
 });
 const images: SourceImage[] = [];
 for await (const image of sources.read()) images.push(image);
@@ -190,7 +190,7 @@ async function checkPrinted(archive: Uint8Array): Promise<void> {
   try {
     const path = join(folder, "all.pxc");
     writeFileSync(path, archive);
-    const { text = "" } = await aboutArchive(path);
+    const { text = "" } = await archiveInfo(path);
     const printed = /^bits\/dim +([\d.]+) \(8 x file size \/ (\d+) dims\)/m.exec(text);
     const expected = ((8 * statSync(path).size) / dims).toFixed(4);
     if (printed?.[1] !== expected || Number(printed[2]) !== dims)

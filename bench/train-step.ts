@@ -1,5 +1,5 @@
 /**
- * How fast is our training step beside PyTorch's, on this CPU? The same model, batch and threads, in turn, in one run; images a second.
+ * How fast is our training step beside PyTorch's, on this CPU? The same model, batch and threads, in turn, in one run; images per second.
  *   node bench/train-step.ts [--features 32,64,128] [--batch 16] [--threads 2] [--seconds 10] [--rounds 2] [--shard N] [--only ours]
  * Peers (bench/peers/train_step.py, Debian's python3-torch): `tuned` (cropped kernels, channels_last, hand-written gate gradient, flat optimizer,
  * allocator told to keep memory), `plain` (cropped kernels, channels_last, library autograd and AdamW) and `masked` (full kernel times a mask).

@@ -42,7 +42,7 @@ function weigh(logits: usize, bytes: usize, scale: v128, out: usize): i32 {
 
 /**
  * Rows `first .. first + rows - 1`. Words at `d`: logits, their row stride, number of levels K, scale (float32: 1 / temperature),
- * out (K + 1 integers a row, row `first` foremost; 12 bytes behind the last row are overwritten).
+ * out (K + 1 integers per row, row `first` foremost; 12 bytes behind the last row are overwritten).
  * Returns the first row whose logits have a NaN or whose largest is infinite, else -1.
  */
 export function frequencies(d: usize, first: i32, rows: i32): i32 {
@@ -78,8 +78,8 @@ export function frequencies(d: usize, first: i32, rows: i32): i32 {
 }
 
 /**
- * Only what one known level of each row owns: [C_level, C_(level+1) - C_level], two integers a row, at `out`. `levels` is the address of
- * one byte a row. Otherwise as {@link frequencies}, whose integers it gives; `d`'s out serves as scratch for one row.
+ * Only what one known level of each row owns: [C_level, C_(level+1) - C_level], two integers per row, at `out`. `levels` is the address of
+ * one byte per row. Otherwise as {@link frequencies}, whose integers it gives; `d`'s out serves as scratch for one row.
  */
 export function intervals(d: usize, first: i32, rows: i32, levels: usize, out: usize): i32 {
   const stride = load<u32>(d, 4) as usize;

@@ -48,6 +48,15 @@ export function show(value: unknown): string {
   return typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;
 }
 
+/** The value of JSON text; `otherwise` says what comes of text that is none. */
+export function parseJson(text: string, otherwise: (error: Error) => unknown): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return otherwise(error as Error);
+  }
+}
+
 /** Throws unless `value` is an integer in `min..max`, both included. */
 export function checkInteger(name: string, value: unknown, min: number, max: number = Number.MAX_SAFE_INTEGER): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;

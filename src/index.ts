@@ -45,6 +45,7 @@ export { type Variants, withVectors } from "./data/with-vectors.ts";
 
 // Likelihood, latents, and what else a model can be asked on the throughput engine.
 
+export { type Classification, type ClassifyOptions, classify } from "./measure/bayes.ts";
 export { type CompareOptions, type ConditionComparison, compareConditions } from "./measure/compare-conditions.ts";
 export { decode, type EncodeOptions, encode } from "./measure/encode.ts";
 export { describeEvaluation, type Evaluation, evaluate } from "./measure/evaluate.ts";

@@ -1,4 +1,4 @@
-/** The word that was probably meant, for "did you mean": the nearest by single-letter edits, when it is near at all. */
+/** The word that was probably meant, for "did you mean": the nearest by single-letter edits, if one is near enough. */
 
 /** Least number of letters added, dropped, changed or swapped with their neighbour that turns `a` into `b`. */
 export function editDistance(a: string, b: string): number {

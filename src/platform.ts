@@ -1,4 +1,4 @@
-/** What this machine is: Node or a browser, and Node's own modules without an import that a bundler for browsers would follow. */
+/** Whether this is Node or a browser, and Node's own modules, without an import that a bundler for browsers would follow. */
 
 const { process } = globalThis as { process?: NodeJS.Process };
 
@@ -16,8 +16,11 @@ export function cores(): number {
   return os?.availableParallelism() ?? globalThis.navigator?.hardwareConcurrency ?? 1;
 }
 
-/** Tells the developer something that is no error: a line on stderr in Node, a line of the console in a browser. */
+const said = new Set<string>();
+
+/** Tells the developer something that is no error, once: one line of the console, which in Node is stderr. */
 export function warn(text: string): void {
-  if (inNode) process!.emitWarning(text, "PixelcnnWarning");
-  else console.warn(`pixelcnn: ${text}`);
+  if (said.has(text)) return;
+  said.add(text);
+  console.warn(`pixelcnn: ${text}`);
 }

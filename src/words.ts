@@ -1,6 +1,6 @@
-/** Numbers and names as words, in the one way that all messages use. */
+/** Numbers and names as words, for all messages alike. */
 
-/** `3:21`, `1:02:03`; a person's clock, not a number's. */
+/** Seconds as `3:21` or `1:02:03`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "?";
   const whole = Math.max(0, Math.round(seconds));
@@ -9,7 +9,7 @@ export function duration(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** Three digits that mean something. */
+/** A number with three significant digits. */
 export function rounded(value: number): string {
   return value >= 100
     ? value.toFixed(0)

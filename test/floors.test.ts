@@ -46,7 +46,7 @@ const imports = new Map(shipped.map((file) => [file, importsOf(file)]));
 function floorOf(file: string): string {
   const [first, second] = file.replace(/^src\//, "").split("/") as [string, string?];
   if (second !== undefined) return first;
-  return /^(errors|tensor|random|platform|words|nearest)\.ts$/.test(first) ? "ground" : first.replace(/\.ts$/, "");
+  return /^(errors|tensor|random|platform|words|nearest|csv)\.ts$/.test(first) ? "ground" : first.replace(/\.ts$/, "");
 }
 
 const ground = ["ground"];
@@ -107,6 +107,7 @@ test("one foreign library, one file", () => {
     [/^(onnxruntime-|#onnxruntime)/, /^src\/onnx\/session\.ts$/],
     [/^(@bufbuild\/protobuf|onnx-buf)/, /^src\/onnx\/proto\.ts$/],
     [/^@energetic-ai\//, /^src\/text\/sentence-vectors\.ts$/],
+    [/^fast-png$/, /^src\/pictures\/png\.ts$/],
     [/^sharp$/, /^src\/(data\/folder|runs\/source-images)\.ts$/],
   ];
   const wrong: string[] = [];

@@ -2,7 +2,6 @@
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ArgsDef } from "citty";
 import { decode, encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Archive, openPxc, readGroup } from "../codec/container.ts";
@@ -72,7 +71,7 @@ function png(path: string, width: number, height: number, pixels: Uint8Array): v
   writeFileSync(at(path), encode({ width, height, channels: 1, depth: 8, data: pixels }));
 }
 
-const commands = { compress, decompress, score, info } as unknown as Record<string, Command<ArgsDef>>;
+const commands = { compress, decompress, score, info } as Record<string, Command>;
 
 /** Runs a command line in this process, in the scratch folder. */
 const run = (line: string): Promise<Ran> => {

@@ -1,9 +1,8 @@
 /** A command given as words, as run-command.ts runs it but without a process of its own: for tests of many cases, beside those through the front door. */
 
-import { type ArgsDef, parseArgs } from "citty";
 import { PixelcnnError } from "../errors.ts";
 import { numberOption } from "./options/number-option.ts";
-import type { Command, Outcome } from "./run-command.ts";
+import { type Command, type Outcome, readWords } from "./run-command.ts";
 import { openTerminal } from "./terminal.ts";
 
 export interface Ran {
@@ -16,13 +15,13 @@ export interface Ran {
   readonly messages: string;
 }
 
-export async function runCommand<T extends ArgsDef>(command: Command<T>, ...words: string[]): Promise<Ran> {
+export async function runCommand(command: Command, ...words: string[]): Promise<Ran> {
   let messages = "";
   const terminal = openTerminal({ write: (text) => (messages += text) });
-  const args = parseArgs<T>(words, { ...command.args, seed: { type: "string" } });
-  const valuesOf = (option: string): string[] => words.flatMap((word, i) => (word === `--${option}` ? [words[i + 1]!] : []));
+  const { args, values, positionals } = readWords(command, words);
+  const valuesOf = (option: string): string[] => values.get(option) ?? [];
   const seed = numberOption("seed", valuesOf("seed")[0]);
-  const context = { terminal, signal: new AbortController().signal, seed, positionals: args._, valuesOf };
+  const context = { terminal, signal: new AbortController().signal, seed, positionals, valuesOf };
   try {
     const outcome: Outcome = await command.run(args, context);
     return {

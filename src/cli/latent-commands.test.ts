@@ -8,7 +8,7 @@ import { datasetFromArrays } from "../data/dataset.ts";
 import { readNpy } from "../data/npy.ts";
 import { thumbnailOf } from "../data/thumbnails.ts";
 import { createEngine } from "../exact/engine.ts";
-import { decode as decodeCodes, encode as encodeImages } from "../measure/encode.ts";
+import { decode as decodeCodes, encode as encodeCodes } from "../measure/encode.ts";
 import { randomParameters } from "../models/families.test-support.ts";
 import { modelParameters } from "../models/families.ts";
 import { pixelcnnOf } from "../models/model.ts";
@@ -100,7 +100,7 @@ function codesOf(name: string, ...pictures: number[]): Promise<Float32Array> {
     { name: "pictures", split: "all", classes: null, ...SHAPE },
     Uint8Array.from(pictures.flatMap((i) => [...levelsOf(i)])),
   );
-  return encodeImages({ config: config.model, parameters }, data, { threads: 1 });
+  return encodeCodes({ config: config.model, parameters }, data, { threads: 1 });
 }
 
 /** Greys of `count` samples of a seed under one condition, by the library. */

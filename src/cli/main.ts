@@ -6,19 +6,19 @@ import { type Program, runProgram } from "./run-command.ts";
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
 const commands: Program["commands"] = {
-  train: async () => (await import("./commands/train.ts")).default as never,
-  eval: async () => (await import("./commands/eval.ts")).default as never,
-  sample: async () => (await import("./commands/sample.ts")).default as never,
-  encode: async () => (await import("./commands/encode.ts")).default as never,
-  reconstruct: async () => (await import("./commands/reconstruct.ts")).default as never,
-  interpolate: async () => (await import("./commands/interpolate.ts")).default as never,
-  complete: async () => (await import("./commands/complete.ts")).default as never,
-  score: async () => (await import("./commands/score.ts")).default as never,
-  compress: async () => (await import("./commands/compress.ts")).default as never,
-  decompress: async () => (await import("./commands/decompress.ts")).default as never,
-  info: async () => (await import("./commands/info.ts")).default as never,
-  export: async () => (await import("./commands/export.ts")).default as never,
-  models: async () => (await import("./commands/models.ts")).default as never,
+  train: () => import("./commands/train.ts"),
+  eval: () => import("./commands/eval.ts"),
+  sample: () => import("./commands/sample.ts"),
+  encode: () => import("./commands/encode.ts"),
+  reconstruct: () => import("./commands/reconstruct.ts"),
+  interpolate: () => import("./commands/interpolate.ts"),
+  complete: () => import("./commands/complete.ts"),
+  score: () => import("./commands/score.ts"),
+  compress: () => import("./commands/compress.ts"),
+  decompress: () => import("./commands/decompress.ts"),
+  info: () => import("./commands/info.ts"),
+  export: () => import("./commands/export.ts"),
+  models: () => import("./commands/models.ts"),
 };
 
 // Not left to the event loop: after an error some worker may still be alive.

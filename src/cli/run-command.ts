@@ -1,11 +1,11 @@
 /**
- * From words to an exit code: finds the command, checks its options (an unknown one is an error that names the nearest), runs it, and
- * says what came of it. Results go to stdout, messages to stderr; with --json stdout is exactly one object, an error too.
- * citty reads the options and writes the usage; what it lets pass (unknown options, missing values, repeats) is checked here.
+ * From words to an exit code: finds the command, checks its options (an unknown one is an error that names the
+ * nearest), runs it, and says what came of it. Results go to stdout, messages to stderr; with --json stdout is exactly
+ * one object, an error too. Node's parser splits the words; citty writes the usage and types the options.
  */
 
-import { parseArgs as parseTokens, stripVTControlCharacters } from "node:util";
-import { type ArgsDef, type ParsedArgs, parseArgs, renderUsage } from "citty";
+import { parseArgs, stripVTControlCharacters } from "node:util";
+import { type ArgsDef, type ParsedArgs, renderUsage } from "citty";
 import { type ErrorKind, fail, PixelcnnError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
 import { numberOption } from "./options/number-option.ts";
@@ -26,29 +26,32 @@ export interface CommandContext {
 export interface Outcome {
   /** What --json prints. */
   readonly json: object;
-  /** What a person reads instead; nothing where the messages said it all. */
+  /** What a user reads instead; nothing where the messages said everything. */
   readonly text?: string;
   /** Exit code of work that was done, but not all of it; default 0. */
   readonly code?: number;
 }
 
-export interface Command<T extends ArgsDef = ArgsDef> {
+/** Options and positional arguments by their names; absent where none was given. */
+type Words = Record<string, string | boolean>;
+
+export interface Command<Args = Words> {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  readonly args: T;
+  readonly args: ArgsDef;
   /** Options that may be given more than once. */
   readonly repeated?: readonly string[];
   /** Whether the last positional argument stands for any number. */
   readonly many?: boolean;
   /** Whole command lines, without the `pixelcnn` in front. */
   readonly examples: readonly string[];
-  run(args: ParsedArgs<T>, context: CommandContext): Promise<Outcome>;
+  run(args: Args, context: CommandContext): Promise<Outcome>;
 }
 
-/** Types a command by its own options. */
-export function defineCommand<const T extends ArgsDef>(command: Command<T>): Command<T> {
-  return command;
+/** Types what a command runs on by its own options: readWords reads them by `args`. */
+export function defineCommand<const T extends ArgsDef>(command: Command<ParsedArgs<T>> & { readonly args: T }): Command {
+  return command as unknown as Command;
 }
 
 /** Options of every command. */
@@ -61,7 +64,7 @@ const EVERYWHERE = {
 export interface Program {
   readonly version: string;
   /** Loaded when asked for: the list of commands must not wait for a runtime. */
-  readonly commands: Readonly<Record<string, () => Promise<Command<never>>>>;
+  readonly commands: Readonly<Record<string, () => Promise<{ readonly default: Command }>>>;
 }
 
 const EXIT_CODES: Partial<Record<ErrorKind, number>> = { usage: 2, interrupted: 130 };
@@ -109,9 +112,6 @@ function print(text: string): Promise<void> {
 function asError(thrown: unknown, signal: AbortSignal): PixelcnnError {
   if (thrown instanceof PixelcnnError) return thrown;
   if (signal.aborted) return new PixelcnnError("interrupted", "interrupted");
-  // citty's own complaints are about the words that it was given.
-  if (thrown instanceof Error && thrown.name === "CLIError")
-    return new PixelcnnError("usage", stripVTControlCharacters(thrown.message));
   const hint = process.env.PIXELCNN_DEBUG ? "" : " (set PIXELCNN_DEBUG=1 for where)";
   return new PixelcnnError("internal", `${thrown instanceof Error ? thrown.message : String(thrown)}${hint}`);
 }
@@ -127,7 +127,9 @@ async function dispatch(
   if (first === "--version" || first === "-v") return program.version;
   if (first === "--help" || first === "-h" || first === "help") {
     const [asked] = rest;
-    return asked !== undefined && program.commands[asked] ? usageOf(await program.commands[asked]()) : overview(program);
+    return asked !== undefined && program.commands[asked]
+      ? usageOf((await program.commands[asked]()).default)
+      : overview(program);
   }
   if (first === undefined) return fail("usage", `expected a command but received none\n\n${await overview(program)}`);
   const load = Object.hasOwn(program.commands, first) ? program.commands[first] : undefined;
@@ -136,12 +138,10 @@ async function dispatch(
       "usage",
       `expected a command (${names.join(", ")}) but received ${JSON.stringify(first)}${didYouMean(first, names)}`,
     );
-  const command = (await load()) as unknown as Command;
+  const { default: command } = await load();
   if (rest.includes("--help") || rest.includes("-h")) return usageOf(command);
-  const args = { ...command.args, ...EVERYWHERE } as ArgsDef;
-  const { values, positionals } = checkWords(command, args, rest);
-  const parsed = parseArgs(rest, args);
-  return command.run(parsed as never, {
+  const { args, values, positionals } = readWords(command, rest);
+  return command.run(args, {
     terminal,
     signal,
     seed: numberOption("seed", values.get("seed")?.[0]),
@@ -150,28 +150,31 @@ async function dispatch(
   });
 }
 
+interface ReadWords {
+  readonly args: Words;
+  /** All values of each option. */
+  readonly values: ReadonlyMap<string, string[]>;
+  readonly positionals: readonly string[];
+}
+
 /** Every option must exist, have a value where it needs one, and come once unless it may come more often. */
-function checkWords(
-  command: Command,
-  args: ArgsDef,
-  words: readonly string[],
-): { values: Map<string, string[]>; positionals: string[] } {
+export function readWords(command: Command, words: readonly string[]): ReadWords {
+  const definitions: ArgsDef = { ...command.args, ...EVERYWHERE };
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
-  for (const [name, definition] of Object.entries(args)) {
-    if (definition.type === "positional") continue;
-    const alias = "alias" in definition ? [definition.alias ?? []].flat().find((a) => a.length === 1) : undefined;
-    options[name] = { type: definition.type === "boolean" ? "boolean" : "string", ...(alias ? { short: alias } : {}) };
-  }
-  const { tokens } = parseTokens({
-    args: [...words],
-    options,
-    strict: false,
-    allowPositionals: true,
-    allowNegative: true,
-    tokens: true,
-  });
-  const values = new Map<string, string[]>();
+  const places: [string, ArgsDef[string]][] = [];
+  const args: Words = {};
   const positionals: string[] = [];
+  for (const [name, definition] of Object.entries(definitions)) {
+    if (definition.default !== undefined) args[name] = definition.default;
+    if (definition.type === "positional") places.push([name, definition]);
+    else {
+      const type = definition.type === "boolean" ? "boolean" : "string";
+      options[name] = "alias" in definition ? { type, short: String(definition.alias) } : { type };
+    }
+  }
+  const how = { strict: false, allowPositionals: true, allowNegative: true, tokens: true } as const;
+  const { tokens } = parseArgs({ args: [...words], options, ...how });
+  const values = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
@@ -191,12 +194,13 @@ function checkWords(
     if (earlier && option.type === "string" && !command.repeated?.includes(token.name)) {
       fail(
         "usage",
-        `expected ${token.rawName} once but received it again: ${JSON.stringify(earlier[0])} and ${JSON.stringify(token.value)}`,
+        `expected ${token.rawName} once but received it again: ${JSON.stringify(earlier[0])} and ` +
+          `${JSON.stringify(token.value)}`,
       );
     }
     values.set(token.name, [...(earlier ?? []), token.value ?? ""]);
+    args[token.name] = token.value ?? !token.rawName.startsWith("--no-");
   }
-  const places = Object.entries(args).filter(([, definition]) => definition.type === "positional");
   if (!command.many && positionals.length > places.length) {
     fail(
       "usage",
@@ -204,15 +208,17 @@ function checkWords(
     );
   }
   places.forEach(([name, definition], i) => {
-    if (definition.required !== false && positionals[i] === undefined)
+    const given = positionals[i];
+    if (given !== undefined) args[name] = given;
+    else if (definition.required !== false)
       fail("usage", `expected <${name}> but received nothing: ${definition.description ?? ""}`);
   });
-  return { values, positionals };
+  return { args, values, positionals };
 }
 
 async function usageOf(command: Command): Promise<string> {
   const usage = await renderUsage(
-    { meta: { name: command.name, description: command.summary }, args: { ...command.args, ...EVERYWHERE } as ArgsDef },
+    { meta: { name: command.name, description: command.summary }, args: { ...command.args, ...EVERYWHERE } },
     { meta: { name: "pixelcnn" } },
   );
   const text = `${usage}\nEXAMPLES\n\n${command.examples.map((example) => `  pixelcnn ${example}`).join("\n")}`;
@@ -220,13 +226,14 @@ async function usageOf(command: Command): Promise<string> {
 }
 
 async function overview({ commands, version }: Program): Promise<string> {
-  const all = await Promise.all(Object.values(commands).map((load) => load()));
+  const all = await Promise.all(Object.values(commands).map(async (load) => (await load()).default));
   const width = Math.max(...all.map(({ name }) => name.length));
   return [
     `pixelcnn ${version}: autoregressive image models`,
     "",
     ...all.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     "",
-    "`pixelcnn <command> --help` shows its options and an example. Exit codes: 0 ok, 1 failed, 2 wrong usage, 130 interrupted.",
+    "`pixelcnn <command> --help` shows its options and an example. Exit codes: 0 ok, 1 failed, 2 wrong usage, " +
+      "130 interrupted.",
   ].join("\n");
 }

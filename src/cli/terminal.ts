@@ -1,18 +1,20 @@
 /**
- * What a person sees while a command works: messages and one progress line, all on stderr, so that stdout holds results alone.
- * On a terminal the progress line is rewritten in place; elsewhere it becomes plain lines, one every few seconds at most.
+ * What a user sees while a command works: messages and one progress line, all on stderr, so that stdout holds results
+ * alone. On a terminal the progress line is rewritten in place; elsewhere it becomes plain lines, one every few seconds
+ * at most.
  */
 
+import type { CodecProgress } from "../codec/codec.ts";
 import { duration, rounded } from "../words.ts";
 
 export interface Terminal {
   /** A line that stays. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   /** A line that stays and starts with "warning:". */
-  warn(text: string): void;
+  readonly warn: (text: string) => void;
   /** Replaces the progress line; on no terminal, a line when the last is `lineEvery` old. */
   progress(text: string): void;
-  /** Takes the progress line away, or, with `keep`, leaves its last text as a line. */
+  /** Removes the progress line, or, with `keep`, leaves its last text as a line. */
   endProgress(options?: { keep?: boolean }): void;
   /** A progress function for a count of things, with rate and time left. */
   counter(label: string, unit: string): (done: number, all: number) => void;
@@ -79,6 +81,32 @@ export function openTerminal(screen: Screen = process.stderr, now: () => number 
         progress(`${label}  ${done}/${all} ${unit}  ${rounded(rate)} ${unit}/s${left}`);
       };
     },
+  };
+}
+
+/** A progress line over several counts, one after another; `unitOf` says what each counts. */
+export function labelledProgress(
+  terminal: Terminal,
+  unitOf: (label: string) => string,
+): (label: string, done: number, all: number) => void {
+  let shown = { label: "", count: (_done: number, _all: number): void => {} };
+  return (label, done, all) => {
+    if (label !== shown.label) shown = { label, count: terminal.counter(label, unitOf(label)) };
+    shown.count(done, all);
+  };
+}
+
+/** A progress line over groups that may be worked on side by side. */
+export function groupProgress(terminal: Terminal, label: string): (progress: CodecProgress) => void {
+  // Its clock starts with the first group, not with what comes before.
+  const show = labelledProgress(terminal, () => "images");
+  const groups = new Map<number, number>();
+  let done = 0;
+  return ({ images, count, totalImages, row, rows }) => {
+    const now = (count * row) / rows;
+    done += now - (groups.get(images) ?? 0);
+    groups.set(images, now);
+    show(label, Math.floor(done + 1e-6), totalImages);
   };
 }
 

@@ -202,7 +202,7 @@ describe("presets of other families, two steps each", () => {
     ],
   ])("%s", async (preset, settings, evaluation, size) => {
     const words = preset === "mnist-autoencoder" || preset === "mnist-deconvolution" ? [] : set("data.binarise=none");
-    const tiny = [...words, ...set("data.testFraction=0.2"), ...TRAIN, ...settings, "--threads", "1"];
+    const tiny = [...words, ...set("data.testFraction=0.2"), ...TRAIN, ...settings];
     const { json, messages } = await run("data", "--out", preset, "--preset", preset, "--steps", "2", ...tiny);
     expect(json, messages).toMatchObject({ step: 2, evaluation: { ...evaluation, images: 4 } });
     if (size) expect(sizeOf(preset, 2)).toEqual(size);

@@ -1,7 +1,7 @@
 /** What a .pxc file says about itself: every checksum of its bytes checked, nothing decoded, no model needed. For `info` and `decompress`. */
 
 import { counted } from "../words.ts";
-import { type ArchiveNotes, notedNames, readNotes } from "./archive-notes.ts";
+import { type ArchiveNotes, labelOf, notedNames, readNotes } from "./archive-notes.ts";
 import { describeImage, within } from "./codec.ts";
 import { type Archive, openPxc, type PxcFile, readGroup, readSingleImage, type Single } from "./container.ts";
 import { hex } from "./digest.ts";
@@ -23,6 +23,7 @@ export interface ArchiveContents {
   /** Safe names by index. */
   readonly names: readonly string[];
   readonly groups: readonly GroupRecord[];
+  readonly conditions: ContentsConditions;
 }
 
 /** A file of one image says little without its model. */
@@ -30,7 +31,7 @@ export interface SingleContents {
   readonly file: Single;
   /** The first 8 bytes of its model's. */
   readonly digest: string;
-  /** What the model was told, as the file says: only the model can check it. */
+  /** The condition, as the file stores it: only the model can check it. */
   readonly condition: Condition | undefined;
 }
 
@@ -49,7 +50,29 @@ export function contentsOf(
   }
   const notes = readNotes(file.header.notes);
   const groups = file.groups.map((_, index) => within(archive, () => readGroup(file, index, { pixelBudget })));
-  return { file, digest, notes, names: namesOf(file, notes, archive), groups };
+  return { file, digest, notes, names: namesOf(file, notes, archive), groups, conditions: conditionsIn(groups) };
+}
+
+/** An image of an archive, before it is decoded. */
+export interface ListedImage {
+  readonly name: string;
+  readonly label: number | undefined;
+  readonly condition: Condition | undefined;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** All images, in the order in which they were given to the encoder. */
+export function imagesIn({ file, notes, names, groups }: ArchiveContents): ListedImage[] {
+  const images: ListedImage[] = [];
+  for (const { first, count, height, width, conditions } of groups) {
+    for (let i = 0; i < count; i++) {
+      const condition = conditions?.[i];
+      const { index, label } = describeImage(file, first + i);
+      images[index] = { name: names[index]!, label: labelOf(notes, { label, condition }), condition, height, width };
+    }
+  }
+  return images;
 }
 
 /** Safe names by index; a single image is named for its file. */
@@ -65,18 +88,18 @@ export function namesOf(file: PxcFile, notes: ArchiveNotes | null, archive: stri
   return names;
 }
 
-/** What the model was told of images. */
+/** The conditions of the images. */
 export interface ContentsConditions {
   /** Images with a class, and images with numbers. */
   readonly classes: number;
   readonly numbers: number;
-  /** How many numbers an image; null without. */
+  /** Numbers per image; null without a condition of numbers. */
   readonly size: number | null;
   /** All of them in the file. */
   readonly bytes: number;
 }
 
-export function conditionsIn(groups: readonly Pick<GroupRecord, "conditions">[]): ContentsConditions {
+function conditionsIn(groups: readonly Pick<GroupRecord, "conditions">[]): ContentsConditions {
   let [classes, numbers, bytes] = [0, 0, 0];
   let size: number | null = null;
   for (const { conditions } of groups) {
@@ -101,7 +124,7 @@ export function describeConditions({ classes, numbers, size, bytes }: ContentsCo
 }
 
 /** Of one image: `class 3`, `10 numbers`. */
-export function describeCondition(condition: Condition): string {
+export function describeValue(condition: Condition): string {
   return typeof condition === "number" ? `class ${condition}` : counted(condition.length, "number");
 }
 

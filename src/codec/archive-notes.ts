@@ -3,7 +3,7 @@
  * numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema is not read.
  */
 
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import { evenTable, type LevelTable } from "./level-table.ts";
 import type { Condition } from "./predictor.ts";
 
@@ -36,7 +36,7 @@ const isNameRun = (v: unknown): v is NameRun =>
 const isValue = (v: unknown): v is number | null => v === null || (isCount(v, 0) && v <= 255);
 const isTable = (v: unknown): v is LevelTable => listOf(v, isValue) && v.length <= 256;
 
-/** The fields that fit; null where one does not, or the format is another's. By hand: a page that opens a file needs no library for it. */
+/** The fields that fit; null where one does not, or the format is another's. Without a schema library, so that a page needs none to open a file. */
 function fitting(json: unknown): ArchiveNotes | null {
   const { format, model, classes, labels, names, lossy, tables, images } = Object(json) as Record<string, unknown>;
   const absent = (value: unknown): value is undefined => value === undefined;
@@ -71,7 +71,7 @@ export interface NotedImages {
 /** Names `${prefix}${first}` and on, so many. */
 export type NameRun = readonly [prefix: string, first: number, count: number];
 
-/** Numbered names as runs, which cost nothing an image; undefined where that would not pay. */
+/** Numbered names as runs, which cost nothing per image; undefined where runs would not be shorter. */
 export function nameRuns(names: readonly string[]): NameRun[] | undefined {
   const runs: [string, number, number][] = [];
   for (const name of names) {
@@ -111,11 +111,12 @@ export function writeNotes({ model, classes, levels, tables, names, lossy, label
   const mapped = others.length > 0 ? { tables: others, images: runs } : {};
   return JSON.stringify({
     format: 1,
-    ...(model === undefined ? {} : { model }),
-    ...(classes ? { classes } : {}),
-    ...(labelsAreConditions ? { labels: "conditions" } : {}),
-    ...(names ? { names } : {}),
-    ...(lossy ? { lossy } : {}),
+    // What is undefined is not written.
+    model,
+    classes: classes ?? undefined,
+    labels: labelsAreConditions ? "conditions" : undefined,
+    names,
+    lossy: lossy || undefined,
     ...mapped,
   });
 }
@@ -123,16 +124,10 @@ export function writeNotes({ model, classes, levels, tables, names, lossy, label
 /** Notes of an archive, or null where there are none or another program's. */
 export function readNotes(text: string): ArchiveNotes | null {
   if (text === "") return null;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  return fitting(json);
+  return fitting(parseJson(text, () => null));
 }
 
-/** An image's label: the directory's, or the class that it is conditioned on where the notes say so. */
+/** An image's label: from the directory, or the class that it is conditioned on where the notes say so. */
 export function labelOf(
   notes: ArchiveNotes | null,
   { label, condition }: { readonly label?: number | undefined; readonly condition?: Condition | undefined },

@@ -48,7 +48,7 @@ export class ByteWriter {
     return this;
   }
 
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
 

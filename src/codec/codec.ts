@@ -34,7 +34,7 @@ export interface CodecImage {
   readonly name?: string | undefined;
   /** A number from 0 to 2^32 - 1 that is kept and means nothing to the codec. */
   readonly label?: number | undefined;
-  /** What the model is told about the image; kept with it. Images with one and images without may stand side by side. */
+  /** The image's condition; stored with it. Images with and without a condition may be mixed. */
   readonly condition?: Condition | undefined;
 }
 
@@ -66,7 +66,7 @@ export interface CodecOptions {
 }
 
 export interface EncodeOptions extends CodecOptions {
-  /** Most images a group: 64 by default. More cost less header and decode faster; a damaged byte costs a whole group. */
+  /** Most images per group, 64 by default. Larger groups need fewer bytes of header and decode faster; a damaged byte costs a whole group. */
   readonly groupSize?: number | undefined;
   /** Text kept in the header: palette, colours, where the levels came from. */
   readonly notes?: string | undefined;
@@ -85,7 +85,7 @@ export async function encodeImages(
   predictor: Predictor,
   images: readonly CodecImage[],
   options: EncodeOptions = {},
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
   checkImages(predictor, images, options);
   const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
@@ -157,7 +157,7 @@ export async function* decodeGroups(
   );
 }
 
-/** `work` of 0, 1, ..., `count` - 1 in order, one at a time or one a thread; when one fails or nobody asks for more, the others stop. */
+/** `work` of 0, 1, ..., `count` - 1 in order, one at a time or one per thread; when one fails or the consumer stops, the others stop. */
 async function* someAtATime<T>(
   count: number,
   { threads, signal }: CodecOptions,

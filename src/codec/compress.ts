@@ -7,37 +7,40 @@ import { fail } from "../errors.ts";
 import type { Conditions, Condition as EngineCondition, GivenImages } from "../exact/engine.ts";
 import type { ExactModel } from "../exact/plan.ts";
 import { namesOf, wantedDigest } from "./archive-contents.ts";
-import { labelOf, nameRuns, readNotes, tablesOf, writeNotes } from "./archive-notes.ts";
+import { labelOf, type NotedImages, nameRuns, readNotes, tablesOf, writeNotes } from "./archive-notes.ts";
 import { type CodecImage, type CodecProgress, decodeArchive, encodeImages } from "./codec.ts";
 import { openPxc } from "./container.ts";
-import { enginePredictor } from "./engine-predictor.ts";
-import { openGroupThreads } from "./group-threads.ts";
+import { type EnginePredictor, enginePredictor } from "./engine-predictor.ts";
+import { type GroupThread, type GroupThreads, openGroupThreads } from "./group-threads.ts";
 import { evenTable, valuesOf } from "./level-table.ts";
+import { groupKey } from "./plan-groups.ts";
 
 /** Images of one size, as a data set's `images` gives them. `pixels` are levels, [count, H, W, C]. */
 export interface ImageSet extends GivenImages {
-  /** One an image; kept. */
+  /** One per image; kept. */
   readonly names?: readonly string[] | undefined;
-  /** One an image, -1 for none; kept. */
+  /** One per image, -1 for none; kept. */
   readonly labels?: ArrayLike<number> | undefined;
   /** What the labels are called; kept. */
   readonly classes?: readonly string[] | null | undefined;
 }
 
 export interface CompressOptions {
-  /** What the model is told of the images: one for all, or one an image; kept in the file. Default, for a model of classes: the labels. */
+  /** Conditions of the images: one for all, or one per image; kept in the file. Default for a model of classes: the labels. */
   readonly conditions?: Conditions;
-  /** Most images a group: 64 by default. More cost less header; a damaged byte costs a whole group. */
+  /** Most images per group, 64 by default. Larger groups need fewer bytes of header; a damaged byte costs a whole group. */
   readonly groupSize?: number | undefined;
   /** How the file names its model, for whoever opens it: a shipped model's name, or a folder. */
   readonly modelName?: string | undefined;
   /** Threads beside the calling one; default 0. No byte depends on it. */
   readonly threads?: number | undefined;
+  /** Starts one thread; for pages whose bundler does not find the worker by itself (docs/web.md). */
+  readonly startThread?: (() => GroupThread) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: CodecProgress) => void) | undefined;
 }
 
-export type DecompressOptions = Pick<CompressOptions, "threads" | "signal" | "onProgress">;
+export type DecompressOptions = Pick<CompressOptions, "threads" | "startThread" | "signal" | "onProgress">;
 
 /** An image out of a file. */
 export interface RestoredImage {
@@ -56,7 +59,11 @@ export interface RestoredImage {
 }
 
 /** Compresses images without loss. The model that opens the file must be this one, to the last bit of its weights. */
-export async function compress(model: ExactModel, images: ImageSet, options: CompressOptions = {}): Promise<Uint8Array> {
+export async function compress(
+  model: ExactModel,
+  images: ImageSet,
+  options: CompressOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { groupSize, modelName, signal, onProgress } = options;
   const predictor = await enginePredictor(model);
   const { channels, levels, engine } = predictor;
@@ -71,30 +78,41 @@ export async function compress(model: ExactModel, images: ImageSet, options: Com
   for (const [what, list] of Object.entries({ names, labels }))
     if (list && list.length !== count) fail("usage", `expected ${count} ${what}, one an image, but received ${list.length}`);
   const label = (i: number): number | undefined => (labels && labels[i]! >= 0 ? labels[i]! : undefined);
-  const told = conditionsOf(options.conditions, engine.condition?.kind === "class" ? label : undefined, count);
-  const labelsAreConditions =
-    labels !== undefined && told.every((condition, i) => condition === label(i) && condition !== undefined);
-  const numbered = names && nameRuns(names);
-  const coded = Array.from(
-    { length: count },
-    (_, i): CodecImage => ({
-      ...{ height, width, pixels: pixels.subarray(i * each, (i + 1) * each) },
-      name: numbered ? undefined : names?.[i],
-      label: labelsAreConditions ? undefined : label(i),
-      condition: told[i],
-    }),
-  );
+  const told = conditionsEach(options.conditions, engine.condition?.kind === "class" ? label : undefined, count);
   const even = evenTable(levels);
-  const notes = writeNotes({
-    ...{ model: modelName, classes, levels, tables: coded.map(() => even), names: numbered, lossy: false, labelsAreConditions },
+  const given = Array.from({ length: count }, (_, i) => {
+    const levelsOf = pixels.subarray(i * each, (i + 1) * each);
+    return { height, width, pixels: levelsOf, name: names?.[i], label: label(i), condition: told[i] };
   });
-  const threads = options.threads ? openGroupThreads(model, predictor, { count: options.threads }) : undefined;
+  const about = { model: modelName, classes, levels, tables: given.map(() => even), lossy: false };
+  const { images: coded, notes } = withNotes(given, about);
+  const threads = threadsFor(model, predictor, options);
   try {
     return await encodeImages(predictor, coded, { groupSize, notes, signal, onProgress, threads });
   } finally {
     await threads?.close();
     await predictor.close();
   }
+}
+
+/** Images as an archive keeps them, and its notes: numbered names, and labels that are conditions too, cost nothing an image there. */
+export function withNotes(
+  images: readonly CodecImage[],
+  { bare = false, ...about }: Omit<NotedImages, "names" | "labelsAreConditions"> & { readonly bare?: boolean | undefined },
+): { images: CodecImage[]; notes: string } {
+  // They go by the archive's order, which images of several kinds change.
+  const ordered = new Set(images.map(groupKey)).size === 1 && images.every(({ name }) => name !== undefined);
+  const names = bare || !ordered ? undefined : nameRuns(images.map(({ name }) => name!));
+  // A class that an image is conditioned on is in the archive already.
+  const labelled = !bare && images.some(({ label }) => label !== undefined);
+  const labelsAreConditions = labelled && images.every(({ label, condition }) => label === condition);
+  const kept = images.map((image) => ({
+    ...image,
+    name: names || bare ? undefined : image.name,
+    label: bare || labelsAreConditions ? undefined : image.label,
+  }));
+  const classes = bare ? null : about.classes;
+  return { images: kept, notes: writeNotes({ ...about, classes, names, labelsAreConditions }) };
 }
 
 /** Gives back all images of a file, in the order in which they were given. Fails with "model" for another model's file, "corrupt" for a damaged one. */
@@ -105,7 +123,7 @@ export async function decompress(
 ): Promise<RestoredImage[]> {
   const { signal, onProgress } = options;
   const predictor = await enginePredictor(model);
-  const threads = options.threads ? openGroupThreads(model, predictor, { count: options.threads }) : undefined;
+  const threads = threadsFor(model, predictor, options);
   try {
     const decoded = await decodeArchive(predictor, bytes, { signal, onProgress, threads });
     const file = openPxc(bytes);
@@ -145,8 +163,16 @@ export function describeArchive(bytes: Uint8Array): ArchiveSummary {
   return { images: names.length, names, classes: notes?.classes, digest: wantedDigest(file), model: notes?.model };
 }
 
-/** One condition an image. */
-function conditionsOf(
+function threadsFor(
+  model: ExactModel,
+  predictor: EnginePredictor,
+  { threads, startThread }: DecompressOptions,
+): GroupThreads | undefined {
+  return threads ? openGroupThreads(model, predictor, { count: threads, startThread }) : undefined;
+}
+
+/** One condition per image. */
+function conditionsEach(
   given: Conditions,
   label: ((i: number) => number | undefined) | undefined,
   count: number,

@@ -99,7 +99,7 @@ export function writeArchive(
   header: ModelIdentity & { readonly notes: string },
   groups: readonly GroupRecord[],
   images: Pick<Directory, "names" | "labels" | "order">,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const notes = encodeText(header.notes, "the notes", LONGEST_NOTES);
   const head = new ByteWriter().raw(MAGIC).byte(FORMAT_VERSION).byte(0).raw(header.digest);
   head.varint(header.channels).varint(header.levels).varint(notes.length).raw(notes);

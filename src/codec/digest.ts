@@ -44,7 +44,7 @@ export interface EngineVersions {
   readonly levelMap?: number;
 }
 
-/** The text whose SHA-256 is the model's digest; `sha256sum` of each parameter's little-endian bytes makes it again by hand. */
+/** The text whose SHA-256 is the model's digest; `sha256sum` of each parameter's little-endian bytes reproduces it. */
 export async function modelManifest(
   config: object,
   parameters: Iterable<readonly [string, Tensor<"float32">]>,

@@ -28,7 +28,7 @@ export interface GroupPayload {
   readonly pixelsCrc: number;
 }
 
-/** The bare stream of a group: no header, no checksum, no stored mode. Its sizes and model are the caller's to keep. */
+/** The bare stream of a group: no header, no checksum, no stored mode. The caller keeps its sizes and its model. */
 export async function encodeStream(
   predictor: Predictor,
   pixels: Uint8Array,
@@ -110,7 +110,7 @@ async function encodeStreamWithCosts(predictor: Predictor, pixels: Uint8Array, s
   return { stream: encoder.finish(), costs };
 }
 
-/** Codes a group, and stores what would grow: single images first, then, if that is still no gain, all of them. */
+/** Codes a group. Images that would grow are stored; if the group is still not smaller than raw, all of it is stored. */
 export async function encodeGroup(
   predictor: Predictor,
   pixels: Uint8Array,

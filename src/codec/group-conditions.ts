@@ -7,10 +7,10 @@ import { fail } from "../errors.ts";
 import { type ByteReader, ByteWriter } from "./bytes.ts";
 import type { Condition, PixelSize, Predictor } from "./predictor.ts";
 
-/** One an image; undefined where the group's images have none. */
+/** One per image; undefined where the group's images have none. */
 export type GroupConditions = readonly Condition[] | undefined;
 
-/** Two bits of a group's mode: none; a varint an image, its class; as many numbers an image; classes of few bits, or one condition's numbers for all. */
+/** Two bits of a group's mode: none; a varint per image, its class; as many numbers per image; classes of few bits, or one condition's numbers for all. */
 export const [NONE, CLASSES, NUMBERS, PACKED] = [0, 1, 2, 3] as const;
 export type ConditionsMode = 0 | 1 | 2 | 3;
 

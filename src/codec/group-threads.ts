@@ -1,42 +1,17 @@
 /**
  * Threads that code whole groups, since a decoder must stand beside the network that it asks. Each runs its own engine of the same
- * model, so no byte depends on their number. The protocol: "model" once, then "encode" or "decode" (or "stop") in; "rows" now and
- * then, and "encoded", "decoded" or "error" out.
+ * model, so no byte depends on their number (the protocol is in serve-groups.ts). Where no thread can start, the calling thread works.
  */
 
-import { checkInteger, type ErrorKind, PixelcnnError } from "../errors.ts";
+import { checkInteger, PixelcnnError } from "../errors.ts";
 import type { ExactModel } from "../exact/plan.ts";
 import { nodeThread, nodeThreads } from "../threads/node-thread.ts";
-import { type Thread, webThread } from "../threads/thread.ts";
+import { callingThread, NotStarted, type Thread, warnNotStarted, webThread } from "../threads/thread.ts";
 import type { GroupPayload, StreamOptions } from "./group-coder.ts";
 import type { Condition, GroupSize, Predictor } from "./predictor.ts";
+import { type DecodeJob, type EncodeJob, type FromGroupWorker, serveGroups, type ToGroupWorker } from "./serve-groups.ts";
 
 type Payload = GroupSize & GroupPayload;
-
-interface EncodeJob {
-  readonly type: "encode";
-  readonly pixels: Uint8Array;
-  readonly size: GroupSize;
-  readonly conditions: readonly Condition[] | undefined;
-}
-
-interface DecodeJob {
-  readonly type: "decode";
-  readonly group: Payload;
-  readonly conditions: readonly Condition[] | undefined;
-}
-
-export type ToGroupWorker =
-  | { readonly type: "model"; readonly model: ExactModel }
-  | EncodeJob
-  | DecodeJob
-  | { readonly type: "stop" };
-
-export type FromGroupWorker =
-  | { readonly type: "rows"; readonly rows: number }
-  | { readonly type: "encoded"; readonly payload: GroupPayload }
-  | { readonly type: "decoded"; readonly pixels: Uint8Array }
-  | { readonly type: "error"; readonly kind: ErrorKind; readonly message: string };
 
 export type GroupThread = Thread<ToGroupWorker, FromGroupWorker>;
 
@@ -68,16 +43,17 @@ interface Seat {
 export function openGroupThreads(
   model: ExactModel,
   predictor: Pick<Predictor, "digest">,
-  options: { readonly count: number; readonly startThread?: () => GroupThread },
+  options: { readonly count: number; readonly startThread?: (() => GroupThread) | undefined },
 ): GroupThreads {
   const count = checkInteger("count", options.count, 1, 1024);
-  const start = options.startThread ?? startGroupThread;
+  let seatsAllowed = count;
+  let start = options.startThread ?? startGroupThread;
   const seats = new Set<Seat>();
   const waiting: Job[] = [];
 
   const assign = (): void => {
     while (waiting.length > 0) {
-      const free = [...seats].find(({ job }) => job === undefined) ?? (seats.size < count ? open() : undefined);
+      const free = [...seats].find(({ job }) => job === undefined) ?? (seats.size < seatsAllowed ? open() : undefined);
       if (free === undefined) return;
       const job = waiting.shift()!;
       const { signal } = job.options;
@@ -101,8 +77,21 @@ export function openGroupThreads(
     return job;
   };
 
+  /** No thread starts: from here on one stand-in does all jobs, in the calling thread. */
+  const workHere = (error: NotStarted): void => {
+    warnNotStarted(error, "pixelcnn/codec-worker");
+    seatsAllowed = 1;
+    start = () => callingThread(serveGroups, { type: "stop" });
+  };
+
   const open = (): Seat => {
-    const thread = start();
+    let thread: GroupThread;
+    try {
+      thread = start();
+    } catch (error) {
+      workHere(error instanceof NotStarted ? error : new NotStarted(String(error)));
+      thread = start();
+    }
     const seat: Seat = { thread, job: undefined, stop: () => thread.send({ type: "stop" }) };
     thread.listen(
       (message) => {
@@ -112,11 +101,18 @@ export function openGroupThreads(
       },
       (error) => {
         seats.delete(seat); // a broken thread takes no more groups
+        if (error instanceof NotStarted) {
+          workHere(error);
+          if (seat.job) waiting.unshift(seat.job);
+          leave(seat);
+          return;
+        }
         const text = `expected a thread of the codec to run but it broke: ${error instanceof Error ? error.message : error}`;
         leave(seat)?.reject(new PixelcnnError("internal", text, { cause: error }));
       },
     );
-    thread.send({ type: "model", model });
+    // No more of it than the thread needs: a model may come with functions of its owner, which no message takes along.
+    thread.send({ type: "model", model: { config: model.config, parameters: model.parameters } });
     seats.add(seat);
     return seat;
   };

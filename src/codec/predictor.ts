@@ -1,7 +1,7 @@
 /**
- * What the codec asks of a model: integer frequencies, the same on every machine. The exact engine satisfies it through
- * an adapter. An encoder, which knows the image, needs two numbers a symbol, not a whole table: 64 rows of 1,000 RGB
- * pixels with 256 levels are 1.5 MB as (start, frequency), 197 MB as tables. A decoder needs one table an image, at each step.
+ * What the codec needs from a model: integer frequencies, the same on every machine. The exact engine satisfies it through
+ * an adapter. An encoder, which knows the image, needs two numbers per symbol, not a whole table: 64 rows of 1,000 RGB
+ * pixels with 256 levels are 1.5 MB as (start, frequency), 197 MB as tables. A decoder needs one table per image, at each step.
  */
 
 export interface PixelSize {
@@ -19,7 +19,7 @@ export type Condition = number | Float32Array;
 
 export interface PredictorOptions {
   readonly signal?: AbortSignal | undefined;
-  /** One an image; absent for a model without condition, or to leave the condition out. */
+  /** One per image; absent for a model without condition, or to leave the condition out. */
   readonly conditions?: readonly Condition[] | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A range coder, first in first out, with carry propagation: the interval is about 48 bits wide and lives in JavaScript
- * doubles, where every integer below 2^53 is exact. Frequencies come from outside, 24 bits in all, one table a symbol.
+ * doubles, where every integer below 2^53 is exact. Frequencies come from outside, 24 bits in all, one table per symbol.
  * After G. N. N. Martin, "Range encoding" (1979), and Moffat, Neal and Witten, "Arithmetic coding revisited" (1998);
  * derivation, termination and costs in docs/range-coding.md. No models here and no lengths: the container keeps those.
  */
@@ -88,7 +88,7 @@ export class RangeEncoder {
 /** Reads what {@link RangeEncoder} wrote, and refuses every byte string that it would not have written. */
 export class RangeDecoder {
   readonly #bytes: Uint8Array;
-  /** Length that the whole stream is said to have; `#bytes` may be a shorter prefix of it. */
+  /** Length of the whole stream, as the file claims; `#bytes` may be a shorter prefix of it. */
   readonly #length: number;
   /** Invariant between symbols: 2^40 <= range <= 2^48, the same number as the encoder's. */
   #range = WINDOW;

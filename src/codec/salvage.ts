@@ -43,7 +43,7 @@ export interface SalvageOptions extends CodecOptions {
 
 /** How often the bytes of a file without a directory are read while groups are looked for, at most. */
 const SCAN_EFFORT = 16;
-/** Bytes of a head that are read for nothing; one with many conditions counts. */
+/** Bytes of a group's head that are read without being counted; a head with many conditions counts. */
 const SMALL_HEAD = 64;
 
 /** Decodes all that is whole. Throws only for a file of another model, or one that holds nothing of an archive. */

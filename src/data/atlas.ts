@@ -1,5 +1,5 @@
 /**
- * An atlas: one PNG of equal tiles in raster order and, beside it under the same name, a JSONL file with a line a tile,
+ * An atlas: one PNG of equal tiles in raster order and, beside it under the same name, a JSONL file with a line per tile,
  * {"name", "label"?, "split"?, "captions"?}. Its first line may say {"tile": [height, width], "columns": n} instead; otherwise the tile's size
  * is asked for. Held in memory whole: an atlas is for small sets.
  */
@@ -7,7 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import { failToRead } from "./bytes.ts";
 import { asSplit, type Dataset, datasetFromArrays, subset } from "./dataset.ts";
 import type { ImageCodec } from "./encoded-images.ts";
@@ -59,12 +59,9 @@ async function readLines(path: string): Promise<{ head: z.infer<typeof headLine>
   const tiles: Tile[] = [];
   for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === "") continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (error) {
-      fail("data", `expected JSON in line ${i + 1} of ${path} but received ${line.slice(0, 80)}`, error);
-    }
+    const value = parseJson(line, (error) =>
+      fail("data", `expected JSON in line ${i + 1} of ${path} but received ${line.slice(0, 80)}`, error),
+    );
     const isHead = tiles.length === 0 && head === null && typeof value === "object" && value !== null && "tile" in value;
     const parsed = (isHead ? headLine : tileLine).safeParse(value);
     if (!parsed.success) {

@@ -15,7 +15,7 @@ export interface Bytes {
   close(): Promise<void>;
 }
 
-/** What the system said, for the end of a message: "ENOENT: no such file or directory". */
+/** The system's own message, for the end of ours: "ENOENT: no such file or directory". */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message.replace(/, (open|stat|scandir|realpath|read|lstat) '.*'$/s, "") : String(error);
 }

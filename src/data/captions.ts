@@ -1,12 +1,12 @@
 /**
  * Captions of a folder's images: a file `captions.jsonl` at its top with lines {"file": "cat/1.png", "text": "..." or ["...", ...]},
- * or, where there is none, beside an image a `.txt` of its name, a caption a line.
+ * or, where there is none, beside an image a `.txt` file of the same name, one caption per line.
  */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import { failToRead } from "./bytes.ts";
 
 const LIST = "captions.jsonl";
@@ -56,12 +56,7 @@ async function readList(path: string, root: string, images: ReadonlySet<string>)
 }
 
 function parseLine(line: string, where: string): z.infer<typeof captionLine> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    fail("data", `expected JSON in ${where} but received ${line.slice(0, 80)}`, error);
-  }
+  const value = parseJson(line, (error) => fail("data", `expected JSON in ${where} but received ${line.slice(0, 80)}`, error));
   const parsed = captionLine.safeParse(value);
   if (!parsed.success)
     fail(

@@ -100,7 +100,7 @@ async function openCifar(folder: string, files: readonly string[], split: string
   }
 }
 
-/** 1 for CIFAR-10, 2 for CIFAR-100, told apart by the length of the file. */
+/** Label bytes per record: 1 for CIFAR-10, 2 for CIFAR-100; the length of the file tells which. */
 function labelBytesOf(bytes: Bytes): number {
   const fits = [1, 2].filter((n) => bytes.length > 0 && bytes.length % (n + IMAGE) === 0);
   // Both fit only for 3073 * 3074 records and multiples: take the file's name as a word on it.

@@ -14,7 +14,7 @@ export interface Batch {
   /** [size]; -1 where there is no label */
   readonly labels: Int32Array;
   /** [size, vectorSize], of a data set that has vectors. All zeros: nothing is known of that image. */
-  readonly vectors?: Float32Array;
+  readonly vectors?: Float32Array | undefined;
 }
 
 export interface Dataset {
@@ -29,12 +29,12 @@ export interface Dataset {
   readonly length: number;
   readonly classes: readonly string[] | null;
   /** Numbers of an image's vector, where images come with one: what a model may be conditioned on. */
-  readonly vectorSize?: number;
+  readonly vectorSize?: number | undefined;
   /** Names of the source files or "mnist/test/17", for score tables and archives. */
   nameOf(index: number): string;
   /** An image's label (-1: none), where it is known without reading the image. */
   labelOf?(index: number): number;
-  /** Texts that describe an image, the one that names it first; may be none for some. */
+  /** Texts that describe an image; the first one names it. Some images may have none. */
   captionsOf?(index: number): readonly string[];
   /** Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number, evaluation 0. */
   batch(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<Batch>;
@@ -85,7 +85,7 @@ export type FillBatch = (
   vectors: Float32Array,
 ) => Promise<void>;
 
-/** A data set from what it says about itself and the one function that reads it. A format of your own is a call of this. */
+/** A data set from what it says about itself and the one function that reads it. A new format calls this. */
 export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
   const { name, split, height, width, channels, levels, length, classes, vectorSize } = parts;
   for (const [axis, size] of Object.entries({ height, width, channels })) checkInteger(`${axis} of ${name}`, size, 1);
@@ -102,7 +102,7 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
     levels,
     length,
     classes,
-    ...(vectorSize === undefined ? {} : { vectorSize }),
+    vectorSize,
     nameOf: (index) => parts.nameOf(inRange(index)),
     ...(parts.labelOf && { labelOf: (index: number) => parts.labelOf!(inRange(index)) }),
     ...(parts.captionsOf && { captionsOf: (index: number) => parts.captionsOf!(inRange(index)) }),
@@ -112,7 +112,7 @@ export function datasetOf(parts: DatasetParts, fill: FillBatch): Dataset {
       const labels = new Int32Array(chosen.length).fill(-1);
       const vectors = new Float32Array(chosen.length * (vectorSize ?? 0));
       await fill(chosen, pixels, labels, checkInteger("epoch", epoch, 0), vectors);
-      return { size: chosen.length, pixels, labels, ...(vectorSize === undefined ? {} : { vectors }) };
+      return { size: chosen.length, pixels, labels, vectors: vectorSize === undefined ? undefined : vectors };
     },
     images: (indices, options) => imagesOf(dataset, indices, options),
     close: async () => parts.close?.(),
@@ -185,7 +185,7 @@ export function partsOf(dataset: Dataset, place: (index: number) => number = (in
     levels,
     length,
     classes,
-    ...(vectorSize === undefined ? {} : { vectorSize }),
+    vectorSize,
     nameOf: (index) => dataset.nameOf(place(index)),
     ...(dataset.labelOf && { labelOf: (index: number) => dataset.labelOf!(place(index)) }),
     ...(dataset.captionsOf && { captionsOf: (index: number) => dataset.captionsOf!(place(index)) }),
@@ -322,7 +322,7 @@ export function concatenate(name: string, split: string, datasets: readonly Data
   const { height, width, channels, levels, classes, vectorSize = 0 } = first;
   const parts: DatasetParts = {
     ...{ name, split, height, width, channels, levels, classes, length },
-    ...(vectorSize > 0 ? { vectorSize } : {}),
+    vectorSize: vectorSize > 0 ? vectorSize : undefined,
     nameOf: (index) => ask(index, (d, i) => d.nameOf(i)),
     ...(datasets.every((d) => d.labelOf) && { labelOf: (index: number) => ask(index, (d, i) => d.labelOf!(i)) }),
     ...(datasets.some((d) => d.captionsOf) && { captionsOf: (index: number) => ask(index, (d, i) => d.captionsOf?.(i) ?? []) }),

@@ -169,7 +169,7 @@ export async function makeEmojiAtlas([pictures, texts]: readonly string[], targe
   const json = async (folder: string, file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, file), "utf8"));
   const { groups } = (await json(texts!, "en/messages.json")) as { groups: { key: string; message: string; order: number }[] };
   const names: string[] = [];
-  // The group "component" holds bare skin tones: no thing, no image.
+  // The group "component" holds skin tones by themselves, which have no image.
   for (const { key, message, order } of groups) if (key !== "component") names[order] = message;
   const sheet = decodePng(await readFile(join(pictures!, SHEET)), SHEET);
   if (sheet.channels !== 4) fail("data", `expected alpha in ${SHEET} but received ${sheet.channels} channels`);

@@ -208,7 +208,7 @@ function checkNothingLost(picture: Picture, channels: number, where: string): vo
   );
 }
 
-/** Runs `work` over the items in their order, a few at a time. Of several errors the first item's is thrown, whoever came first. */
+/** Runs `work` over the items in their order, a few at a time. Of several errors that of the first item is thrown, whichever came first. */
 async function inTurn(items: readonly number[], work: (item: number) => Promise<unknown>): Promise<void> {
   const errors: { place: number; error: unknown }[] = [];
   let next = 0;

@@ -132,7 +132,7 @@ async function atlasOf(name: string, folder: string): Promise<string> {
   return join(folder, `${name}.png`);
 }
 
-/** CIFAR-10 as its binary format: the package's PNGs (an image a row) take seconds to decode, and only once. */
+/** CIFAR-10 as its binary format: the package's PNGs (one image per row) take seconds to decode, so it is made only once. */
 async function makeCifarBinaries([folder]: readonly string[], target: string): Promise<void> {
   const labelsOf = async (split: string): Promise<number[]> =>
     JSON.parse(await readFile(join(folder!, `${split}_lables.json`), "utf8"));

@@ -136,7 +136,7 @@ async function atlasIn(path: string): Promise<string> {
   return join(path, atlasNames(await readdir(path))[0]!);
 }
 
-/** A file is told by its first bytes where they say it, otherwise by its name. */
+/** A file's format is known by its first bytes where they say it, otherwise by its name. */
 async function formatOfFile(path: string): Promise<DataFormat> {
   const handle = await openFile(path).catch((error) => failToRead(path, error));
   const start = new Uint8Array(4);

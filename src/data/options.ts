@@ -47,6 +47,7 @@ export const dataOptionsSchema = z.strictObject({
 /** Every option may be left out. */
 export type DataOptions = z.input<typeof dataOptionsSchema>;
 export type ResolvedDataOptions = z.output<typeof dataOptionsSchema>;
+export type Split = ResolvedDataOptions["split"];
 
 /** Options with their defaults, or an error in the words of the house. */
 export function parseDataOptions(options: unknown): ResolvedDataOptions {

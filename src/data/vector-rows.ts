@@ -14,7 +14,7 @@ import { withVectors } from "./with-vectors.ts";
 export interface VectorRows {
   readonly path: string;
   readonly rows: number;
-  /** Numbers a row. */
+  /** Numbers per row. */
   readonly size: number;
   /** [rows, size] */
   readonly numbers: Float32Array;

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import type { GatedConfig } from "../models/config.ts";
 import { Canvas } from "./canvas.ts";
-import { conditionsOf } from "./conditions.ts";
+import { numbersOfConditions } from "./conditions.ts";
 import { FREQUENCY_SPILL } from "./descriptions.ts";
 import { forced, type Step, stepwise } from "./loop.ts";
 import {
@@ -80,7 +80,7 @@ function expectEqual(received: readonly Uint32Array[], expected: readonly Uint32
 const numbersOf = (model: ExactModel<GatedConfig>, count: number): Float32Array | undefined =>
   model.config.condition === null
     ? undefined
-    : conditionsOf(createPlan(model), randomConditions(model.config, count), { count, height: HEIGHT, width: WIDTH });
+    : numbersOfConditions(createPlan(model), randomConditions(model.config, count), { count, height: HEIGHT, width: WIDTH });
 
 /** All tables of n images, image by image, each in raster order. */
 function tablesOf(

@@ -9,7 +9,7 @@ import { addressOf, aim, type Calls, type DescribedWalk, describeCalls } from ".
 import { type Kernel, type KernelName, product as word } from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { type Layout, layOut, type Rows } from "./layout.ts";
-import { mapFeatures } from "./map-features.ts";
+import { upsampledCondition } from "./map-features.ts";
 import type { Place, Plan } from "./plan.ts";
 
 /** Lines that go through a run of steps together: few enough for the caches, enough for the product's tiles. */
@@ -112,7 +112,7 @@ export class Canvas {
     const { features, height, width } = map;
     this.#floats.fill(0, start, start + (height * condition.row) / 4);
     for (let image = 0; image < this.count; image++) {
-      const s = mapFeatures(map, conditions.subarray(image * D, (image + 1) * D));
+      const s = upsampledCondition(map, conditions.subarray(image * D, (image + 1) * D));
       for (let row = 0, from = 0; row < height; row++) {
         for (let column = 0; column < width; column++, from += features) {
           const line = column * lanes + image;

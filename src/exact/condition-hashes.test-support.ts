@@ -24,7 +24,7 @@ const plainGrey = { levels: 2, features: 16, depth: 4, dilations: [1, 2] };
 const recurrentGrey = { levels: 2, features: 16, depth: 3 };
 const classes = { kind: "class", classes: ["a", "b", "c", "d"] };
 
-const models = {
+export const models = {
   classes: randomModel(configOf({ ...grey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 11),
   vector: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 12),
   "map of the image's size": randomModel(configOf({ levels: 8, ...mapOf(6, 9, 2) }), 13),

@@ -11,11 +11,11 @@ import type { Plan } from "./plan.ts";
  */
 export type Condition = number | Float32Array;
 
-/** One for all images, or one an image; null, absent, or null in the list: without. */
+/** One for all images, or one per image; null, absent, or null in the list: without. */
 export type Conditions = Condition | readonly (Condition | null)[] | null | undefined;
 
 /** [count, D]; undefined where no image has a condition. */
-export function conditionsOf(
+export function numbersOfConditions(
   { condition, map }: Plan,
   conditions: Conditions,
   { count, height, width }: { readonly count: number; readonly height: number; readonly width: number },

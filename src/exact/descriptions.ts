@@ -26,7 +26,7 @@ export interface Kernel {
   /** Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
   frequencies(description: number, first: number, rows: number): number;
   /**
-   * The same for one known level of each row (one byte a row at `levels`): two integers a row at `out`, where the level's interval
+   * The same for one known level of each row (one byte per row at `levels`): two integers per row at `out`, where the level's interval
    * starts and how wide it is. The description's own `out` is scratch.
    */
   intervals(description: number, first: number, rows: number, levels: number, out: number): number;
@@ -137,13 +137,13 @@ export function cellWords(d: CellDescription): number[] {
 }
 
 export interface FrequencyDescription {
-  /** K logits a row, readable up to the next multiple of 4. */
+  /** K logits per row, readable up to the next multiple of 4. */
   readonly logits: number;
   readonly stride: number;
   readonly levels: number;
   /** Multiplies every logit: 1 / temperature as float32. */
   readonly scale: number;
-  /** K + 1 integers a row; the row called `first` is written here. */
+  /** K + 1 integers per row; the row called `first` is written here. */
   readonly out: number;
 }
 

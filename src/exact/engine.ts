@@ -5,7 +5,7 @@
 
 import { checkInteger, fail, show } from "../errors.ts";
 import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
-import { type Conditions, conditionSizeOf, conditionsOf } from "./conditions.ts";
+import { type Conditions, conditionSizeOf, numbersOfConditions } from "./conditions.ts";
 import type { KernelName } from "./descriptions.ts";
 import { layOut } from "./layout.ts";
 import { type SymbolSource, stepwise } from "./loop.ts";
@@ -31,7 +31,7 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Most images in lock step; default 64. Wide ones run fewer at a time, to keep their buffers below 512 MiB. */
   readonly batch?: number;
-  /** Starts one thread; for bundlers that must see `new Worker(...)` in their own code: `() => webThread(new Worker(...))`. */
+  /** Starts one thread; for pages whose bundler does not find the worker by itself: `() => webThread(new Worker(...))` (docs/web.md). */
   readonly startThread?: () => EngineThread;
 }
 
@@ -49,7 +49,7 @@ export interface GivenImages {
 }
 
 export interface RunOptions {
-  /** One for all images, or one an image; null or absent, for all or for one, leaves the condition out. A map fixes the size of the images. */
+  /** One for all images, or one per image; null or absent, for all or for one, leaves the condition out. A map fixes the size of the images. */
   readonly conditions?: Conditions;
   readonly signal?: AbortSignal | undefined;
 }
@@ -143,7 +143,7 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     collect: (result: NonNullable<TaskResult>, first: number) => void,
   ): Promise<void> {
     const { count, height } = size;
-    const numbers = conditionsOf(plan, conditions, size);
+    const numbers = numbersOfConditions(plan, conditions, size);
     if (guided && numbers === undefined)
       fail("usage", "expected conditions for guidance, which goes from no condition to a condition, but received none");
     const D = (numbers?.length ?? 0) / count;
@@ -263,12 +263,17 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     async forced(pixels, size, onRow, { conditions, signal } = {}) {
       const { count } = checkImages({ ...size, pixels });
       if (count !== size.count) fail("usage", `expected ${size.count} images but received ${count}`);
-      const task: Task = { ...checkSize(size), kind: "intervals", pixels, conditions: conditionsOf(plan, conditions, size) };
+      const task: Task = {
+        ...checkSize(size),
+        kind: "intervals",
+        pixels,
+        conditions: numbersOfConditions(plan, conditions, size),
+      };
       await run(task, { signal, onRow: ({ row, starts, frequencies }) => onRow(row, starts!, frequencies!) });
     },
     async stepwise(size, source, { conditions, signal } = {}) {
       const { count, height, width } = checkSize(size);
-      const numbers = conditionsOf(plan, conditions, { count, height, width });
+      const numbers = numbersOfConditions(plan, conditions, { count, height, width });
       const canvas = canvases.take(count, width);
       const pixels = new Uint8Array(count * height * width * channels);
       const rows = function* (): Generator<TaskRow, void> {

@@ -5,7 +5,7 @@ import { conditionNumbers } from "../models/condition.ts";
 import type { GatedConfig } from "../models/config.ts";
 import { randomFrom } from "../random.ts";
 import { Canvas } from "./canvas.ts";
-import { conditionsOf } from "./conditions.ts";
+import { numbersOfConditions } from "./conditions.ts";
 import { createEngine, type Engine, type EngineOptions } from "./engine.ts";
 import { stepwise } from "./loop.ts";
 import { configOf, float32, naiveLogits, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
@@ -55,7 +55,7 @@ test.each(kinds)("%s: guided tables are, to the bit, those of the two naive pass
   const count = 4;
   const pixels = randomPixels(config, count, HEIGHT, WIDTH);
   const perImage = pixels.length / count;
-  const conditions = conditionsOf(plan, randomConditions(config, count), { count, ...SIZE })!;
+  const conditions = numbersOfConditions(plan, randomConditions(config, count), { count, ...SIZE })!;
   const D = conditions.length / count;
   for (const kernel of ["wasm", "reference"] as const) {
     const canvas = new Canvas(plan, kernel, count, WIDTH, true);

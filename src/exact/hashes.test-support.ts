@@ -15,7 +15,7 @@ import {
 
 const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", features: 24 } };
 
-const models = {
+export const models = {
   grey: randomModel(
     configOf({
       levels: 2,

@@ -35,11 +35,11 @@ export interface Layout {
   readonly condition: Rows | null;
   /** n tables of K + 1 integers. */
   readonly cumulative: number;
-  /** Known levels of the current row, one byte a line, for each channel. */
+  /** Known levels of the current row, one byte per line, for each channel. */
   readonly levels: readonly number[];
-  /** Two integers a line: see Kernel.intervals. */
+  /** Two integers per line: see Kernel.intervals. */
   readonly intervals: number;
-  /** With guidance: logits of one column, joined, one line an image. */
+  /** With guidance: logits of one column, joined, one line per image. */
   readonly joined: Rows | null;
   /** Images of the network: twice as many as are drawn with guidance, the second half without their conditions. */
   readonly lanes: number;

@@ -16,7 +16,7 @@ export interface Step {
 }
 
 /**
- * Called once a sub-pixel, in order, to fill in `levels`, one an image. `cumulative` holds one table of K + 1 integers, from 0 to 2^24, for each image: level k owns
+ * Called once per sub-pixel, in order, to fill in `levels`, one per image. `cumulative` holds one table of K + 1 integers, from 0 to 2^24, for each image: level k owns
  * the numbers from C[k] up to C[k + 1].
  * Both arrays are used again for the next sub-pixel.
  */

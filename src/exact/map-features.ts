@@ -21,7 +21,7 @@ export interface MapLayers {
 }
 
 /** [h0, w0, inputs] -> s, [H, W, M]. */
-export function mapFeatures({ from, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
+export function upsampledCondition({ from, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
   let s: Grid = { height: from.height, width: from.width, features: from.inputs, data: numbers };
   for (const [k, layer] of weights.entries()) {
     // Of the last layer only the image's part is wanted.

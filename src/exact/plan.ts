@@ -25,13 +25,13 @@ import { type Buffer, type Cell, findHomes, type ReadTerm, type Sum } from "./ho
 import type { MapLayers } from "./map-features.ts";
 import { type Block, createPacker, type PackedProduct } from "./pack.ts";
 
-/** A model as a file holds it: `config` is checked, and `parameters` must be exactly those that it asks for. */
+/** A model as a file holds it: `config` is checked, and `parameters` must be exactly those that it requires. */
 export interface ExactModel<C extends object = object> {
   readonly config: C;
   readonly parameters: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>;
 }
 
-/** Numbers of a line, `down` rows below and `right` columns beside the pixel at hand. */
+/** Numbers of a line, `down` rows below and `right` columns beside the current pixel. */
 export interface Place {
   readonly buffer: number;
   /** The first number. */
@@ -139,7 +139,7 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
   return { config, channels, levels, condition, conditionWidth: network.condition?.width ?? 0, map, ...lower(network, get) };
 }
 
-/** What a head needs of the engine: its log-weights by name. */
+/** The steps from outputs to log-weights that the engine has, by the name that a head gives. */
 const LOG_WEIGHTS: readonly LogWeights[] = ["outputs"];
 
 type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditioned" | "logits" | "data">;

@@ -15,7 +15,7 @@ const EXP = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1
 const TANH_P = [1.33546463981e-8, 2.06090695343e-5, 3.49558725054e-3, 1.338102486e-1, 1].map(f);
 const TANH_Q = [7.77655159285e-7, 3.28563345905e-4, 2.58769787408e-2, 4.67143404505e-1, 1].map(f);
 
-/** c0 x^n + c1 x^(n-1) + ..., Horner, two roundings a step. */
+/** c0 x^n + c1 x^(n-1) + ..., Horner, two roundings per step. */
 function polynomial(coefficients: readonly number[], x: number): number {
   let p = coefficients[0]!;
   for (let i = 1; i < coefficients.length; i++) p = f(coefficients[i]! + f(p * x));

@@ -10,7 +10,7 @@ import type { SymbolSource } from "./loop.ts";
 const TOTAL_BITS = 24;
 
 /**
- * Draws from the frequencies. Image i of seed s uses the stream randomFrom(s, i), one draw a sub-pixel, so neither the batch nor
+ * Draws from the frequencies. Image i of seed s uses the stream randomFrom(s, i), one draw per sub-pixel, so neither the batch nor
  * the order of images matters; `first` is the number of the first image.
  */
 export function sampleSource(seed: number, first: number, count: number): SymbolSource {

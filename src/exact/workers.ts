@@ -1,25 +1,15 @@
 /**
  * Threads of the exact engine: worker_threads in Node, web workers in browsers. Each runs whole tasks on its own kernel and memory,
- * so the number of threads cannot change a bit. The protocol: "plan" once, then "task" (or "stop") in; "row" for each finished
- * row, then "result" or "error" out.
+ * so the number of threads cannot change a bit (the protocol is in serve-tasks.ts). Where no thread can start, the calling thread works.
  */
 
-import { type ErrorKind, PixelcnnError } from "../errors.ts";
+import { PixelcnnError } from "../errors.ts";
 import { nodeThread, nodeThreads } from "../threads/node-thread.ts";
-import { type Thread, webThread } from "../threads/thread.ts";
+import { callingThread, NotStarted, type Thread, warnNotStarted, webThread } from "../threads/thread.ts";
 import type { KernelName } from "./descriptions.ts";
 import type { Plan } from "./plan.ts";
-import { type DriveOptions, interrupted, type Task, type TaskResult, type TaskRow } from "./tasks.ts";
-
-export type ToWorker =
-  | { readonly type: "plan"; readonly plan: Plan; readonly kernel: KernelName }
-  | { readonly type: "task"; readonly task: Task }
-  | { readonly type: "stop" };
-
-export type FromWorker =
-  | { readonly type: "row"; readonly row: TaskRow }
-  | { readonly type: "result"; readonly result: TaskResult }
-  | { readonly type: "error"; readonly kind: ErrorKind; readonly message: string };
+import { type FromWorker, serveTasks, type ToWorker } from "./serve-tasks.ts";
+import { type DriveOptions, interrupted, type Task, type TaskResult } from "./tasks.ts";
 
 export type EngineThread = Thread<ToWorker, FromWorker>;
 
@@ -55,8 +45,8 @@ interface Seat {
 export class ThreadPool {
   readonly #plan: Plan;
   readonly #kernel: KernelName;
-  readonly #size: number;
-  readonly #start: () => EngineThread;
+  #size: number;
+  #start: () => EngineThread;
   readonly #waiting: Job[] = [];
   readonly #seats = new Set<Seat>();
 
@@ -104,12 +94,24 @@ export class ThreadPool {
   }
 
   #open(): Seat {
-    const thread = this.#start();
+    let thread: EngineThread;
+    try {
+      thread = this.#start();
+    } catch (error) {
+      this.#workHere(error instanceof NotStarted ? error : new NotStarted(String(error)));
+      thread = this.#start();
+    }
     const seat: Seat = { thread, job: undefined, failure: undefined, stop: () => thread.send({ type: "stop" }) };
     thread.listen(
       (message) => this.#receive(seat, message),
       (error) => {
         this.#seats.delete(seat); // a broken thread takes no more jobs
+        if (error instanceof NotStarted) {
+          this.#workHere(error);
+          if (seat.job) this.#waiting.unshift(seat.job);
+          this.#leave(seat);
+          return;
+        }
         const text = `expected a thread of the exact engine to run but it broke: ${error instanceof Error ? error.message : error}`;
         this.#leave(seat)?.reject(new PixelcnnError("internal", text, { cause: error }));
       },
@@ -117,6 +119,13 @@ export class ThreadPool {
     thread.send({ type: "plan", plan: this.#plan, kernel: this.#kernel });
     this.#seats.add(seat);
     return seat;
+  }
+
+  /** No thread starts: from here on one stand-in does all jobs, in the calling thread. */
+  #workHere(error: NotStarted): void {
+    warnNotStarted(error, "pixelcnn/worker");
+    this.#size = 1;
+    this.#start = () => callingThread(serveTasks, { type: "stop" });
   }
 
   #receive(seat: Seat, message: FromWorker): void {

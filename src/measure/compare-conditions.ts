@@ -1,4 +1,4 @@
-/** What the right condition is worth: the likelihood of images under their own conditions and under those of others. */
+/** The value of the right condition: the likelihood of images under their own conditions and under those of others. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
@@ -15,9 +15,9 @@ import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihoo
 const PAIRS = 500;
 
 export interface ConditionComparison {
-  /** Nats an image under its own condition. */
+  /** Nats per image under its own condition. */
   readonly own: Likelihood;
-  /** Mean nats an image under the condition of another. */
+  /** Mean nats per image under the condition of another. */
   readonly nats: number;
   /** Pairs of an image and another's condition that differ, and of these the share in which the own one is better. */
   readonly pairs: number;
@@ -75,7 +75,7 @@ async function conditionsOfAll(condition: ConditionConfig, data: Dataset): Promi
   return values;
 }
 
-/** Whose condition each image gets: one cycle through a random order, so nobody keeps their own place. */
+/** The image whose condition each image gets: one cycle through a random order, so none keeps its own. */
 export function othersOf(count: number, seed: number, round: number): number[] {
   const order = randomFrom(seed, round).permutation(count);
   const from = new Array<number>(count);

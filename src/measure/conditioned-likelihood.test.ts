@@ -1,4 +1,4 @@
-/** The likelihood of data under conditions: the data's own, one for all, one an image, none; and what cannot be one. */
+/** The likelihood of data under conditions: the data's own, one for all, one per image, none; and what cannot be one. */
 
 import { describe, expect, test } from "vitest";
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";

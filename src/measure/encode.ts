@@ -13,18 +13,10 @@ import {
 import type { Model } from "../models/model.ts";
 import { flatten } from "../network/parameters.ts";
 import type { Graph } from "../onnx/graph.ts";
-import { openPool } from "../onnx/pool.ts";
-import { compile, type Device } from "../onnx/session.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import { tensor } from "../tensor.ts";
+import { type BatchOptions, type Call, inBatches } from "./batches.ts";
 
-export interface EncodeOptions {
-  readonly device?: Device | undefined;
-  readonly threads?: number | undefined;
-  /** Images a call; the result does not depend on it beyond rounding. */
-  readonly batch?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
-}
+export type EncodeOptions = BatchOptions;
 
 /** Codes of all images, [N, m], in the data set's order: latents of an auto-encoder, or embeddings of length one. */
 export async function encode(model: Model, data: Dataset, options: EncodeOptions = {}): Promise<Float32Array> {
@@ -34,7 +26,7 @@ export async function encode(model: Model, data: Dataset, options: EncodeOptions
   const m = codeSize(config);
   checkImages(config, data);
   const codes = new Float32Array(data.length * m);
-  await inBatches(model, data.length, encoderGraph, options, async (indices) => ({
+  await run(model, data.length, encoderGraph, options, async (indices) => ({
     inputs: { pixels: tensor("uint8", [indices.length, height, width, channels], (await data.batch(indices)).pixels) },
     take: (outputs, from, size) => codes.set((outputs.codes!.data as Float32Array).subarray(0, size * m), from * m),
   }));
@@ -50,7 +42,7 @@ export async function decode(model: Model, codes: Float32Array, options: EncodeO
     fail("usage", `expected ${m} numbers an image, the latents of its auto-encoder, but received ${codes.length} in all`);
   const each = config.height * config.width * config.channels;
   const pixels = new Float32Array(count * each);
-  await inBatches(model, count, reconstructionGraph, options, async (indices) => {
+  await run(model, count, reconstructionGraph, options, async (indices) => {
     const chosen = new Float32Array(indices.length * m);
     indices.forEach((index, i) => {
       chosen.set(codes.subarray(index * m, (index + 1) * m), i * m);
@@ -78,12 +70,7 @@ export function checkImages(config: ModelConfig, data: Pick<Dataset, "name" | "h
 export async function ownLatents(
   model: Model,
   data: Dataset,
-  {
-    limit,
-    device,
-    threads,
-    signal,
-  }: Pick<EncodeOptions, "device" | "threads" | "signal"> & { readonly limit?: number | undefined } = {},
+  { limit, device, threads, signal }: Omit<EncodeOptions, "batch" | "onProgress"> & { readonly limit?: number | undefined } = {},
 ): Promise<Float32Array[]> {
   const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
   const codes = await encode(model, some, { device, threads, signal });
@@ -91,47 +78,15 @@ export async function ownLatents(
   return Array.from({ length: some.length }, (_, i) => codes.subarray(i * m, (i + 1) * m));
 }
 
-interface Call {
-  readonly inputs: Record<string, Tensor>;
-  /** Keeps what came of the first `size` images of the call, which are images `from` and on. */
-  take(outputs: Record<string, Tensor>, from: number, size: number): void;
-}
-
-/** Runs a graph of a fixed batch over 0 .. count - 1 on all lanes. */
-async function inBatches(
+/** Runs a graph of a model over images 0 .. count - 1. */
+function run(
   { config, parameters }: Model,
   count: number,
   graphOf: (config: ModelConfig, batch: number) => Graph,
-  { device, threads, signal, onProgress, ...options }: EncodeOptions,
+  options: EncodeOptions,
   prepare: (indices: number[]) => Promise<Call>,
 ): Promise<void> {
-  const flat = flatten(modelParameters(config), parameters);
+  const weights = flatten(modelParameters(config), parameters);
   const batch = Math.max(1, Math.min(count, options.batch ?? Math.max(1, Math.floor(240_000 / largestLayer(config)))));
-  const program = compile(graphOf(config, batch));
-  if (count === 0) return;
-  const weights = new Float32Array(
-    typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength),
-  );
-  weights.set(flat);
-  const session = await openPool(program, { ...(device ? { device } : {}), ...(threads ? { threads } : {}) });
-  try {
-    let next = 0;
-    let done = 0;
-    const lane = async (): Promise<void> => {
-      while (next < count) {
-        signal?.throwIfAborted();
-        const from = next;
-        const size = Math.min(batch, count - from);
-        next += size;
-        // The last batch is filled up with its own last image, whose results are not read.
-        const { inputs, take } = await prepare(Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1)));
-        take(await session.run({ ...inputs, weights: tensor("float32", [flat.length], weights) }), from, size);
-        done += size;
-        onProgress?.(done, count);
-      }
-    };
-    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
-  } finally {
-    await session.close();
-  }
+  return inBatches({ graph: graphOf(config, batch), weights, batch, count }, options, prepare);
 }

@@ -6,7 +6,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { subset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
-import { lossUnit, pixelcnnIn } from "../models/families.ts";
+import { codesKind, lossUnit, pixelcnnIn } from "../models/families.ts";
 import type { Model } from "../models/model.ts";
 import { decode, encode } from "./encode.ts";
 import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
@@ -34,7 +34,11 @@ export async function evaluate(model: Model, data: Dataset, options: LikelihoodO
     const { auc, accuracy: balancedAccuracy } = verification(codes, labels);
     return { kind: "verification", images: some.length, auc, balancedAccuracy };
   }
-  if (pixelcnnIn(config)) return summary(await likelihood(model, data, options));
+  if (pixelcnnIn(config)) {
+    // An auto-encoder's images have their own latents, whatever others are given.
+    const own = codesKind(config) === "latents" ? { ...options, conditions: undefined } : options;
+    return summary(await likelihood(model, data, own));
+  }
   const codes = await encode(model, some, { device, threads, signal });
   const pixels = await decode(model, codes, { device, threads, signal, onProgress });
   const dims = config.height * config.width * config.channels;
@@ -53,16 +57,14 @@ export async function evaluate(model: Model, data: Dataset, options: LikelihoodO
   };
 }
 
-/** One line for a person. */
+/** The evaluation as one readable line. */
 export function describeEvaluation(evaluation: Evaluation): string {
-  switch (evaluation.kind) {
-    case "likelihood":
-      return `${evaluation.bitsPerDim.toFixed(4)} bits/dim, ${evaluation.nats.toFixed(2)} nats an image`;
-    case "error":
-      return `squared error ${evaluation.squaredError.toFixed(2)} an image (x in -1 .. 1), ${evaluation.levels.toFixed(2)} levels root mean square`;
-    case "verification":
-      return `ROC AUC ${evaluation.auc.toFixed(4)}, best balanced accuracy ${(100 * evaluation.balancedAccuracy).toFixed(1)} %`;
-  }
+  if (evaluation.kind === "error")
+    return `squared error ${evaluation.squaredError.toFixed(2)} an image (x in -1 .. 1), ${evaluation.levels.toFixed(2)} levels root mean square`;
+  if (evaluation.kind === "verification")
+    return `ROC AUC ${evaluation.auc.toFixed(4)}, best balanced accuracy ${(100 * evaluation.balancedAccuracy).toFixed(1)} %`;
+  // Also what the logs of earlier versions hold, which do not say their kind.
+  return `${evaluation.bitsPerDim.toFixed(4)} bits/dim, ${evaluation.nats.toFixed(2)} nats an image`;
 }
 
 function summary({ images, nats, bitsPerDim, standardError }: Likelihood): Evaluation {

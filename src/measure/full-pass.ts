@@ -21,13 +21,13 @@ import { type Random, randomFrom } from "../random.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 
 export interface FullPassOptions {
-  /** Names all draws; default 1. Image i uses the stream randomFrom(seed, first + i), one draw a sub-pixel, also where it is given. */
+  /** Names all draws; default 1. Image i uses the stream randomFrom(seed, first + i), one draw per sub-pixel, also where it is given. */
   readonly seed?: number | undefined;
   /** Number of the first image; default 0. */
   readonly first?: number | undefined;
   /** Divides the logits: below 1 for likelier images, above 1 for wilder ones, 0 for the likeliest level each time; default 1. */
   readonly temperature?: number | undefined;
-  /** One for all images or one an image; null leaves it out. Default: none. */
+  /** One for all images or one per image; null leaves it out. Default: none. */
   readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
   /** logits = (1 + guidance) conditioned - guidance unconditioned; default 0. docs/conditioning.md. */
   readonly guidance?: number | undefined;
@@ -92,7 +92,7 @@ export async function completeByFullPasses(
   if (guidance > 0 && !conditions) fail("usage", "expected a condition for guidance to strengthen but received none");
   const session = await openPool(compile(logitsGraph(model, parameters, batch)), {
     threads: Math.min(threads, Math.ceil(count / batch)),
-    ...(options.device ? { device: options.device } : {}),
+    device: options.device,
   });
   let done = 0;
   let next = 0;
@@ -109,10 +109,10 @@ export async function completeByFullPasses(
           model,
           batch,
           at,
-          images: result.subarray(from * size, (from + chunk) * size),
           streams,
           temperature,
           guidance,
+          images: result.subarray(from * size, (from + chunk) * size),
           conditions: conditions?.subarray((from * conditions.length) / count, ((from + chunk) * conditions.length) / count),
           given: mask[Math.floor(at / channels)] !== 0,
         });

@@ -18,14 +18,13 @@ import { pixelcnnParameters } from "../models/networks.ts";
 import { lookupFlat } from "../network/lookup.ts";
 import { countOf, flatten } from "../network/parameters.ts";
 import { Graph } from "../onnx/graph.ts";
-import { openPool } from "../onnx/pool.ts";
-import { compile, type Device } from "../onnx/session.ts";
 import { sizeOf, tensor } from "../tensor.ts";
+import { type BatchOptions, inBatches } from "./batches.ts";
 import { checkImages, ownLatents } from "./encode.ts";
 
 export interface Likelihood {
   readonly images: number;
-  /** Mean -log p an image. */
+  /** Mean -log p per image. */
   readonly nats: number;
   /** nats / (H W C ln 2). */
   readonly bitsPerDim: number;
@@ -35,17 +34,11 @@ export interface Likelihood {
   readonly standardError: number;
 }
 
-export interface LikelihoodOptions {
-  readonly device?: Device | undefined;
-  readonly threads?: number | undefined;
-  /** Images a call; the result does not depend on it beyond rounding. */
-  readonly batch?: number | undefined;
+export interface LikelihoodOptions extends BatchOptions {
   /** Only the first so many images. */
   readonly limit?: number | undefined;
   /** One for all images, or one an image in the data set's order; default what the data say: their labels or vectors. Null leaves it out. */
   readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
 }
 
 /**
@@ -78,44 +71,22 @@ export async function likelihood(model: Model, data: Dataset, options: Likelihoo
   if (Array.isArray(given) && given.length !== data.length && given.length !== count)
     fail("usage", `expected a condition for each of ${count} images but received ${given.length}`);
   const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, config.features]))));
-  const flat = flatten(pixelcnnParameters(config), parameters);
-  const weights = new Float32Array(
-    typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(flat.byteLength) : new SharedArrayBuffer(flat.byteLength),
-  );
-  weights.set(flat);
-  const session = await openPool(compile(likelihoodGraph(config, batch)), {
-    ...(options.device ? { device: options.device } : {}),
-    ...(options.threads ? { threads: options.threads } : {}),
-  });
+  const weights = flatten(pixelcnnParameters(config), parameters);
   const each = new Float64Array(count);
-  try {
-    let next = 0;
-    let done = 0;
-    const lane = async (): Promise<void> => {
-      while (next < count) {
-        options.signal?.throwIfAborted();
-        const from = next;
-        const size = Math.min(batch, count - from);
-        next += size;
-        // The last batch is filled up with its own last image, whose results are not read.
-        const indices = Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1));
-        const images = await data.batch(indices, { epoch: 0 });
-        const values = condition && conditionsFor(condition, given, indices, images);
-        const { logProbabilities } = await session.run({
-          pixels: tensor("uint8", [batch, height, width, channels], images.pixels),
-          ...(values ? { condition: tensor("float32", [batch, values.length / batch], values) } : {}),
-          weights: tensor("float32", [flat.length], weights),
-        });
-        const { data: parts } = logProbabilities!;
+  await inBatches({ graph: likelihoodGraph(config, batch), weights, batch, count }, options, async (indices) => {
+    const images = await data.batch(indices, { epoch: 0 });
+    const values = condition && conditionsFor(condition, given, indices, images);
+    return {
+      inputs: {
+        pixels: tensor("uint8", [batch, height, width, channels], images.pixels),
+        ...(values ? { condition: tensor("float32", [batch, values.length / batch], values) } : {}),
+      },
+      take({ logProbabilities }, from, size) {
+        const parts = logProbabilities!.data;
         for (let i = 0; i < size; i++) for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
-        done += size;
-        options.onProgress?.(done, count);
-      }
+      },
     };
-    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
-  } finally {
-    await session.close();
-  }
+  });
   let sum = 0;
   for (const nats of each) sum += nats;
   const nats = sum / count;

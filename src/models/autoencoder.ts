@@ -53,7 +53,7 @@ export const autoencoderSchema = z
 /** A resolved auto-encoder config. */
 export type AutoencoderConfig = z.output<typeof autoencoderSchema>;
 
-/** What the loss may be told of each image of a batch: [B], 1 or 0. */
+/** Optional inputs of the loss, for each image of a batch: [B], 1 or 0. */
 export interface LeftOut {
   /** 0 for an image whose latents are left out (zeros, the null condition). Default: all are kept. */
   readonly keep?: Value | null | undefined;
@@ -67,7 +67,7 @@ interface Decoder<D extends DecoderConfig> {
   parameters(config: AutoencoderConfig & { decoder: D }): ParameterSpec[];
   /** [B], of each image. */
   loss(config: AutoencoderConfig & { decoder: D }, lookup: Lookup, pixels: Value, latents: Value, sees: LeftOut["sees"]): Value;
-  /** Numbers of its largest layer, an image. */
+  /** Numbers of its largest layer, per image. */
   largestLayer(config: AutoencoderConfig & { decoder: D }): number;
   /** The PixelCNN that it is: p(image | latents). */
   pixelcnn(config: AutoencoderConfig & { decoder: D }): GatedConfig | null;

@@ -8,7 +8,7 @@ import type { MapShape } from "./condition.ts";
 import { convolveUp, doubled, type Size } from "./resample.ts";
 
 /** h [B, h0 w0 inputs] -> s [B H W, M]. */
-export function mapFeatures(from: MapShape, { map }: NetworkCondition, image: Size, lookup: Lookup, h: Value): Value {
+export function conditionMap(from: MapShape, { map }: NetworkCondition, image: Size, lookup: Lookup, h: Value): Value {
   const B = h.shape[0]!;
   let size: Size = from;
   let s = reshape(h, [B, size.height * size.width, from.inputs]);

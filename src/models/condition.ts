@@ -7,7 +7,7 @@ import type { ConditionConfig } from "./config.ts";
 /** A class index; weights over the classes, a vector, or a map [h0, w0, Cm]; null to leave the condition out. */
 export type ConditionValue = number | Float32Array | null;
 
-/** Numbers an image that the network is given, D. */
+/** Numbers per image that the network is given, D. */
 export function conditionNumbersOf(condition: ConditionConfig): number {
   if (condition.kind === "class") return condition.classes.length;
   if (condition.kind === "vector") return condition.size;
@@ -22,7 +22,7 @@ export interface MapShape {
   readonly features: number;
 }
 
-/** The map that reaches the image through m(h): a map, or a vector that asks for it; null where the condition is the same everywhere. */
+/** The map that goes through m(h): a map, or a vector with `features`; null where the condition is the same at every place. */
 export function mapOf(condition: ConditionConfig | null): MapShape | null {
   if (condition?.kind === "map") {
     const { height, width, channels, features } = condition;

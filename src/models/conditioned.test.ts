@@ -276,7 +276,7 @@ describe("probabilities of all 2x2 binary images sum to 1", () => {
     for (const value of [...valuesOf(config.condition!), ...(config.condition!.kind === "class" ? [1] : [])]) {
       const h = [...conditionMatrix(config.condition!, Array(16).fill(asGiven(value)))];
       const logP = await session.run(images, h);
-      // float64: one rounding an image. And they differ, or the sum would say little.
+      // float64: one rounding per image. And they differ, or the sum would say little.
       expect(Math.abs(logP.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-12);
       expect(Math.max(...logP) - Math.min(...logP)).toBeGreaterThan(0.5);
       seen.add(logP.join());

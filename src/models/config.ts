@@ -29,7 +29,7 @@ const vectorCondition = {
   size: integer(1),
   /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
   scale: optional(positive),
-  /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image hears its own. Default none: V h, the same everywhere. */
+  /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image gets its own features. Default none: V h, the same everywhere. */
   features: optional(integer(1, 4096)),
 };
 const mapCondition = {

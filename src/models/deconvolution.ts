@@ -1,6 +1,6 @@
 /**
  * The deconvolutional decoder of the baseline auto-encoder (van den Oord et al. 2016, section 3.4): latents to a small map, transposed
- * convolutions that double it until it covers the image, one linear output a sub-pixel. Trained on squared error, so it predicts a mean
+ * convolutions that double it until it covers the image, one linear output per sub-pixel. Trained on squared error, so it predicts a mean
  * where a PixelCNN predicts a distribution. docs/model.md gives every shape.
  */
 
@@ -22,7 +22,7 @@ export interface DeconvolutionConfig {
   readonly features: readonly number[];
 }
 
-/** Size of the first map: the image's, halved once a layer, rounded up. */
+/** Size of the first map: the image's, halved once per layer, rounded up. */
 export function firstMap({ features }: DeconvolutionConfig, { height, width }: Size): Size {
   const times = 2 ** features.length;
   return { height: Math.ceil(height / times), width: Math.ceil(width / times) };
@@ -82,7 +82,7 @@ export function outputLevels(outputs: Value, levels: number): Value {
   return min(max(mul(add(outputs, 1), (levels - 1) / 2), 0), levels - 1);
 }
 
-/** Numbers of the largest layer, an image. */
+/** Numbers of the largest layer, per image. */
 export function deconvolutionWidth(config: DeconvolutionConfig, image: ImageShape): number {
   const { height, width } = firstMap(config, image);
   return Math.max(...config.features.map((out, i) => height * width * 4 ** (i + 1) * out));

@@ -98,7 +98,7 @@ function layerNormalised(x: Value): Value {
   return div(centred, sqrt(add(mean(mul(centred, centred)), 1e-5)));
 }
 
-/** Numbers of the encoder's largest layer, an image. */
+/** Numbers of the encoder's largest layer, per image. */
 export function encoderWidth(config: EncoderConfig, image: ImageShape): number {
   const sizes = encoderSizes(config, image);
   return Math.max(...config.features.map((out, i) => sizes[i + 1]!.height * sizes[i + 1]!.width * out));

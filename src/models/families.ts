@@ -24,7 +24,7 @@ import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
 import { type EmbedderConfig, embedderLoss, embedderParameters, embedderSchema, embeddingsOf } from "./embedder.ts";
 import { encoderWidth } from "./encoder.ts";
 import { pixelcnnLogProbability } from "./log-probability.ts";
-import { largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
+import { describeLayers, largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
 import { familySchema, parseStrict } from "./schema.ts";
 
 export const modelSchema = familySchema<
@@ -42,13 +42,13 @@ export function resolveModel(input: unknown): ModelConfig {
 }
 
 export interface ModelInputs {
-  /** Numbers an image of the condition, D; 0 for none. */
+  /** Numbers of the condition per image, D; 0 for none. */
   readonly condition: number;
-  /** Whether the loss asks for the class of each image. */
+  /** Whether the loss needs the class of each image. */
   readonly labels: boolean;
-  /** Whether the loss can be told which images' own codes to leave out: an auto-encoder whose decoder is a PixelCNN. */
+  /** Whether the loss takes the input `keep`: an auto-encoder whose decoder is a PixelCNN. */
   readonly keep: boolean;
-  /** Whether the loss can be told which images' pixels not to show: a PixelCNN that has a condition to go by instead. */
+  /** Whether the loss takes the input `sees`: a PixelCNN with a condition. */
   readonly sees: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface LossInputs {
 
 export type LossUnit = "nats" | "squared error" | "triplet loss";
 
-/** What an encoder makes of an image: numbers, and how many. */
+/** What an encoder computes from an image: some numbers, and how many there are. */
 interface Codes<M> {
   readonly kind: "latents" | "embedding";
   size(config: M): number;
@@ -76,18 +76,18 @@ interface Codes<M> {
 }
 
 interface Family<M> {
-  /** What it is called in a sentence. */
+  /** Its name in a sentence, such as "an embedder". */
   title(config: M): string;
   parameters(config: M): ParameterSpec[];
   inputs(config: M): ModelInputs;
   /** The loss summed over the batch's images, a scalar, in its unit. */
   loss(config: M, lookup: Lookup, inputs: LossInputs): Value;
   unit(config: M): LossUnit;
-  /** What knowing nothing costs, an image, in that unit. */
+  /** The loss per image of a model that knows nothing, in that unit. */
   uniformLoss(config: M): number;
   /** What the input `condition` is; null for none. */
   condition(config: M): ConditionConfig | null;
-  /** Numbers of the largest layer, an image. */
+  /** Numbers of the largest layer, per image. */
   largestLayer(config: M): number;
   /** Whether the loss of a batch is the sum of its images'. */
   readonly separable: boolean;
@@ -177,22 +177,22 @@ export const modelLoss = (config: ModelConfig, lookup: Lookup, inputs: LossInput
 /** What the loss of an image is measured in. */
 export const lossUnit = (config: ModelConfig): LossUnit => familyOf(config).unit(config);
 
-/** What a model's images come with when it trains: a class, a vector, a map; null for a model that is asked for nothing. */
+/** The condition that a model trains with: a class, a vector, a map; null for a model without one. */
 export const modelCondition = (config: ModelConfig): ConditionConfig | null => familyOf(config).condition(config);
 
 /** Whether the loss of a batch is the sum of its images', so that a batch may be cut into shards. */
 export const separable = (config: ModelConfig): boolean => familyOf(config).separable;
 
 /**
- * What knowing nothing costs, an image: the nats of a uniform guess; the squared error of a mid-grey image at its worst, one a sub-pixel;
- * the largest triplet loss there is. A loss several times this has diverged.
+ * The loss per image of a model that knows nothing: the nats of a uniform guess; the squared error of a mid-grey image at its worst, one per
+ * sub-pixel; the largest possible triplet loss. A loss several times this has diverged.
  */
 export const uniformLoss = (config: ModelConfig): number => familyOf(config).uniformLoss(config);
 
-/** Numbers of the largest layer, an image: what decides how many images fit in a cache together. */
+/** Numbers of the largest layer, per image: they decide how many images fit in a cache together. */
 export const largestLayer = (config: ModelConfig): number => familyOf(config).largestLayer(config);
 
-/** What a family is called. */
+/** A family's name in a sentence. */
 export const familyName = (config: ModelConfig): string => familyOf(config).title(config);
 
 /** Which part of a model gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder; null where there is none. */
@@ -202,7 +202,7 @@ export const pixelcnnIn = (config: ModelConfig): PixelcnnConfig | null => family
 export const pixelcnnParametersOf = (config: ModelConfig, parameters: Parameters): Parameters =>
   familyOf(config).pixelcnnParameters(config, parameters);
 
-/** What a model's encoder makes of an image: latents of an auto-encoder, the embedding of an embedder; null without an encoder. */
+/** What a model's encoder computes from an image: the latents of an auto-encoder, the embedding of an embedder; null without an encoder. */
 export const codesKind = (config: ModelConfig): "latents" | "embedding" | null => familyOf(config).codes?.kind ?? null;
 
 /** Numbers that an image becomes: latents of an auto-encoder, the embedding of an embedder. */
@@ -239,4 +239,14 @@ export function reconstructionGraph(model: ModelConfig, batch: number): Graph {
   const weights = graph.input("weights", "float32", [countOf(specs)]);
   graph.output("pixels", reconstruction(config, lookupFlat(specs, weights), codes));
   return graph;
+}
+
+/** The layers of a model, in words. */
+export function describeNetwork(model: ModelConfig): string {
+  const pixelcnn = pixelcnnIn(model);
+  if (!("encoder" in model)) return `${model.family}, ${describeLayers(pixelcnn!)}`;
+  const encoder = `encoder of ${model.encoder.features} features`;
+  if (!("decoder" in model)) return `${model.family}, ${encoder} to ${model.size} numbers`;
+  const decodes = pixelcnn ? `a PixelCNN of ${describeLayers(pixelcnn)}` : `a ${model.decoder.kind}`;
+  return `${model.family}, ${encoder} to ${model.latents} latents, ${decodes}`;
 }

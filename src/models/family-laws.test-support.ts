@@ -114,7 +114,7 @@ function checkSums<C extends PixelcnnConfig>({ config }: FamilyCase<C>): void {
     for (const value of values) {
       const each = Array.from({ length: batch }, () => value);
       const logP = await session.run(pixels, numbersOf(config, each).h);
-      // float64: one rounding an image, of up to 729. And they differ, or the sum would say little.
+      // float64: one rounding per image, of up to 729. And they differ, or the sum would say little.
       expect(Math.abs(logP.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-12);
       expect(Math.max(...logP) - Math.min(...logP)).toBeGreaterThan(0.5);
       seen.add(logP.join());

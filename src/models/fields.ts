@@ -23,7 +23,7 @@ export type Rule =
   | { readonly is: "names"; readonly min: number; readonly max: number }
   | { readonly is: "literal"; readonly value: string }
   | { readonly is: "fields"; readonly fields: Fields }
-  /** Fields of one of several kinds, told by the field `kind`, or null. */
+  /** Fields of one of several kinds, which the field `kind` names, or null. */
   | { readonly is: "kinds"; readonly kinds: readonly Fields[] };
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -68,8 +68,8 @@ export const optional = <Out, In>(field: Field<Out, In>): Field<Out | undefined,
 });
 
 /**
- * Checks what a file says, field by field, and fills in the defaults. Fields that the table does not know are passed over: the file may be of a later
- * version, and they are not read.
+ * Checks what a file says, field by field, and fills in the defaults. Fields that are not in the table are ignored: the file may be of a later
+ * version.
  */
 export function checkFields<F extends Fields>(table: F, given: unknown, path = ""): Output<F> {
   const from = Object(given) as Record<string, unknown>;

@@ -38,7 +38,7 @@ export function gatedPixelcnn(config: GatedConfig): Network {
     const y = net.gate(`${l}.y`, q);
 
     if (S > 0) skips = net.sum(`${l}.s`, { features: S }, [skips ? plus(skips) : bias("skip.b"), here(y, "B", `${l}.skip{c}.W`)]);
-    // No residual connection in layer 1, whose input is the image. Of the last layer nobody reads what the skip connections do not take.
+    // No residual connection in layer 1, whose input is the image. In the last layer nothing reads the output beside the skip connections.
     if (!last || S === 0)
       h = net.sum(`${l}.h`, { features: F }, [
         ...(first ? [] : [plus(h)]),

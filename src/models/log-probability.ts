@@ -6,7 +6,7 @@ import type { Lookup } from "../network/lookup.ts";
 import type { Value } from "../onnx/graph.ts";
 import { cast, reduceSum, reshape } from "../onnx/ops.ts";
 import { conditionNumbersOf, mapOf } from "./condition.ts";
-import { mapFeatures } from "./condition-map.ts";
+import { conditionMap } from "./condition-map.ts";
 import type { PixelcnnConfig } from "./config.ts";
 import { headOf } from "./heads/heads.ts";
 import { networkOf } from "./networks.ts";
@@ -32,7 +32,7 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, { pixels
     );
   const [, height, width] = pixels.shape as [number, number, number];
   const from = mapOf(config.condition);
-  const s = h && from ? pixels.graph.scope("map", () => mapFeatures(from, network.condition!, { height, width }, lookup, h)) : h;
+  const s = h && from ? pixels.graph.scope("map", () => conditionMap(from, network.condition!, { height, width }, lookup, h)) : h;
   return networkOutputs(network, lookup, { pixels, condition: s, sees });
 }
 

@@ -1,4 +1,4 @@
-/** A model is one value: what it is, and its weights. Every function that uses one takes it first. */
+/** A model is one value: its config and its weights. It is the first argument of every function that uses one. */
 
 import { fail } from "../errors.ts";
 import type { Parameters } from "../network/parameters.ts";
@@ -7,7 +7,7 @@ import { familyName, type ModelConfig, pixelcnnIn, pixelcnnParametersOf } from "
 
 export interface Model<C extends ModelConfig = ModelConfig> {
   readonly config: C;
-  /** Weights by name: those that the config asks for, and no other. */
+  /** Weights by name: exactly those that the config requires. */
   readonly parameters: Parameters;
 }
 

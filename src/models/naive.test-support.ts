@@ -1,4 +1,4 @@
-/** For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with nn/. Slow and, one hopes, obviously right. */
+/** For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with network/. Slow and, one hopes, obviously right. */
 
 import type { Parameters } from "../network/parameters.ts";
 import type { GatedConfig } from "./config.ts";

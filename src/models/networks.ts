@@ -26,10 +26,10 @@ export type FamilyName = PixelcnnConfig["family"];
 type ConfigOf<N extends FamilyName> = Extract<PixelcnnConfig, { family: N }>;
 
 interface Row<C extends PixelcnnConfig> {
-  /** What it is called in a sentence. */
+  /** Its name in a sentence, such as "a PixelCNN". */
   readonly title: string;
   readonly fields: Fields;
-  /** Fields that come in one group a channel, so that channels divide them, by their path. */
+  /** Fields that are divided into one group per channel, so that channels must divide them, by their path. */
   grouped(config: C): Readonly<Record<string, number>>;
   network(config: C): Network;
   /** Features of the widest map of a pixel: what decides how many images fit in a cache together. */
@@ -85,7 +85,7 @@ const rowOf = <C extends PixelcnnConfig>({ family }: C): Row<C> => ROWS[family] 
 /** Fields of each family's config. */
 export const networkFields: readonly Fields[] = Object.values(ROWS).map(({ fields }) => fields);
 
-/** What a family is called in a sentence. */
+/** A family's name in a sentence. */
 export const networkTitle = (config: PixelcnnConfig): string => rowOf(config).title;
 
 /** The layers, in words. */
@@ -110,7 +110,7 @@ export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => n
 export const isUnrolled = (config: PixelcnnConfig): boolean =>
   networkOf(config).steps.some(({ step }) => step === "cell" || step === "blend");
 
-/** Numbers of the largest layer, an image. */
+/** Numbers of the largest layer, per image. */
 export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);
 
 /** Problems of a config that no field has by itself: its path and, in words, what was expected. */

@@ -29,7 +29,7 @@ export function convolveDown(x: Value, w: Value, size: Size, bias?: Value): Valu
   const [batch, , features] = x.shape as [number, number, number];
   const outputs = w.shape.at(-1)!;
   const taps = tapsAt(size.height, size.width, square, 2);
-  const y = convolve(x, reshape(w, [taps.count * features, outputs]), { taps, ...(bias ? { bias } : {}) });
+  const y = convolve(x, reshape(w, [taps.count * features, outputs]), { taps, bias });
   return reshape(y, [batch, taps.positions, outputs]);
 }
 
@@ -71,7 +71,7 @@ export function convolveUp(x: Value, w: Value, { height, width }: Size, bias?: V
         reads.map(({ tap }) => slice(kernels, 0, tap, tap + 1)),
         0,
       );
-      return convolve(x, reshape(weights, [taps.count * features, outputs]), { taps, ...(bias ? { bias } : {}) });
+      return convolve(x, reshape(weights, [taps.count * features, outputs]), { taps, bias });
     }),
   );
   const joined = reshape(concat(phases, 1), [batch, height, width, 2, 2, outputs]);

@@ -15,7 +15,7 @@ export interface SafeTensors {
 export function writeSafeTensors(
   tensors: ReadonlyMap<string, Tensor<"float32">>,
   metadata: Record<string, string> = {},
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   // Without a prototype, so that a tensor may have any name.
   const header: Record<string, unknown> = Object.create(null);
   if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;

@@ -1,4 +1,4 @@
-/** Configs as a user writes them: strict schemas (an unknown key is an error) made from the tables of fields, with every default filled in. */
+/** Configs as users write them: strict schemas (an unknown key is an error), made from the tables of fields, with all defaults filled in. */
 
 import { z } from "zod";
 import { fail } from "../errors.ts";

@@ -17,7 +17,7 @@ import {
 /** A parameter's name for one group: `{c}` is its number. */
 export const nameFor = (name: string, group: number): string => name.replace("{c}", String(group));
 
-/** Whether a term has a matrix a group rather than one for all. */
+/** Whether a term has a matrix per group rather than one for all. */
 export const isGrouped = ({ name }: Weights): boolean => name.includes("{c}");
 
 /** A spec, the name without group and part that {@link Network.order} lists it by, and its part. */
@@ -59,7 +59,7 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   /** In the flat vector parts lie side by side. */
   const joined = (group = name): { joined?: string } => (out.parts.length > 0 ? { joined: group } : {});
   const { features } = out;
-  /** Parameters a group: of the features of a part that it sees, and of its own. None where it sees nothing. */
+  /** Parameters per group: of the features of a part that it sees, and of its own. None where it sees nothing. */
   const eachGroup = (make: (group: string, seen: number, own: number) => ParameterSpec, read: Read): Declared[] =>
     each((suffix) =>
       Array.from({ length: out.groups }, (_, c) => c).flatMap((c) => {

@@ -35,7 +35,7 @@ export interface DraftSettings {
   readonly kernel: number;
   /** Hidden features of the head. */
   readonly hidden: number;
-  /** Numbers of a condition, one vector an image; null for none. */
+  /** Numbers of a condition, one vector per image; null for none. */
   readonly condition: number | null;
 }
 
@@ -126,7 +126,7 @@ function nearByLevel(map: FeatureMap, at: readonly Offset[], name: string): Term
   return [taps(map, far, `${name}.W`, { axes: [far.length] }), embed(map, at.filter(isNear), "all", `${name}.E`)];
 }
 
-/** ReLU, 1x1, ReLU, 1x1 to K levels a channel. */
+/** ReLU, 1x1, ReLU, 1x1 to K levels per channel. */
 function categoricalHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSettings): Network {
   const { channels: C, levels: K } = settings;
   return net.finish(

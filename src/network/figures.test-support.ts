@@ -26,7 +26,7 @@ const golden = new URL("../../test/golden/network-figures.json", import.meta.url
 export const readFigures = (): Record<string, Figures> => JSON.parse(readFileSync(golden, "utf8")) as Record<string, Figures>;
 
 export interface Figures {
-  /** One line a layer, in order: name, shape, bound of the first values, whether it decays. */
+  /** One line per layer, in order: name, shape, bound of the first values, whether it decays. */
   readonly parameters: readonly string[];
   /** Of all values that seed 3 draws, in order. */
   readonly firstValues: string;

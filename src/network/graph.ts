@@ -26,7 +26,7 @@ export interface NetworkInputs {
 type ReadTerm = Extract<Term, { term: "read" }>;
 type Sum = Extract<Step, { step: "sum" }>;
 
-/** The network's outputs, [B P C, M], M outputs a sub-pixel. */
+/** The network's outputs, [B P C, M], M outputs per sub-pixel. */
 export function networkOutputs(
   network: Network,
   lookup: Lookup,
@@ -62,17 +62,17 @@ export function networkOutputs(
       const block = { outputs: out.features, groups: C, mask: mask as "A" | "B", parts: Math.max(1, out.parts.length) };
       const weights = (group: number): Value => lookup(nameFor(by.name, group));
       const x = rows(mapValue(map));
-      // A vector of biases joins the product; sums so far, one a pixel, are added to it.
+      // A vector of biases joins the product; sums so far, one per pixel, are added to it.
       if (C === 1 || c === undefined || c.shape.length === 1) return causalProduct(x, weights, { ...block, bias: c });
       return add(c, causalProduct(x, weights, block));
     }
     const weights = lookup(by.name);
     const w = reshape(weights, [at.length * widthOf(map), widthOf(out)]);
     if (!isConvolution({ at })) return gemm(rows(mapValue(map)), w, c ? { c } : {});
-    return convolve(images(mapValue(map)), w, { taps: tapsAt(height, width, at), ...(c ? { bias: c } : {}) });
+    return convolve(images(mapValue(map)), w, { taps: tapsAt(height, width, at), bias: c });
   }
 
-  /** V h, one vector an image, or V s, one a pixel. */
+  /** V h, one vector per image, or V s, one per pixel. */
   function withCondition(x: Value, by: { readonly name: string }): Value {
     if (network.condition!.perPixel) return gemm(condition!, lookup(by.name), { c: x });
     return rows(add(images(x), reshape(gemm(condition!, lookup(by.name)), [B, 1, x.shape[1]!])));
@@ -109,7 +109,7 @@ export function networkOutputs(
       width,
       reads.flatMap(({ at }) => at),
     );
-    return convolve(images(mapValue(map)), concat(weights, 0), { taps, ...(bias ? { bias } : {}) });
+    return convolve(images(mapValue(map)), concat(weights, 0), { taps, bias });
   }
 
   const dtype = lookup(firstParameter(steps)).dtype as "float32" | "float64";

@@ -1,6 +1,6 @@
 /**
  * Parameters: their names, shapes and first values, and their life as one flat vector.
- * The step graph keeps all weights in a single vector, so that Adam is a dozen operators instead of a dozen a parameter.
+ * The step graph keeps all weights in a single vector, so that Adam is a dozen operators instead of a dozen per parameter.
  */
 
 import { fail, PixelcnnError, show } from "../errors.ts";
@@ -31,7 +31,7 @@ export function bias(name: string, shape: Shape, start = 0): ParameterSpec {
   return { name, shape, bound: 0, decays: false, ...(start === 0 ? {} : { start }) };
 }
 
-/** Number of numbers. */
+/** How many numbers the parameters hold in all. */
 export function countOf(specs: readonly ParameterSpec[]): number {
   return specs.reduce((sum, spec) => sum + sizeOf(spec.shape), 0);
 }

@@ -33,7 +33,7 @@ export function schedule(network: Network): Schedule {
     if (down < 0 || known === "row") return "row";
     if (known === "finished" || right > 0) return "finished";
     if (right < 0) return "pixel";
-    // The levels of a pixel's own group are what it is to predict; a map's own group was made without them.
+    // The levels of its own group are what the pixel predicts; a map's own group was made without them.
     return mask === "A" || (mask !== "all" && map !== input) ? "pixel" : "finished";
   };
   const read = (r: Read): When => r.at.map((at) => offset(r, at)).reduce(later, "row");

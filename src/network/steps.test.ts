@@ -154,7 +154,7 @@ describe("parameters are declared by the terms that own them", () => {
       ["row.V_g", [5, 2], unit(5)],
       ["row.map_f", [4, 7, 2], 0],
       ["row.map_g", [4, 7, 2], 0],
-      // Of a table's rows one a place and channel is added.
+      // Of a table's rows one per place and channel is added.
       ["row.E_f", [3, 3, 4, 2], unit(9)],
       ["row.E_g", [3, 3, 4, 2], unit(9)],
       ["row.W_f", [1, 3, 3, 2], unit(9)],

@@ -3,7 +3,7 @@
  * the lowerings read it: ONNX graphs (graph.ts), the exact engine (exact/plan.ts), dependency sets (dependencies.ts), and the naive oracle of
  * the tests (naive.test-support.ts). Nothing here computes, and nothing here knows a family, a layer or a parameter by name.
  *
- * A map has one vector of features a pixel. What a step may read is told by offsets and masks; when it can run follows (schedule.ts).
+ * A map has one vector of features per pixel. Offsets and masks say what a step reads; when it can run follows from them (schedule.ts).
  */
 
 import { fail } from "../errors.ts";
@@ -29,12 +29,12 @@ export interface FeatureMap {
   readonly parts: readonly string[];
 }
 
-/** A parameter that a term owns: declared here and nowhere else. `{c}` in a name: one parameter a group. */
+/** A parameter that a term owns: declared here and nowhere else. `{c}` in a name: one parameter per group. */
 export interface Weights {
   readonly name: string;
   /** Leading axes of its shape, such as rows and columns of a kernel; their product is the number of offsets. Default none. */
   readonly axes?: readonly number[] | undefined;
-  /** Number of inputs that its first values count on. Default: all that the term reads. */
+  /** Number of inputs that the bound of its first values assumes. Default: all that the term reads. */
   readonly fan?: number | undefined;
   /** Multiplies its first values; 0 begins at zero. Default 1. */
   readonly gain?: number | undefined;
@@ -46,7 +46,7 @@ export interface Weights {
 export type Term =
   /** One number a feature. Begins a sum. */
   | { readonly term: "bias"; readonly by: Weights }
-  /** The model's condition, one vector an image or one a pixel, times a matrix. Begins a sum, behind the bias. */
+  /** The model's condition, one vector per image or one per pixel, times a matrix. Begins a sum, behind the bias. */
   | { readonly term: "condition"; readonly by: Weights }
   /** A learned map, one number a feature and pixel of an image of one size, [H, W, features]. Begins a sum. */
   | { readonly term: "position"; readonly by: Weights }
@@ -98,17 +98,17 @@ export interface NetworkCondition {
  */
 export type LogWeights = "outputs" | "logistic mixture";
 
-/** A name of a parameter, or names whose parts go by turns: all of f, then all of g. */
+/** A name of a parameter; or a list of names, of which part f of all comes before part g of all. */
 export type Order = readonly (string | readonly string[])[];
 
 export interface Network {
   readonly channels: number;
   /** Levels of a sub-pixel, K. */
   readonly levels: number;
-  /** The pixels, one feature a channel, scaled to -1 .. 1. */
+  /** The pixels, one feature per channel, scaled to -1 .. 1. */
   readonly input: FeatureMap;
   readonly steps: readonly Step[];
-  /** What the head is given, one group a channel. */
+  /** What the head reads, one group per channel. */
   readonly outputs: FeatureMap;
   readonly logWeights: LogWeights;
   readonly condition: NetworkCondition | null;
@@ -140,7 +140,7 @@ export const taps = (map: FeatureMap, at: readonly Offset[], name: string, by: O
   ...{ term: "read", map, at, mask: "all" },
   by: { name, ...by },
 });
-/** A 1x1 product: `map` at the pixel itself. With a mask, one matrix a group, which `{c}` in the name stands for. */
+/** A 1x1 product: `map` at the pixel itself. With a mask, one matrix per group, which `{c}` in the name stands for. */
 export const here = (map: FeatureMap, mask: Mask, name: string, by: Omit<Weights, "name"> = {}): Term => ({
   ...{ term: "read", map, at: [[0, 0]], mask },
   by: { name, ...by },
@@ -169,7 +169,7 @@ export const left = (count: number, dilation = 1): Offset[] =>
 export interface MapSpec {
   /** Of all groups together; or a list, the features of each group. */
   readonly features: number | readonly number[];
-  /** Default: one group a channel. */
+  /** Default: one group per channel. */
   readonly groups?: number;
   readonly parts?: readonly string[];
 }

@@ -70,7 +70,7 @@ export function gatherTaps(x: Value, taps: Taps): Value {
 export interface ConvolveOptions {
   taps: Taps;
   /** [O] or [B P, O], added to the product. */
-  bias?: Value;
+  bias?: Value | null | undefined;
 }
 
 /** Convolution of x [B, P, F] with w [T F, O] at the given taps: [B P', O]. */
@@ -87,7 +87,7 @@ export function gate(p: Value): Value {
   return p.graph.composite("Gate", [p], null, () => mul(...gateParts(p)));
 }
 
-/** The two factors of a gate; made once, whoever asks. */
+/** The two factors of a gate; made once for every use. */
 export function gateParts(p: Value): [Value, Value] {
   const half = p.shape[1]! / 2;
   return [tanh(slice(p, 1, 0, half)), sigmoid(slice(p, 1, half, 2 * half))];

@@ -109,7 +109,7 @@ export class Graph {
     return value;
   }
 
-  /** Builds a composite operator from ordinary nodes and remembers what it is. */
+  /** Builds a composite operator from ordinary nodes and records that they are one. */
   composite(op: string, inputs: readonly Value[], settings: unknown, build: () => Value): Value {
     const value = build();
     if (!this.composites.has(value)) this.composites.set(value, { op, inputs, settings });

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PixelcnnError } from "../errors.ts";
 import type { Reply } from "./pool.ts";
-import { openSession, type Program, type Tensors } from "./session.ts";
+import { openQuietly, type Program, type Tensors } from "./session.ts";
 
 const port = parentPort!;
 const reply = (message: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
@@ -13,7 +13,7 @@ const failure = (error: unknown): Reply => ({
 });
 
 try {
-  const session = await openSession(workerData as Program, { threads: 1 });
+  const session = await openQuietly(workerData as Program, { threads: 1 });
   reply({ ready: session.runtime });
   let answered: Promise<void> = Promise.resolve();
   port.on("message", (inputs: Tensors | "close") => {

@@ -8,7 +8,16 @@ import type { Worker } from "node:worker_threads";
 import { fail, PixelcnnError } from "../errors.ts";
 import { cores, inNode, nodeModule } from "../platform.ts";
 import type { Tensor } from "../tensor.ts";
-import { openSession, type Program, type RuntimeKind, type Session, type SessionOptions, type Tensors } from "./session.ts";
+import {
+  openSession,
+  type Program,
+  type RuntimeKind,
+  type Session,
+  type SessionOptions,
+  switchTelemetryOff,
+  type Tensors,
+  tellRuntime,
+} from "./session.ts";
 
 /** What a worker sends back. */
 export type Reply =
@@ -17,25 +26,30 @@ export type Reply =
   | { readonly error: string; readonly kind: PixelcnnError["kind"] };
 
 /**
- * Opens `threads` copies of a program (default: one a core). Arrays over a SharedArrayBuffer are shared with the workers, others copied.
+ * Opens `threads` copies of a program (default: one per core). Arrays over a SharedArrayBuffer are shared with the workers, others copied.
  * On other devices, and outside Node, it is a plain session.
  */
 export async function openPool(program: Program, options: SessionOptions = {}): Promise<Session> {
   const { device = "cpu" } = options;
   const threading = nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
-  if (!inNode || !threading || device !== "cpu" || options.profile !== undefined) return openSession(program, options);
-  const { Worker } = threading;
+  // Spelled so that no bundler follows it. In a bundle of one file there is no worker beside this one.
+  const [own, ending] = /[/\\]pool(\.[jt]s)$/.exec(import.meta.url) ?? [];
+  if (own === undefined || !inNode || !threading || device !== "cpu" || options.profile !== undefined)
+    return openSession(program, options);
+  switchTelemetryOff();
   const threads = options.threads ?? cores();
-  const file = new URL(import.meta.url.endsWith(".ts") ? "./pool-worker.ts" : "./pool-worker.js", import.meta.url);
+  const file = new URL(`${import.meta.url.slice(0, -own.length)}/pool-worker${ending}`);
   let runtime: RuntimeKind = "native";
   const workers = await Promise.all(
     Array.from({ length: threads }, async () => {
-      const worker = new Worker(file, { workerData: program });
+      const worker = new threading.Worker(file, { workerData: program });
       const ready = await call(worker, null);
       if ("ready" in ready) runtime = ready.ready;
       return worker;
     }),
   );
+
+  tellRuntime(runtime);
 
   const idle = [...workers];
   const waiting: { resolve: (worker: Worker) => void; reject: (error: PixelcnnError) => void }[] = [];

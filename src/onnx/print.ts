@@ -1,4 +1,4 @@
-/** A graph as text, one operator a line, for error messages and for tests that pin what a graph holds. */
+/** A graph as text, one operator per line, for error messages and for tests that pin what a graph holds. */
 
 import { sizeOf } from "../tensor.ts";
 import type { Graph, Value } from "./graph.ts";

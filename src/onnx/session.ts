@@ -16,9 +16,9 @@ export type Device = (typeof DEVICES)[number];
 
 export interface SessionOptions {
   /** Default `cpu`. */
-  device?: Device;
-  /** Threads inside one operator; default: the runtime's choice, one a core. Not used by GPUs. */
-  threads?: number;
+  device?: Device | undefined;
+  /** Threads inside one operator; default: the runtime's choice, one per core. Not used by GPUs. */
+  threads?: number | undefined;
   /** Writes a Chrome trace of every operator to `<prefix>_<time>.json` (Node only). */
   profile?: string;
 }
@@ -77,27 +77,43 @@ export function configureRuntime(options: RuntimeOptions): void {
 /** Which build runs: "native" or "wasm"; of a browser's WebGPU, "wasm" too, which is what drives it. */
 export type RuntimeKind = "native" | "wasm";
 
+/**
+ * The native build would otherwise send usage data to its maker and keep files in the user's cache folder. To be called in the main
+ * thread: the environment of a worker is a copy, which the native library does not see. Set the variable to 0 to leave it on.
+ */
+export function switchTelemetryOff(): void {
+  if (inNode) process.env.ORT_DISABLE_TELEMETRY ??= "1";
+}
+
 let missing: unknown;
+
+/** Says, once, that Node computes without the native build. In a pool's thread nobody listens, so the pool says it. */
+export function tellRuntime(kind: RuntimeKind): void {
+  if (!inNode || kind === "native") return;
+  warn(
+    "onnxruntime-node cannot be loaded here, so ONNX Runtime's WebAssembly build computes in its place, several times slower. " +
+      "If it is not installed: npm install --ignore-scripts onnxruntime-node",
+  );
+}
 
 async function loadRuntime(device: Device): Promise<{ runtime: Runtime; kind: RuntimeKind }> {
   if (inNode && missing === undefined) {
     try {
+      switchTelemetryOff();
       return { runtime: (await import("#onnxruntime")) as unknown as Runtime, kind: "native" };
     } catch (cause) {
       missing = cause;
-      warn(
-        "onnxruntime-node is not installed here, so ONNX Runtime's WebAssembly build computes in its place, several times slower. " +
-          "To install it: npm install onnxruntime-node",
-      );
     }
   }
   if (inNode && device !== "cpu")
-    return fail("device", `expected onnxruntime-node for the ${device} device but it is not installed here`, missing);
+    return fail("device", `expected onnxruntime-node for the ${device} device but it cannot be loaded here`, missing);
   const module = device === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
   const runtime = module as unknown as Runtime;
   const { wasmPaths, threads } = runtimeOptions;
   if (runtime.env && wasmPaths !== undefined) runtime.env.wasm.wasmPaths = wasmPaths;
-  if (runtime.env && threads !== undefined) runtime.env.wasm.numThreads = threads;
+  // In Node the build's own choice is not to be had: it asks for the cores in a way that modules of Node 20 refuse.
+  const most = threads ?? (inNode ? 1 : undefined);
+  if (runtime.env && most !== undefined) runtime.env.wasm.numThreads = most;
   return { runtime, kind: "wasm" };
 }
 
@@ -126,6 +142,12 @@ function reasonOf(cause: unknown): string {
   return line.length > 240 ? `${line.slice(0, 237)}...` : line;
 }
 
+/** The runtime's files for a device, of which a page needs copies. */
+function filesOf(device: Device): string {
+  const name = device === "webgpu" ? "ort-wasm-simd-threaded.asyncify" : "ort-wasm-simd-threaded";
+  return `${name}.mjs and ${name}.wasm`;
+}
+
 export function checkDevice(device: string): Device {
   const known = DEVICES.find((d) => d === device);
   return known ?? fail("usage", `expected one of ${DEVICES.join(", ")} for the device but received ${show(device)}`);
@@ -147,6 +169,13 @@ const LARGE = 12_000;
 
 /** Opens a program on a device. */
 export async function openSession(program: Program, options: SessionOptions = {}): Promise<Session> {
+  const session = await openQuietly(program, options);
+  tellRuntime(session.runtime);
+  return session;
+}
+
+/** The same without a word of which build runs. */
+export async function openQuietly(program: Program, options: SessionOptions = {}): Promise<Session> {
   const { threads, profile } = options;
   const device = checkDevice(options.device ?? "cpu");
   const { runtime, kind } = await loadRuntime(device);
@@ -162,6 +191,14 @@ export async function openSession(program: Program, options: SessionOptions = {}
     });
   } catch (cause) {
     const reason = reasonOf(cause);
+    if (kind === "wasm" && /fetching of the wasm|dynamically imported module|initWasm/.test(reason))
+      return fail(
+        "io",
+        `cannot load ONNX Runtime's WebAssembly (${reason}). Where the bundler does not copy the files of packages, serve copies of ` +
+          `${filesOf(device)} from node_modules/onnxruntime-web/dist and name their folder before the first call: ` +
+          'configureRuntime({ wasmPaths: "/ort/" }); see docs/web.md',
+        cause,
+      );
     if (device === "cpu")
       return fail("internal", `expected the runtime to accept graph ${program.name} but it said: ${reason}`, cause);
     const present = presentDevices(runtime).join(", ");

@@ -1,8 +1,9 @@
 /** Pictures of many images: PNG grids, enlarged by a whole factor so that a person can see 28 x 28 pixels. */
 
-import { encode } from "fast-png";
 import { type Picture, toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import type { LevelImages } from "./image-data.ts";
+import { encodePng } from "./png.ts";
 
 /** Width that a grid is enlarged to, about, when no scale is given. */
 const AIM = 800;
@@ -12,12 +13,12 @@ export interface Cells {
   /** Row by row; all of one size. */
   readonly cells: readonly Picture[];
   readonly columns: number;
-  /** Screen pixels a pixel; default by {@link AIM}. */
+  /** Enlargement: screen pixels per pixel; default by {@link AIM}. */
   readonly scale?: number | undefined;
 }
 
 /** Image `index` of `pixels` [N, H, W, C] with its levels spread over 0..255. */
-export function pictureOf({ height, width, channels, levels, pixels }: Images, index: number): Picture {
+export function pictureOf({ height, width, channels, levels, pixels }: LevelImages, index: number): Picture {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected 1, 3 or 4 channels for a picture but the model has ${channels}`);
   const size = height * width * channels;
@@ -25,26 +26,29 @@ export function pictureOf({ height, width, channels, levels, pixels }: Images, i
   return { height, width, channels, pixels: pixels.subarray(index * size, (index + 1) * size).map((v) => table[v]!) };
 }
 
-export interface Images {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly levels: number;
-  /** [N, H, W, C] */
-  readonly pixels: Uint8Array;
+/** All images as pictures. */
+export function picturesOf(images: LevelImages): Picture[] {
+  const count = images.pixels.length / (images.height * images.width * images.channels);
+  return Array.from({ length: count }, (_, i) => pictureOf(images, i));
+}
+
+/** What stands for the unknown in a picture: a colour that images seldom have. */
+const TINT = [72, 104, 168, 255] as const;
+
+/** The picture with its unknown pixels tinted: those where `mask` [H, W] is 0. */
+export function withoutUnknown(original: Picture, mask: Uint8Array): Picture {
+  const { pixels, ...shape } = toChannels(original, original.channels === 4 ? 4 : 3);
+  const { channels } = shape;
+  return { ...shape, pixels: pixels.map((v, i) => (mask[Math.floor(i / channels)] === 0 ? TINT[i % channels]! : v)) };
 }
 
 /** A PNG of all images, in a square or so unless `columns` says otherwise. */
 export function gridOf(
-  images: Images & { readonly scale?: number | undefined; readonly columns?: number | undefined },
+  images: LevelImages & { readonly scale?: number | undefined; readonly columns?: number | undefined },
 ): Uint8Array {
-  const count = images.pixels.length / (images.height * images.width * images.channels);
-  const cells = Array.from({ length: count }, (_, i) => pictureOf(images, i));
-  return gridPng({
-    cells,
-    columns: images.columns ?? Math.ceil(Math.sqrt((count * images.height) / images.width)),
-    scale: images.scale,
-  });
+  const cells = picturesOf(images);
+  const columns = images.columns ?? Math.ceil(Math.sqrt((cells.length * images.height) / images.width));
+  return gridPng({ cells, columns, scale: images.scale });
 }
 
 /** A PNG of cells with white gutters between and around them. */
@@ -69,5 +73,5 @@ export function gridPng({ cells, columns, scale }: Cells): Uint8Array {
       }
     }
   });
-  return encode({ width, height, data, channels, depth: 8 });
+  return encodePng({ height, width, channels, pixels: data });
 }

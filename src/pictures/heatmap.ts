@@ -1,11 +1,11 @@
 /**
- * Bits as a picture: each image beside its bits a pixel, on one scale for all. The ramp has one hue and falls evenly in lightness (OKLCH),
+ * Bits as a picture: each image beside the bits of its pixels, on one scale for all. The ramp has one hue and falls evenly in lightness (OKLCH),
  * so that twice as dark is twice the bits on any screen, in print, and for any eye.
  */
 
-import { encode } from "fast-png";
 import { type Picture, toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
+import { encodePng } from "./png.ts";
 
 export interface HeatmapImage {
   readonly picture: Picture;
@@ -66,7 +66,7 @@ export function heatmapOf(images: readonly HeatmapImage[], { scale }: { scale?: 
     });
     paint(2 * i + 1, { height: picture.height, width: picture.width, channels: 3, pixels });
   }
-  return { png: encode({ width: outWidth, height: outHeight, data, channels: 3, depth: 8 }), darkest };
+  return { png: encodePng({ height: outHeight, width: outWidth, channels: 3, pixels: data }), darkest };
 }
 
 /** A round number of bits that all but one pixel in 200 stay below: one stray pixel must not pale the rest. */

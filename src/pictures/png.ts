@@ -1,4 +1,4 @@
-/** PNG files without sharp, for what the named sets are made of. The only file here that loads fast-png. */
+/** PNG files without sharp, in Node and in pages. The only file that loads fast-png. */
 
 import { decode, encode } from "fast-png";
 import type { Picture } from "../data/picture.ts";

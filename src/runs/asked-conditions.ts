@@ -1,9 +1,10 @@
-/** Conditions that a person asks for on the command line: `--class`, `--like`, `--latent`, `--text`, `--unconditional`; and what a model can be asked for. */
+/** Conditions that a user asks for on the command line: `--class`, `--like`, `--latent`, `--text`, `--unconditional`; and which of them a model takes. */
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { readCsv } from "../csv.ts";
 import { readNpy } from "../data/npy.ts";
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, describeCondition, namesOf } from "../models/condition.ts";
 import { codesKind } from "../models/families.ts";
 import { didYouMean } from "../nearest.ts";
@@ -173,12 +174,7 @@ async function readLatentFile(path: string): Promise<Float32Array[]> {
   }
   const text = await readFile(path, "utf8");
   if (/\.csv$/i.test(path)) return readLatentTable(text, path);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return fail("data", `expected JSON, .csv or .npy in ${path} but ${(error as Error).message}`, error);
-  }
+  const json = parseJson(text, (error) => fail("data", `expected JSON, .csv or .npy in ${path} but ${error.message}`, error));
   const found = Array.isArray(json) ? json : (json as { codes?: unknown } | null)?.codes;
   if (!Array.isArray(found)) return fail("data", `expected an array of numbers, or of such arrays, in ${path}`);
   const rows = typeof found[0] === "number" ? [found] : found.map((row) => (row as { code?: unknown } | null)?.code ?? row);
@@ -187,23 +183,13 @@ async function readLatentFile(path: string): Promise<Float32Array[]> {
 
 /** The first column may be a name, the first line a heading, as `pixelcnn encode` writes them. */
 function readLatentTable(text: string, path: string): Float32Array[] {
-  const rows = cellsOf(text);
+  const rows = readCsv(text);
   const isNumber = (cell: string): boolean => cell.trim() !== "" && Number.isFinite(Number(cell));
   // The heading of unnamed columns is a row of numbers too: 0, 1, 2, ...
   const first = rows[0] ?? [];
   const headed = first[0] === "name" || !isNumber(first.at(-1) ?? "");
   const named = first[0] === "name" || rows.slice(headed ? 1 : 0).some((row) => row.length > 1 && !isNumber(row[0]!));
   return rows.slice(headed ? 1 : 0).map((row) => numbersOf(named ? row.slice(1) : row, path));
-}
-
-/** Rows of CSV: a cell in quotes may hold commas, lines, and quotes as two. Empty lines are none. */
-function cellsOf(text: string): string[][] {
-  const rows: string[][] = [[]];
-  for (const [, quoted, plain = "", end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|\r|$)/g)) {
-    rows.at(-1)!.push(quoted?.replaceAll('""', '"') ?? plain);
-    if (end !== ",") rows.push([]);
-  }
-  return rows.filter((row) => row.some((cell) => cell.trim() !== ""));
 }
 
 function numbersOf(words: readonly unknown[], where: string): Float32Array {

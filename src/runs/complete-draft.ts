@@ -24,7 +24,7 @@ export function completeDraft(draft: RunDraft, source: string, dataset: Dataset,
   const condition = conditionConfigOf(draft.condition, dataset, draft.model.condition, scale);
   return resolveRun({
     ...draft,
-    data: { ...draft.data, source, height, width, ...([1, 3, 4].includes(channels) ? { channels } : {}) },
+    data: { ...draft.data, source, height, width, channels: [1, 3, 4].includes(channels) ? channels : draft.data.channels },
     model: { ...draft.model, height, width, channels, levels, ...(condition === undefined ? {} : { condition }) },
   });
 }
@@ -39,7 +39,7 @@ export function conditionConfigOf(
   const fixed = typeof given === "object" && given !== null ? given : {};
   if (source === null) return given as PixelcnnInput["condition"];
   if (source.from === "class") {
-    // Those of a config that names them stay: whoever goes on is told when the data's are others now (checkDescribes).
+    // The classes of a config that names them stay; a user who resumes gets a message when those of the data have changed (checkDescribes).
     if ("classes" in fixed) return { kind: "class", ...fixed } as PixelcnnInput["condition"];
     const classes =
       data.classes ?? fail("usage", `expected classes for --condition class but ${data.name} has none: subfolders are classes`);

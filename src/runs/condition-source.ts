@@ -1,6 +1,6 @@
 /**
  * Where conditions come from: `--condition` as words, the vectors that a data set gets for it, and what of it a run's folder keeps. The condition of
- * a model that is asked for by hand (`--class`, `--like`) is in condition-option.ts.
+ * a model that a user asks for (`--class`, `--like`) is in asked-conditions.ts.
  */
 
 import { existsSync } from "node:fs";
@@ -44,8 +44,8 @@ export function readConditionWish(text: string): ConditionWish {
 }
 
 /**
- * What makes a data set's vectors about 1 a number: embeddings and sentence vectors have length 1, so hundreds of tiny numbers, which the network
- * would take long to hear. Undefined where there are none. Measured on the first images, to three digits.
+ * What makes a data set's vectors about 1 a number: embeddings and sentence vectors have length 1, that is, hundreds of tiny numbers, which the
+ * network would learn to use only slowly. Undefined where there are none. Measured on the first images, to three digits.
  */
 export async function scaleOfVectors(data: Dataset): Promise<number | undefined> {
   if (data.vectorSize === undefined) return undefined;

@@ -4,17 +4,17 @@
  */
 
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { readNpy } from "../data/npy.ts";
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import { codesKind, modelSchema } from "../models/families.ts";
 import { parseStrict } from "../models/schema.ts";
 import { didYouMean } from "../nearest.ts";
 import { conditionSourceSchema, dataSchema, draftSchema, type RunDraft, type TrainConfig, trainSchema } from "../train/config.ts";
 import type { ConditionWish } from "./condition-source.ts";
 import { PRESETS, type Preset, type PresetName, presetNames } from "./presets.ts";
+import { readOrFail } from "./run-folder.ts";
 
 /** Dotted names of every field of a schema, the objects inside it too. */
 function keysOf(schema: unknown, prefix: string): string[] {
@@ -88,7 +88,9 @@ export function valueAt(tree: unknown, key: string): unknown {
 
 export interface DraftOptions {
   readonly preset?: string | undefined;
+  /** A config file instead of a preset. */
   readonly file?: string | undefined;
+  /** `key=value` each. */
   readonly settings: readonly string[];
   readonly budget?: TrainConfig["budget"] | undefined;
   readonly seed?: number | undefined;
@@ -98,15 +100,8 @@ export interface DraftOptions {
 }
 
 /** The config before the data are known. */
-export async function draftRun({
-  preset,
-  file,
-  settings,
-  budget,
-  seed,
-  condition,
-  fallback,
-}: DraftOptions): Promise<{ draft: RunDraft; origin: string }> {
+export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft; origin: string }> {
+  const { preset, file, settings, budget, seed, condition, fallback } = options;
   if (preset !== undefined && file !== undefined) fail("usage", "expected --preset or --config but received both");
   const name = preset ?? fallback;
   const known = presetNames.find((p) => p === name);
@@ -165,13 +160,7 @@ export async function draftRun({
 
 /** Rows of [h, w, c] are maps. */
 async function mapIn(file: string): Promise<{ kind: "map"; height: number; width: number; channels: number } | null> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) =>
-    fail(
-      "io",
-      error.code === "ENOENT" ? `expected a .npy file at ${file} but there is none` : `cannot read ${file}: ${error.message}`,
-      error,
-    ),
-  );
+  const bytes = await readOrFail(file, `expected a .npy file at ${file} but there is none`);
   const { shape } = readNpy(bytes, file);
   return shape.length === 4 ? { kind: "map", height: shape[1]!, width: shape[2]!, channels: shape[3]! } : null;
 }
@@ -182,21 +171,9 @@ function withoutCondition({ condition: _, ...model }: RunDraft["model"]): RunDra
 }
 
 async function readDraft(file: string): Promise<RunDraft> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) =>
-    fail(
-      "io",
-      error.code === "ENOENT"
-        ? `expected a config file at ${file} but there is none`
-        : `cannot read the config file ${file}: ${error.message}`,
-      error,
-    ),
-  );
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return fail("usage", `expected JSON in the config file ${file} but ${(error as Error).message}`, error);
-  }
+  const missing = `expected a config file at ${file} but there is none`;
+  const text = (await readOrFail(file, missing, `cannot read the config file ${file}`)).toString();
+  const json = parseJson(text, (error) => fail("usage", `expected JSON in the config file ${file} but ${error.message}`, error));
   if (isTree(json)) checkKeys(json, file);
   const draft = parseStrict(draftSchema, json, `the config file ${file}`);
   const { condition } = draft;

@@ -1,9 +1,9 @@
 /**
- * Who draws images for the command line: the exact engine, whose pictures are the same on every machine; or, asked with --oracle, full passes
- * through the network, some hundred times slower, which it is checked against.
+ * Draws images for the command line: by the exact engine, whose pictures are the same on every machine; or, with --oracle, by full passes
+ * through the network, some hundred times slower, against which the engine is checked.
  */
 
-import { createEngine, type Engine } from "../exact/engine.ts";
+import { createEngine, type DrawOptions, type Engine, type Images } from "../exact/engine.ts";
 import { completeByFullPasses, sampleByFullPasses } from "../measure/full-pass.ts";
 import type { ConditionValue } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
@@ -16,7 +16,7 @@ export interface DrawRequest {
   readonly temperature?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** One an image; absent for a model without, or to leave them out. */
+  /** One per image; absent for a model without a condition, or to leave it out. */
   readonly conditions?: readonly ConditionValue[] | undefined;
   readonly guidance?: number | undefined;
   /** Sub-pixels (or, by the exact engine, rows) drawn, of all. */
@@ -29,47 +29,31 @@ export interface DrawRequest {
 export async function drawSamples({ model, oracle, ...options }: DrawRequest): Promise<Uint8Array> {
   if (oracle) return sampleByFullPasses(model, options);
   const { height, width } = model.config;
-  const drawn = await withEngine({ model, ...options }, (engine) =>
-    engine.sample({ ...drawOptions(options), count: options.count, height, width }),
-  );
-  return drawn.pixels;
+  return draw(model, options, (engine, how) => engine.sample({ ...how, count: options.count, height, width }));
 }
 
 /** `pixels` [count, H, W, C] are kept where `mask` [H, W] is not 0. */
 export async function drawCompletions({
   model,
   oracle,
-  pixels,
-  mask,
   ...options
 }: DrawRequest & { readonly pixels: Uint8Array; readonly mask: Uint8Array }): Promise<Uint8Array> {
-  if (oracle) return completeByFullPasses(model, { ...options, pixels, mask });
+  if (oracle) return completeByFullPasses(model, options);
   const { height, width } = model.config;
-  const drawn = await withEngine({ model, ...options }, (engine) =>
-    engine.complete({ ...drawOptions(options), images: { height, width, pixels }, mask }),
-  );
-  return drawn.pixels;
+  const { pixels, mask } = options;
+  return draw(model, options, (engine, how) => engine.complete({ ...how, images: { height, width, pixels }, mask }));
 }
 
-function drawOptions({ seed, temperature, conditions, guidance, signal, onProgress }: Omit<DrawRequest, "model">) {
-  return {
-    seed,
-    temperature,
-    guidance,
-    ...(conditions ? { conditions } : {}),
-    signal,
-    ...(onProgress ? { onProgress: ({ done, total }: { done: number; total: number }) => onProgress(done, total) } : {}),
-  };
-}
-
-async function withEngine<T>(
-  { model, threads, count }: Pick<DrawRequest, "model" | "threads" | "count">,
-  draw: (engine: Engine) => Promise<T>,
-): Promise<T> {
+async function draw(
+  model: DrawRequest["model"],
+  { count, seed, temperature, conditions, guidance, threads, signal, onProgress }: Omit<DrawRequest, "model">,
+  work: (engine: Engine, how: DrawOptions) => Promise<Images>,
+): Promise<Uint8Array> {
   // A thread costs more to start than a few small images to draw.
   const engine = createEngine(model, { threads: count < 8 ? 0 : (threads ?? 0) });
+  const progress: DrawOptions["onProgress"] = onProgress && (({ done, total }) => onProgress(done, total));
   try {
-    return await draw(engine);
+    return (await work(engine, { seed, temperature, conditions, guidance, signal, onProgress: progress })).pixels;
   } finally {
     await engine.close();
   }

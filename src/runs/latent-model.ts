@@ -1,6 +1,6 @@
 /**
- * The two halves of a model that knows images by their codes: what makes a code of an image (an auto-encoder's latents, an embedding, a thumbnail),
- * and what makes images of a code (a PixelCNN that draws them, or a deconvolution). For `--like`, `encode`, `reconstruct` and `interpolate`.
+ * The two halves of a model that knows images by their codes: what turns an image into a code (an auto-encoder's latents, an embedding, a thumbnail),
+ * and what turns a code into images (a PixelCNN that draws them, or a deconvolution). For `--like`, `encode`, `reconstruct` and `interpolate`.
  */
 
 import { isAbsolute, join } from "node:path";
@@ -29,13 +29,7 @@ export async function codesOf(opened: OpenedModel): Promise<ImageCodes | null> {
   const { config: model } = opened;
   const { condition: source } = opened.run;
   const kind = codesKind(model);
-  if (kind) {
-    return {
-      kind,
-      shape: [codeSize(model)],
-      of: (data, options) => encode(opened, data, options),
-    };
-  }
+  if (kind) return { kind, shape: [codeSize(model)], of: (data, options) => encode(opened, data, options) };
   if (source?.from === "encoder")
     return codesOf(await openModel(isAbsolute(source.model) ? source.model : join(folderOf(opened), source.model)));
   if (source?.from !== "thumbnail") return null;
@@ -107,10 +101,7 @@ export function imagesOf(opened: OpenedModel): CodeImages {
       "model",
       `expected a model that makes images but ${name} is ${familyName(model)}; a model conditioned on its embeddings makes them: train with --condition encoder:${name}`,
     );
-  return {
-    kind: "deconvolution",
-    of: (codes, options) => decode(opened, joined(codes), options),
-  };
+  return { kind: "deconvolution", of: (codes, options) => decode(opened, joined(codes), options) };
 }
 
 /** Levels that need not be whole as 0 .. 255, so that the blur of a model of few levels is seen. */

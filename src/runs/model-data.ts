@@ -1,10 +1,12 @@
 /** Data made as a model's own were: the same size, channels, levels and binarisation, whatever the source. */
 
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, subset } from "../data/dataset.ts";
 import { openData } from "../data/open.ts";
 import type { DataOptions } from "../data/options.ts";
-import { fail } from "../errors.ts";
+import { checkSplit } from "../data/selection.ts";
 import type { RunConfig } from "../train/config.ts";
+import { attachConditions } from "./condition-source.ts";
+import type { OpenedModel } from "./open-model.ts";
 
 export interface ForModel {
   /** Default: the source that the model was trained on. */
@@ -17,14 +19,40 @@ export interface ForModel {
 
 export async function openForModel(config: RunConfig, { source, split, seed, tell }: ForModel): Promise<Dataset> {
   const { source: own, limit: _, ...kept } = config.data;
-  const options: DataOptions = { ...kept };
-  if (split !== "train" && split !== "test" && split !== "all") {
-    return fail("usage", `expected test, train or all for the split but received ${JSON.stringify(split)}`);
-  }
+  const options: DataOptions = { ...kept, split: checkSplit(split), binariseSeed: seed ?? kept.binariseSeed };
   if (source !== undefined && source !== own) {
     // Rows of the run's own vectors and its held-out classes belong to its own images.
     options.vectors = undefined;
     options.splitBy = "image";
   }
-  return openData(source ?? own, { ...options, split, onWarning: tell, ...(seed === undefined ? {} : { binariseSeed: seed }) });
+  return openData(source ?? own, { ...options, onWarning: tell });
+}
+
+export interface DescribedData extends ForModel {
+  /** Only the first so many images. */
+  readonly limit?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Data as {@link openForModel} opens them, with the conditions that the model's run made of its own images. `whole`:
+ * all of the split, to close.
+ */
+export async function openDescribed(
+  { run, folder }: OpenedModel,
+  { limit, threads, signal, ...options }: DescribedData,
+): Promise<{ data: Dataset; whole: Dataset }> {
+  const whole = await openForModel(run, options);
+  try {
+    const attach = (data: Dataset): Promise<Dataset> =>
+      attachConditions(data, run.condition, { folder, threads, signal, tell: options.tell });
+    const first = (of: Dataset): Dataset => (limit === undefined || limit >= of.length ? of : subset(of, { to: limit }));
+    // Peers are chosen among all images, whatever the limit.
+    const hasPeers = run.condition?.from === "encoder" && run.condition.of === "class";
+    return { data: hasPeers ? first(await attach(whole)) : await attach(first(whole)), whole };
+  } catch (error) {
+    await whole.close?.();
+    throw error;
+  }
 }

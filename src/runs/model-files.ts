@@ -1,6 +1,6 @@
 /** A model as its two files, `config.json` and `model.safetensors`: written and read in memory, so that a page and Node exchange them. docs/file-format.md. */
 
-import { fail, show } from "../errors.ts";
+import { fail, parseJson, show } from "../errors.ts";
 import { modelParameters } from "../models/families.ts";
 import type { Model } from "../models/model.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
@@ -14,7 +14,7 @@ export interface TrainedModel extends Model {
   readonly step: number;
 }
 
-/** A file's contents, as whoever has it has it. */
+/** A file's contents, in any of the forms that callers have. */
 export type FileContents = string | Uint8Array | ArrayBuffer | Blob;
 
 /** Files by their names; a path in front of a name does not matter. */
@@ -24,7 +24,10 @@ export const CONFIG = "config.json";
 export const WEIGHTS = "model.safetensors";
 
 /** The two files of a model, to save or to send. */
-export function modelFiles({ run, parameters, step }: TrainedModel): { "config.json": string; "model.safetensors": Uint8Array } {
+export function modelFiles({ run, parameters, step }: TrainedModel): {
+  "config.json": string;
+  "model.safetensors": Uint8Array<ArrayBuffer>;
+} {
   return {
     [CONFIG]: `${JSON.stringify(run, null, 2)}\n`,
     [WEIGHTS]: writeSafeTensors(parameters, { format: "1", step: String(step) }),
@@ -33,12 +36,7 @@ export function modelFiles({ run, parameters, step }: TrainedModel): { "config.j
 
 /** Reads the text of config.json. `where` is what an error calls it. */
 export function readRunText(text: string, where: string): RunConfig {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    return fail("model", `expected JSON in ${where} but ${(cause as Error).message}`, cause);
-  }
+  const json = parseJson(text, (cause) => fail("model", `expected JSON in ${where} but ${cause.message}`, cause));
   try {
     return resolveRun(json);
   } catch (cause) {

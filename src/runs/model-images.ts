@@ -1,11 +1,13 @@
 /**
- * The arguments `<image>...`: image files, or images of a data set as `mnist:test:0-7` (set or path, split, numbers and ranges).
- * Either way they become the model's kind of image: its channels, its levels. Their size must already be the model's.
+ * The arguments `<image>...`: image files, or images of a data set as `mnist:test:0-7` (set or path, split, numbers and
+ * ranges). Either way they become the model's kind of image: its channels, its levels. Their size must already be the
+ * model's.
  */
 
 import { existsSync } from "node:fs";
 import { imageCodec } from "../data/folder.ts";
 import { toChannels } from "../data/picture.ts";
+import { indicesOf, readSelection } from "../data/selection.ts";
 import { fail } from "../errors.ts";
 import { modelCondition } from "../models/families.ts";
 import type { RunConfig } from "../train/config.ts";
@@ -14,9 +16,11 @@ import { openForModel } from "./model-data.ts";
 export interface ModelImages {
   /** [N, H, W, C], levels of the model. */
   readonly pixels: Uint8Array;
-  /** One an image: a path, or as the data set names it. */
+  /** One per image: a path, or as the data set names it. */
   readonly names: readonly string[];
-  /** One an image: its class in the data set that it comes from, as a model of classes numbers that name; otherwise -1. */
+  /**
+   * One per image: its class in the data set that it comes from, as a model of classes numbers that name; otherwise -1.
+   */
   readonly labels: readonly number[];
 }
 
@@ -39,10 +43,10 @@ export async function readImages(
 }
 
 async function readOne(word: string, config: RunConfig, tell: (text: string) => void): Promise<ModelImages> {
-  const some = /^(.+):(train|test|all):([\d,-]+)$/.exec(word);
-  if (some && !existsSync(word)) {
-    const [, source, split, numbers] = some as unknown as [string, string, string, string];
-    const data = await openForModel(config, { source, split, tell });
+  const selection = readSelection(word);
+  if (selection?.numbers !== undefined) {
+    const { numbers, ...source } = selection;
+    const data = await openForModel(config, { ...source, tell });
     const { model } = config;
     const condition = modelCondition(model);
     const classes = condition?.kind === "class" ? condition.classes : null;
@@ -58,23 +62,11 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
   if (!existsSync(word)) {
     return fail(
       "io",
-      `expected an image file, or images of a data set such as mnist:test:0-7, but received ${JSON.stringify(word)}, and there is no such file`,
+      "expected an image file, or images of a data set such as mnist:test:0-7, but received " +
+        `${JSON.stringify(word)}, and there is no such file`,
     );
   }
   return { pixels: await readFileAs(word, config), names: [word], labels: [-1] };
-}
-
-/** `0-7,12` as numbers. */
-export function indicesOf(text: string, word: string, length: number): number[] {
-  return text.split(",").flatMap((part) => {
-    const range = /^(\d+)(?:-(\d+))?$/.exec(part);
-    if (!range)
-      return fail("usage", `expected numbers and ranges such as 0-7,12 in ${word} but received ${JSON.stringify(part)}`);
-    const from = Number(range[1]);
-    const to = range[2] === undefined ? from : Number(range[2]);
-    if (to < from || to >= length) fail("usage", `expected numbers from 0 to ${length - 1} in ${word} but received ${part}`);
-    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
-  });
 }
 
 async function readFileAs(path: string, { model: { height, width, channels, levels } }: RunConfig): Promise<Uint8Array> {
@@ -90,11 +82,14 @@ interface Size {
   readonly width: number;
 }
 
-function checkSize(path: string, found: Size, { height, width }: Size): void {
+/** Throws unless what was found at a path has the model's size. `why` it must have it. */
+export function checkSize(path: string, found: Size, { height, width }: Size, why?: string): void {
   if (found.height === height && found.width === width) return;
+  const since = why === undefined ? "" : `, since ${why},`;
   fail(
     "data",
-    `expected ${width} x ${height} pixels (width x height), the model's size, for ${path} but received ${found.width} x ${found.height}`,
+    `expected ${width} x ${height} pixels (width x height), the model's size, for ${path}${since} but received ` +
+      `${found.width} x ${found.height}`,
   );
 }
 

@@ -12,7 +12,7 @@ import { shippedFiles, shippedModels } from "./shipped-models.ts";
 /** A model that was opened from somewhere. */
 export interface OpenedModel<C extends ModelConfig = ModelConfig> extends TrainedModel {
   readonly config: C;
-  /** What it was opened by. */
+  /** The name, path or URL that it was opened by. */
   readonly name: string;
   /** Its folder, in Node; null where it came from elsewhere. */
   readonly folder: string | null;
@@ -94,7 +94,11 @@ function openUrl(folder: URL, name: string): Promise<OpenedModel> {
   return openFiles(new URL(CONFIG, base), new URL(WEIGHTS, base), name);
 }
 
-const pathOf = (url: URL): string => nodeModule<typeof import("node:url")>("node:url")!.fileURLToPath(url);
+/** Of a folder, without a slash at its end. */
+const pathOf = (url: URL): string =>
+  nodeModule<typeof import("node:url")>("node:url")!
+    .fileURLToPath(url)
+    .replace(/(?<=.)[\\/]$/, "");
 
 async function openShipped(name: string): Promise<OpenedModel> {
   try {

@@ -24,14 +24,14 @@ export interface Preset {
   readonly train: z.input<typeof trainSchema>;
 }
 
-/** A wide first look, then small kernels spread by dilation: more of the image a layer, for nothing. */
+/** A wide first look, then small kernels spread by dilation: each layer sees more of the image at no cost. */
 const LAYERS = { depth: 8, firstKernel: 7, kernels: [3], dilations: [1, 2, 4] };
 /** Grey images of few levels; 256 levels need more between the skips and the logits. Twice the width is a third of the speed. */
 const BINARY = { ...LAYERS, features: 32, skip: 32, head: { features: 64 } };
 const GREY = { ...LAYERS, features: 32, skip: 32, head: { features: 96 } };
 /** Three groups of 16: one a colour channel. */
 const COLOUR = { ...LAYERS, features: 48, skip: 48, head: { features: 96 } };
-/** Few pictures of each of few people: others are tested on, and each picture is seen mirrored and moved. */
+/** Few people with few pictures each: the test set has other people, and training mirrors and shifts each picture. */
 const PEOPLE = {
   splitBy: "class",
   testFraction: 0.2,
@@ -100,13 +100,13 @@ export const PRESETS = {
   },
   emoji: {
     summary: "Emoji of 32x32 with alpha, conditioned on sentence vectors of their names and tags",
-    // Drawings of flat colours: 8 levels a channel look nearly the same and are learned several times sooner.
+    // Drawings of flat colours: 8 levels per channel look nearly the same and are learned several times sooner.
     data: { levels: 8 },
-    // Through m(h): an emoji is one thing in the middle, and what it is says what goes where.
+    // Through m(h): an emoji is one object in the middle, and the text says what goes where.
     model: { ...LAYERS, depth: 6, features: 48, skip: 48, head: { features: 96 }, condition: { features: 48 } },
     condition: { from: "captions" },
-    // Three of five are people in their skin tones: drawn as they come, nothing else is seen often enough to be drawn by its name.
-    // Without decay it knows the 3,508 of them by heart and listens less to captions that it has not seen.
+    // Three of five emoji are people in several skin tones. Drawn uniformly, the other emoji are seen too rarely to be learned by name.
+    // Without decay the model memorises the 3,508 emoji and depends less on captions that it has not seen.
     train: {
       ...{ batch: 16, rate: 4e-3, weightDecay: 0.05, conditionDropout: 0.1, balance: true, decay: "cosine" },
       budget: { minutes: 30 },
@@ -129,14 +129,14 @@ export const PRESETS = {
   },
   "cifar10-autoencoder": {
     summary: "CIFAR-10 in 16 levels a channel: an encoder to 100 latents with a PixelCNN decoder",
-    // 256 levels are mostly noise to learn, and the latents have nothing to say of it.
+    // 256 levels are mostly noise to learn, and the latents carry none of it.
     data: { levels: 16 },
     model: {
       ...{ family: "autoencoder", latents: 100, encoder: { hidden: 256, normalise: true } },
-      // Without m(h) the latents say nothing about places: after 11,000 images they had not paid yet; with it they were worth 0.05 bits/dim after 64,000.
+      // Without m(h) the latents say nothing about places: after 11,000 images they had not helped yet; with it they saved 0.05 bits/dim after 64,000.
       decoder: { kind: "pixelcnn", ...LAYERS, depth: 6, features: 36, skip: 36, head: { features: 72 }, mapFeatures: 48 },
     },
-    // Blind at times: its neighbours say so much of a pixel that the decoder would hardly listen to the latents within hours. Dropout: for guidance.
+    // Blind: neighbours tell so much about a pixel that the decoder would hardly use the latents within hours. Dropout: for guidance.
     train: {
       ...{ batch: 16, rate: 3e-3, warmup: 200, conditionDropout: 0.1, blind: 0.25, decay: "cosine" },
       budget: { minutes: 60 },
@@ -152,7 +152,7 @@ export const PRESETS = {
     summary:
       "Vectors that lie together for images of one class (subfolder, person), by a triplet loss; tested on classes held out",
     data: PEOPLE,
-    // Few numbers and a small encoder: with 32 people to learn from, larger ones know those by heart.
+    // Few numbers and a small encoder: with 32 people to learn from, a larger one memorises them.
     model: { family: "embedder", size: 12, margin: 0.5, encoder: { features: [8, 16, 32], hidden: 0 } },
     // Sixteen classes of four images.
     train: { batch: 64, perClass: 4, rate: 2e-3, decay: "cosine", budget: { steps: 500 } },
@@ -179,5 +179,5 @@ export function presetFor(source: string): PresetName {
 
 /** Size that images of differing or very large sizes are cut to when none is given: small enough to learn something from in an hour. */
 export const FOLDER_SIZE = { height: 32, width: 32 };
-/** Pixels an image, above which a size must be asked for. */
+/** Pixels per image above which the user must choose a size. */
 export const LARGEST_UNASKED = 128 * 128;

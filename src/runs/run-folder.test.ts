@@ -211,7 +211,7 @@ describe("a run's files", () => {
     expect(loaded).toEqual(state);
     expect(Object.is(loaded.average[3], -0)).toBe(true);
     const model = await openModel(folder);
-    expect(model.config).toEqual(config);
+    expect(model.run).toEqual(config);
     expect(model.step).toBe(7);
     expect(flatten(modelParameters(config.model), model.parameters)).toEqual(state.average);
     expect(readdirSync(folder).sort()).toEqual(["config.json", "model.safetensors", "samples", "state.safetensors"]);
@@ -226,8 +226,8 @@ describe("a run's files", () => {
     );
     await expectFailure(
       openModel(none.folder),
-      "io",
-      `expected a run's or model's config at ${none.path} but there is no such file`,
+      "model",
+      `expected a run or model folder at ${none.folder} but it holds no config.json`,
     );
     const noState = changed("state", null);
     await expectFailure(
@@ -238,11 +238,12 @@ describe("a run's files", () => {
     const noModel = changed("model", null);
     await expectFailure(
       openModel(noModel.folder),
-      "io",
-      `expected a model's weights at ${noModel.path} but there is no such file`,
+      "model",
+      `expected weights in ${noModel.folder} but there is no model.safetensors: the run was stopped before its first checkpoint; ` +
+        `train on with: pixelcnn train --resume --out ${noModel.folder}`,
     );
     mkdirSync(noModel.path);
-    await expectFailure(openModel(noModel.folder), "io", `cannot read a model's weights at ${noModel.path}: it is a folder`);
+    await expectFailure(openModel(noModel.folder), "io", new RegExp(`^cannot read ${noModel.path}: EISDIR`));
   });
 
   test("that are cut short say so", async () => {
@@ -277,7 +278,7 @@ describe("a run's files", () => {
     await expectFailure(
       openModel(mixed.folder),
       "model",
-      "expected shape [2,3,1,8] for parameter layer1.vertical.W_f but the weights have [2,3,1,4]",
+      "expected shape [2,3,1,8] for parameter layer1.vertical.W_f but received [2,3,1,4]",
     );
   });
 

@@ -10,7 +10,7 @@ import { fail } from "../errors.ts";
 import { modelParameters } from "../models/families.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
 import { countOf, unflatten } from "../network/parameters.ts";
-import type { Tensor } from "../tensor.ts";
+import { tensor } from "../tensor.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { RunState } from "../train/state.ts";
 import { readRunText } from "./model-files.ts";
@@ -84,6 +84,13 @@ async function readWhole(path: string, what: string): Promise<Buffer> {
   });
 }
 
+/** Reads a file; `missing` is the error where there is none, `unreadable` how that of another failure begins. */
+export function readOrFail(path: string, missing: string, unreadable = `cannot read ${path}`): Promise<Buffer> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) =>
+    fail("io", error.code === "ENOENT" ? missing : `${unreadable}: ${error.message}`, error),
+  );
+}
+
 /** Starts a run's folder: config.json and samples/. Refuses a folder that already holds a run. */
 export async function createRun(folder: string, config: RunConfig): Promise<void> {
   await makeFolder(join(folder, "samples"));
@@ -98,12 +105,7 @@ export async function readRunConfig(folder: string): Promise<RunConfig> {
 /** Saves the state, then the averaged model. */
 export async function saveCheckpoint(folder: string, config: RunConfig, state: RunState): Promise<void> {
   const specs = modelParameters(config.model);
-  const vectors = new Map(
-    VECTORS.map((name): [string, Tensor<"float32">] => [
-      name,
-      { dtype: "float32", shape: [state[name].length], data: state[name] },
-    ]),
-  );
+  const vectors = new Map(VECTORS.map((name) => [name, tensor("float32", [state[name].length], state[name])]));
   const metadata = { format: "1", step: String(state.step), seconds: String(state.seconds) };
   await writeWhole(join(folder, "state.safetensors"), writeSafeTensors(vectors, metadata));
   await writeWhole(

@@ -1,15 +1,15 @@
 /**
- * The picture that a run draws of itself: samples; a row a class; images of the test split beside samples under their conditions; reconstructions
+ * The picture that a run draws of itself: samples; one row per class; images of the test split beside samples under their conditions; reconstructions
  * beside their originals. An embedder draws none.
  */
 
 import { type Dataset, subset } from "../data/dataset.ts";
-import type { Picture } from "../data/picture.ts";
+
 import { decode, type EncodeOptions, encode } from "../measure/encode.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { codeSize, codesKind, pixelcnnIn } from "../models/families.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
-import { gridPng, pictureOf } from "../pictures/grid.ts";
+import { gridPng, picturesOf } from "../pictures/grid.ts";
 import type { Asked } from "./asked-conditions.ts";
 import type { DrawRequest, drawSamples } from "./draw-samples.ts";
 import { asGreys } from "./latent-model.ts";
@@ -41,13 +41,13 @@ export async function drawRunPicture({ model: trained, test, draw, ...options }:
   const request = { ...options, model: pixelcnnOf(trained) };
   if (pixelcnn.condition === null) {
     const pixels = await draw({ ...request, count: SAMPLES });
-    return gridPng({ cells: cellsOf(pixelcnn, pixels), columns: Math.sqrt(SAMPLES) });
+    return gridPng({ cells: picturesOf({ ...pixelcnn, pixels }), columns: Math.sqrt(SAMPLES) });
   }
   const asked = everyClass(pixelcnn) ?? (await ofTest(trained, pixelcnn, test, how));
   const conditions = repeated(asked, EACH);
-  const drawn = cellsOf(pixelcnn, await draw({ ...request, count: conditions.length, conditions }));
+  const drawn = picturesOf({ ...pixelcnn, pixels: await draw({ ...request, count: conditions.length, conditions }) });
   const cells = asked.flatMap(({ image }, i) => [
-    ...(image ? cellsOf(pixelcnn, image) : []),
+    ...(image ? picturesOf({ ...pixelcnn, pixels: image }) : []),
     ...drawn.slice(i * EACH, (i + 1) * EACH),
   ]);
   return gridPng({ cells, columns: cells.length / asked.length });
@@ -70,8 +70,8 @@ async function reconstructions(trained: Model, test: Dataset, how: EncodeOptions
   const { config: model } = trained;
   const first = await firstOf(test);
   const back = await decode(trained, await encode(trained, first.data, how), how);
-  const originals = first.images.flatMap((image) => cellsOf(model, image));
-  const reconstructed = cellsOf({ ...model, levels: 256 }, asGreys(back, model));
+  const originals = first.images.flatMap((image) => picturesOf({ ...model, pixels: image }));
+  const reconstructed = picturesOf({ ...model, levels: 256, pixels: asGreys(back, model) });
   return gridPng({ cells: [...originals, ...reconstructed], columns: originals.length });
 }
 
@@ -80,12 +80,4 @@ async function firstOf(test: Dataset): Promise<{ data: Dataset; images: Uint8Arr
   const { pixels } = await data.batch([...Array(data.length).keys()], { epoch: 0 });
   const size = pixels.length / data.length;
   return { data, images: Array.from({ length: data.length }, (_, i) => pixels.slice(i * size, (i + 1) * size)) };
-}
-
-function cellsOf(
-  shape: { readonly height: number; readonly width: number; readonly channels: number; readonly levels: number },
-  pixels: Uint8Array,
-): Picture[] {
-  const count = pixels.length / (shape.height * shape.width * shape.channels);
-  return Array.from({ length: count }, (_, i) => pictureOf({ ...shape, pixels }, i));
 }

@@ -10,8 +10,9 @@ import { codesKind } from "../models/families.ts";
 import { didYouMean } from "../nearest.ts";
 import type { ConditionSource } from "../train/config.ts";
 import { type Asked, askedConditions, type ConditionWords, conditionsLike, possibleConditions } from "./asked-conditions.ts";
+import { checkSize } from "./model-images.ts";
 import type { OpenedPixelcnn } from "./open-model.ts";
-import type { SourceImage } from "./source-images.ts";
+import { pixelsOf, type SourceImage } from "./source-images.ts";
 
 export interface SourceConditions {
   /** Where they come from, in words. */
@@ -19,7 +20,7 @@ export interface SourceConditions {
   /** What of the images' data they are made of, for the rules of openSourceImages. */
   readonly from?: ConditionSource["from"] | undefined;
   /** Throws unless they go with so many images. */
-  checkCount(images: number): void;
+  checkCount?(images: number): void;
   /** Throws unless the image can have one: a cheap check, to be made as it is read. */
   check(image: SourceImage): void;
   /** Of images, the first of which is number `first` of all. */
@@ -41,7 +42,7 @@ export async function openSourceConditions(
 /** Why an image must have the model's size. */
 const FIXED = "its condition goes through m(h)";
 
-/** One condition of all images, or one an image. */
+/** One condition of all images, or one per image. */
 function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config }: OpenedPixelcnn): SourceConditions {
   const [first] = asked as [Asked];
   const one = asked.length === 1;
@@ -52,7 +53,7 @@ function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config 
         fail("usage", `expected one condition for all images, or one for each of ${images}, but received ${asked.length}`);
     },
     check(image) {
-      if (mapOf(condition) && !(one && first.value === null)) checkSize(image, config, FIXED);
+      if (mapOf(condition) && !(one && first.value === null)) checkSize(image.file, image, config, FIXED);
     },
     of: async (images, from) => images.map((_, i) => asked[one ? 0 : from + i]!.value),
   };
@@ -62,7 +63,6 @@ function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config 
 function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceConditions {
   const { config, run, whole } = opened;
   const source = run.condition;
-  const checkCount = (): void => undefined;
   const missing = (file: string, what: string): never =>
     fail("usage", `expected a condition for ${file}, ${possibleConditions(opened)}, but it comes with no ${what}`);
   if (condition.kind === "class") {
@@ -76,7 +76,6 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
     };
     return {
       about: "each image's class",
-      checkCount,
       check: (image) => void classOf(image),
       of: async (all) => all.map(classOf),
     };
@@ -84,17 +83,18 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
   if (codesKind(whole.config) === "latents" || source?.from === "encoder" || source?.from === "thumbnail") {
     const thumbnail = source?.from === "thumbnail";
     const made = thumbnail ? "it is made of the image" : "its encoder takes no other";
-    const check = (image: SourceImage): void => checkSize(image, config, `its condition is each image's own, and ${made}`);
+    const check = (image: SourceImage): void =>
+      checkSize(image.file, image, config, `its condition is each image's own, and ${made}`);
     return {
       about: thumbnail ? `each image's thumbnail of ${source.height}x${source.width}` : "what its encoder makes of each image",
-      checkCount,
       check,
       async of(images) {
         for (const image of images) check(image);
-        const each = images[0]!.pixels.length;
-        const pixels = new Uint8Array(images.length * each);
-        for (const [i, image] of images.entries()) pixels.set(image.pixels, i * each);
-        const all = { pixels, names: images.map(({ file }) => file), labels: images.map(({ label }) => label ?? -1) };
+        const all = {
+          pixels: pixelsOf(images),
+          names: images.map(({ file }) => file),
+          labels: images.map(({ label }) => label ?? -1),
+        };
         return (await conditionsLike(all, opened))!.map(({ value }) => value);
       },
     };
@@ -104,7 +104,6 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
     return {
       about: "each image's caption",
       from: source.from,
-      checkCount,
       check,
       async of(images) {
         images.forEach(check);
@@ -114,7 +113,7 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
   }
   const vectorOf = ({ vector, file, ...image }: SourceImage): ConditionValue => {
     if (vector === undefined) return missing(file, condition.kind);
-    if (mapOf(condition)) checkSize({ ...image, file }, config, FIXED);
+    if (mapOf(condition)) checkSize(file, image, config, FIXED);
     conditionNumbers(condition, vector);
     // All zeros stand for no vector; a map of zeros is a map.
     return condition.kind === "vector" && vector.every((x) => x === 0) ? null : vector;
@@ -122,7 +121,6 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
   return {
     about: `each image's ${condition.kind} in the data`,
     from: source?.from,
-    checkCount,
     check: (image) => void vectorOf(image),
     of: async (all) => all.map(vectorOf),
   };
@@ -139,17 +137,4 @@ async function vectorsOf(captions: readonly (string | null)[]): Promise<Conditio
     const place = places.get(caption)!;
     return vectors.slice(place * size, (place + 1) * size);
   });
-}
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-}
-
-function checkSize(image: Size & { readonly file: string }, model: Size, why: string): void {
-  if (image.height === model.height && image.width === model.width) return;
-  fail(
-    "data",
-    `expected ${model.width} x ${model.height} pixels (width x height), the model's size, for ${image.file}, since ${why}, but received ${image.width} x ${image.height}`,
-  );
 }

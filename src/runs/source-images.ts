@@ -3,7 +3,6 @@
  * other data, or some of them (`mnist:test:0-99`). Channels are fitted without loss or refused; levels as level-table.ts says.
  */
 
-import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import sharp from "sharp";
@@ -15,9 +14,9 @@ import { namedSets } from "../data/named.ts";
 import { isNetpbm } from "../data/netpbm.ts";
 import { formatAt, openData } from "../data/open.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { checkSplit, failNoImages, indicesOf, readSelection, type Selection } from "../data/selection.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import type { ConditionSource, RunConfig } from "../train/config.ts";
-import { indicesOf } from "./model-images.ts";
 
 export interface SourceImage {
   /** As an archive keeps it: a file's own name, a path inside its folder, or as the data set says. */
@@ -40,10 +39,10 @@ export interface SourceImage {
   readonly vector?: Float32Array | undefined;
 }
 
-/** Tells a person something: a remark, or a warning. */
+/** Tells the user something: a note, or a warning. */
 export interface Teller {
-  note(text: string): void;
-  warn(text: string): void;
+  readonly note: (text: string) => void;
+  readonly warn: (text: string) => void;
 }
 
 export interface SourceRules {
@@ -59,8 +58,8 @@ export interface SourceRules {
   readonly conditionedOn?: ConditionSource["from"] | undefined;
   /** Refuse files whose decoding loses something: 16 bits, several pages, CMYK. */
   readonly strict?: boolean | undefined;
-  /** Who is told what a user should know. */
-  readonly terminal: Teller;
+  /** Called with what a user should know. */
+  readonly tell: Teller;
 }
 
 export interface SourceImages {
@@ -69,6 +68,14 @@ export interface SourceImages {
   /** Each image once, in order, read a few at a time. */
   read(): AsyncGenerator<SourceImage>;
   close(): Promise<void>;
+}
+
+/** Levels of images of one size, one image after another. */
+export function pixelsOf(images: readonly Pick<SourceImage, "pixels">[]): Uint8Array {
+  const each = images[0]!.pixels.length;
+  const pixels = new Uint8Array(images.length * each);
+  for (const [i, image] of images.entries()) pixels.set(image.pixels, i * each);
+  return pixels;
 }
 
 interface Part {
@@ -109,23 +116,16 @@ export async function openSourceImages(words: readonly string[], config: RunConf
   };
 }
 
-/** `mnist:train`, `mnist:test:0-7`, `folder:all:3`. */
-const SOME = /^(.+?):(train|test|all)(?::([\d,-]+))?$/;
-
 async function openPart(word: string, config: RunConfig, rules: SourceRules, several: boolean): Promise<Part> {
-  const some = existsSync(word) ? null : SOME.exec(word);
-  if (some) return dataPart(some[1]!, some[2]!, some[3], word, config, rules);
-  if (namedSets.includes(word)) return dataPart(word, rules.split ?? "test", undefined, word, config, rules);
-  const found = await stat(word).catch(() => null);
-  if (!found) {
-    return fail(
-      "io",
-      `expected an image, a folder, a named set (${namedSets.join(", ")}), or some of one such as mnist:test:0-99, but received ${JSON.stringify(word)}, and there is no such file`,
-    );
-  }
+  const selection = readSelection(word);
+  if (selection) return dataPart(selection, word, config, rules);
+  const whole = (): Promise<Part> => {
+    return dataPart({ source: word, split: checkSplit(rules.split ?? "test"), numbers: undefined }, word, config, rules);
+  };
+  if (namedSets.includes(word)) return whole();
+  const found = (await stat(word).catch(() => null)) ?? failNoImages(word);
   if (!found.isDirectory() && isImageName(word)) return filesPart([{ name: basename(word), file: word }], config, rules);
-  if (!found.isDirectory() || (await formatAt(word)) !== "images")
-    return dataPart(word, rules.split ?? "test", undefined, word, config, rules);
+  if (!found.isDirectory() || (await formatAt(word)) !== "images") return whole();
   const { files, others } = await listImages(word);
   if (files.length === 0)
     fail(
@@ -143,7 +143,7 @@ async function openPart(word: string, config: RunConfig, rules: SourceRules, sev
   return filesPart(inFolder, config, rules);
 }
 
-/** Of each file the subfolder that names its class, as data/folder.ts has it. */
+/** The subfolder of each file that names its class, as in data/folder.ts. */
 function classIn(files: readonly string[]): (file: string) => string | null | undefined {
   const divided = ["train", "test"].every((split) => files.some((file) => file.startsWith(`${split}/`)));
   const classOf = (file: string): string | undefined => file.split("/").slice(divided ? 1 : 0, -1)[0];
@@ -160,7 +160,7 @@ function filesPart(files: readonly NamedFile[], config: RunConfig, rules: Source
     async *read(count) {
       for (const one of files.slice(0, count)) {
         const { file } = one;
-        const picture = rules.strict ? await decodeExactly(file, rules.terminal) : await imageCodec.decode(file, file);
+        const picture = rules.strict ? await decodeExactly(file, rules.tell) : await imageCodec.decode(file, file);
         yield { ...one, label: undefined, ...levelsOf(picture, file, config) };
       }
     },
@@ -169,25 +169,20 @@ function filesPart(files: readonly NamedFile[], config: RunConfig, rules: Source
 
 /** A data set at its own size. Its levels are made as the model's own were, unless the rules say otherwise. */
 async function dataPart(
-  source: string,
-  split: string,
-  numbers: string | undefined,
+  { source, split, numbers }: Selection,
   word: string,
   config: RunConfig,
-  { seed, ownLevels, limit, conditionedOn, terminal }: SourceRules,
+  { seed, ownLevels, limit, conditionedOn, tell }: SourceRules,
 ): Promise<Part> {
-  if (split !== "train" && split !== "test" && split !== "all")
-    return fail("usage", `expected test, train or all for the split but received ${JSON.stringify(split)}`);
   const { source: _, limit: __, height: ___, width: ____, fit: _____, vectors, levels, binarise, ...others } = config.data;
-  const made = ownLevels ? {} : { binarise, ...(levels === undefined ? {} : { levels }) };
   const data = await openData(source, {
     ...others,
-    ...made,
-    ...(conditionedOn === "vectors" && vectors !== undefined ? { vectors } : {}),
+    ...(ownLevels ? {} : { binarise, levels }),
+    vectors: conditionedOn === "vectors" ? vectors : undefined,
     channels: "auto",
     split,
-    onWarning: (text) => terminal.warn(text),
-    ...(seed === undefined ? {} : { binariseSeed: seed }),
+    binariseSeed: seed ?? others.binariseSeed,
+    onWarning: tell.warn,
   });
   const indices = numbers === undefined ? undefined : indicesOf(numbers, word, data.length);
   const length = indices?.length ?? data.length;
@@ -196,7 +191,7 @@ async function dataPart(
       binarise === "none"
         ? `${data.levels} levels`
         : `two levels, ${binarise === "threshold" ? "1 above 127" : "drawn at random (stochastic)"}`;
-    terminal.note(`${word}: taken as the model's own data were, with ${how}`);
+    tell.note(`${word}: taken as the model's own data were, with ${how}`);
   }
   return {
     length,
@@ -262,7 +257,7 @@ function fitChannels(picture: Picture, channels: number, where: string): Uint8Ar
 }
 
 /** A file's own values: neither rounded to 8 bits, nor moved to other colours, nor the first of many. */
-async function decodeExactly(path: string, terminal: Pick<Teller, "warn">): Promise<Picture> {
+async function decodeExactly(path: string, tell: Pick<Teller, "warn">): Promise<Picture> {
   const bytes = await readFile(path).catch((error) => fail("io", `cannot read ${path}: ${(error as Error).message}`, error));
   const refuse = (found: string): never =>
     fail(
@@ -281,7 +276,7 @@ async function decodeExactly(path: string, terminal: Pick<Teller, "warn">): Prom
     if (depth !== "uchar") refuse(depth === "ushort" ? "16 bits a channel" : `channels of the kind ${depth}`);
     if (pages > 1) refuse(`${pages} pages`);
     if (space !== "srgb" && space !== "b-w" && space !== "rgb") refuse(`colours of the kind ${space}`);
-    if (hasProfile) terminal.warn(`${path}: the pixels are kept, its colour profile is not`);
+    if (hasProfile) tell.warn(`${path}: the pixels are kept, its colour profile is not`);
     const { data, info } = await image.autoOrient().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
     if (info.channels !== 3 && info.channels !== 4) refuse(`${info.channels} channels`);
     return { height: info.height, width: info.width, channels: info.channels as 3 | 4, pixels: data };

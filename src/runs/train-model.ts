@@ -58,8 +58,8 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
       train: {
         ...settings,
         ...options.train,
-        ...(budgets.length > 0 ? { budget: Object.fromEntries(budgets) } : {}),
-        ...(seed === undefined ? {} : { seed }),
+        budget: budgets.length > 0 ? Object.fromEntries(budgets) : settings.budget,
+        seed,
       },
     },
     data.name,

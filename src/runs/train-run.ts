@@ -75,21 +75,10 @@ export async function* trainRun(options: TrainRunOptions): AsyncGenerator<RunEve
   const log = (entry: object): Promise<void> => appendLog(folder, entry);
   let lastLogged = performance.now() / 1000;
   let unlogged: StepEvent | null = null;
-  const logStep = async ({
-    type,
-    step,
-    epoch,
-    loss,
-    unit,
-    bitsPerDim,
-    norm,
-    rate,
-    seconds,
-    imagesPerSecond,
-  }: StepEvent): Promise<void> => {
+  const logStep = async ({ progress: _, ...entry }: StepEvent): Promise<void> => {
     unlogged = null;
     lastLogged = performance.now() / 1000;
-    await log({ type, step, epoch, loss, unit, bitsPerDim, norm, rate, seconds, imagesPerSecond });
+    await log(entry);
   };
   let evaluation: TrainRunResult["evaluation"] = null;
   let saved: RunState | null = null;

@@ -1,5 +1,5 @@
 /**
- * Vectors of texts on disk, so that each text is embedded once: `<stem>.npy`, a row a text, and `<stem>.json`, which names the
+ * Vectors of texts on disk, so that each text is embedded once: `<stem>.npy`, one row per text, and `<stem>.json`, which names the
  * embedder and the texts. Both are written whole; the JSON holds the digest of the rows, so a pair that does not belong together is
  * passed over and made again, as is a store of another embedder.
  */

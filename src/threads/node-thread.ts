@@ -1,7 +1,7 @@
 /** Threads of Node. Apart from thread.ts, so that the types of a page need none of Node's. */
 
 import { nodeModule } from "../platform.ts";
-import type { Thread } from "./thread.ts";
+import { NotStarted, type Serve, type Thread } from "./thread.ts";
 
 /** Node's worker_threads; undefined in browsers. */
 export const nodeThreads = (): typeof import("node:worker_threads") | undefined => nodeModule("node:worker_threads");
@@ -12,9 +12,21 @@ export function nodeThread<To, From>(worker: import("node:worker_threads").Worke
     send: (message) => worker.postMessage(message),
     listen(onMessage, onBroken) {
       worker.on("message", onMessage);
-      worker.on("error", onBroken);
+      worker.on("error", (error: NodeJS.ErrnoException) => {
+        const notFound = error.code === "MODULE_NOT_FOUND" || error.code === "ERR_MODULE_NOT_FOUND";
+        onBroken(notFound ? new NotStarted(error.message.split("\n")[0], { cause: error }) : error);
+      });
     },
     hold: (busy) => (busy ? worker.ref() : worker.unref()),
     end: async () => void (await worker.terminate()),
   };
+}
+
+/** The other side, in the thread's own script: answers messages, in Node and in browsers. */
+export function answer<To, From>(serve: Serve<To, From>): void {
+  const node = nodeThreads()?.parentPort;
+  const port = (node ?? globalThis) as { postMessage(message: From, transfer?: readonly ArrayBuffer[]): void };
+  const receive = serve((message, transfer) => port.postMessage(message, transfer));
+  if (node) node.on("message", (message: To) => void receive(message));
+  else globalThis.addEventListener("message", (event) => void receive((event as MessageEvent<To>).data));
 }

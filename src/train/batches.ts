@@ -1,5 +1,5 @@
 /**
- * Which images a step sees and what is known of them. All draws are named by the seed and the step's or the epoch's number, so a run that resumes
+ * Which images a step sees, and what is known about them. All draws are named by the seed and the step's or the epoch's number, so a run that resumes
  * sees what the run that did not stop would have.
  */
 

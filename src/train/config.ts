@@ -1,4 +1,4 @@
-/** A run as data: which images, which model, how it is trained. Strict: an unknown key is an error. Saved resolved in the run's folder. */
+/** A run as data: its images, its model, its training. Strict: an unknown key is an error. The run's folder keeps it resolved. */
 
 import { z } from "zod";
 import { dataOptionsSchema } from "../data/options.ts";
@@ -9,7 +9,7 @@ import { parseStrict } from "../models/schema.ts";
 const positive = z.number().gt(0);
 
 export const trainSchema = z.strictObject({
-  /** Images a step. */
+  /** Images per step. */
   batch: z.int().min(1).max(4096).default(16),
   /** Peak learning rate of Adam. */
   rate: positive.max(1).default(2e-3),
@@ -23,7 +23,7 @@ export const trainSchema = z.strictObject({
   epsilon: positive.default(1e-8),
   /** Decoupled; weights only, not biases. */
   weightDecay: z.number().min(0).max(10).default(0),
-  /** Largest global norm of the gradient of the mean nats an image; 0 for no clipping. */
+  /** Largest global norm of the gradient of the mean nats per image; 0 for no clipping. */
   clip: z.number().min(0).default(100),
   /** Decay of the moving average of the weights, which is what is saved and sampled; early steps use less. */
   average: z.number().min(0).lt(1).default(0.999),
@@ -61,7 +61,7 @@ export const dataSchema = dataOptionsSchema.omit({ split: true }).extend({
 export const conditionSourceSchema = z.discriminatedUnion("from", [
   /** The classes of the data. */
   z.strictObject({ from: z.literal("class") }),
-  /** `data.vectors`: a vector an image, or a map where the file's rows are [h, w, c]. */
+  /** `data.vectors`: a vector per image, or a map where the file's rows are [h, w, c]. */
   z.strictObject({ from: z.literal("vectors") }),
   /** Sentence vectors of the data's captions. */
   z.strictObject({ from: z.literal("captions") }),

@@ -162,7 +162,7 @@ describe("a run", () => {
     // Logits start at exactly 0; what is left is the rounding of a sum of 30 float32 numbers.
     expect(steps[0]!.loss).toBeCloseTo(30 * Math.LN2, 4);
     expect(steps[0]!.bitsPerDim).toBeCloseTo(1, 5);
-    // A pixel is its stripe's with probability 220/255 or 225/255: no model is below 11.4 nats an image.
+    // A pixel is its stripe's with probability 220/255 or 225/255: no model is below 11.4 nats per image.
     const late = steps.slice(-10).reduce((sum, e) => sum + e.loss / 10, 0);
     expect(late).toBeLessThan(14.5);
     expect(late).toBeGreaterThan(10);

@@ -33,12 +33,12 @@ export interface StepEvent {
   readonly type: "step";
   /** From 1. */
   readonly step: number;
-  /** Images seen so far, each time that one was, over those that the data have: passes over the data, unless classes are balanced. */
+  /** Images drawn so far, divided by the images in the data: passes over the data, unless classes are balanced. */
   readonly epoch: number;
-  /** Mean loss an image of this step's batch, in `unit`. */
+  /** Mean loss per image of this step's batch, in `unit`. */
   readonly loss: number;
   readonly unit: ReturnType<typeof lossUnit>;
-  /** Of nats; null for another unit. */
+  /** The loss in bits/dim; null where its unit is not nats. */
   readonly bitsPerDim: number | null;
   readonly norm: number;
   readonly rate: number;
@@ -116,8 +116,8 @@ export async function* train({ config, data, from, device, threads, signal }: Tr
     batch: settings.batch,
     adam: settings,
     start: state,
-    ...(device ? { device } : {}),
-    ...(threads ? { threads } : {}),
+    device,
+    threads,
   });
   try {
     yield {

@@ -1,4 +1,4 @@
-/** All that a run holds and that changes as it trains. */
+/** The part of a run that changes as it trains. */
 
 import { modelParameters } from "../models/families.ts";
 import { flatten, initialise } from "../network/parameters.ts";

@@ -1,7 +1,7 @@
 /**
  * The training step: forward, backward, clipping, Adam, moving average.
- * `stepGraph` is the whole of it as one graph, one session call a step: what GPUs run. On the CPU the same nodes are cut in two at the
- * gradient, so that shards of the batch go side by side on one thread each (1.4x to 1.7x the images a second; ARCHITECTURE.md):
+ * `stepGraph` is the whole of it as one graph, one session call per step: what GPUs run. On the CPU the same nodes are cut in two at the
+ * gradient, so that shards of the batch go side by side on one thread each (1.4x to 1.7x the images per second; ARCHITECTURE.md):
  * `gradientGraph` a shard, `updateGraph` a step. Shards are summed in order, so the result does not depend on the number of threads.
  */
 
@@ -99,7 +99,7 @@ export function stepGraph(model: ModelConfig, batch: number, adam: AdamSettings,
 
 /**
  * One shard's part of a step: the inputs of {@link stepGraph} for `shard` images, and `weights`, -> `loss` and `gradient`, both summed over the shard.
- * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once a shard.
+ * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once per shard.
  */
 export function gradientGraph(model: ModelConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
   const graph = new Graph("gradient");
@@ -125,7 +125,7 @@ export function updateGraph(model: ModelConfig, shards: number, batch: number, a
 }
 
 /**
- * Images a shard: enough that the sum of the shards' gradients costs little, few enough that all threads have some; a divisor of the batch.
+ * Images per shard: enough that the sum of the shards' gradients costs little, few enough that all threads have some; a divisor of the batch.
  */
 export function shardSize(batch: number): number {
   return [4, 3, 2].find((n) => batch % n === 0) ?? 1;

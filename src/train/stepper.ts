@@ -34,7 +34,7 @@ export interface StepInput {
 }
 
 export interface StepResult {
-  /** Mean loss an image over the batch, before the update: nats, squared error or triplet loss (models/family.ts). */
+  /** Mean loss an image over the batch, before the update: nats, squared error or triplet loss (models/families.ts). */
   readonly loss: number;
   /** Global norm of the gradient of that mean, before clipping. */
   readonly norm: number;
@@ -54,9 +54,9 @@ export interface StepperOptions {
   readonly batch: number;
   readonly adam: AdamSettings;
   readonly start: Vectors;
-  readonly device?: Device;
-  /** CPU threads; default one a core. */
-  readonly threads?: number;
+  readonly device?: Device | undefined;
+  /** CPU threads; default one per core. */
+  readonly threads?: number | undefined;
   /** Images a shard on the CPU; default shardSize (step.ts). It divides the batch. Changing it changes rounding. */
   readonly shard?: number;
 }
@@ -113,7 +113,7 @@ const vectorsIn = (state: Vectors): Record<string, Tensor> => ({
 async function openWhole(options: StepperOptions, device: Device): Promise<Stepper> {
   const { model, batch, adam } = options;
   const graph = stepGraph(model, batch, adam, { splitInner: device === "cpu" ? 1 : batch });
-  const session = await openSession(compile(graph), { device, ...(options.threads ? { threads: options.threads } : {}) });
+  const session = await openSession(compile(graph), { device, threads: options.threads });
   let state = options.start;
   return {
     device,
@@ -138,7 +138,7 @@ async function openSharded(options: StepperOptions): Promise<Stepper> {
   // On one thread: threads of its own would spin between steps and take the workers' cores (a sixth of the speed at F = 32).
   const updater = await openSession(compile(updateGraph(model, shards, batch, adam)), { threads: 1 });
   let state = options.start;
-  // Weights that the workers share: copied once a step, not once a shard.
+  // Weights that the workers share: copied once per step, not once per shard.
   const shared = new Float32Array(new SharedArrayBuffer(state.weights.byteLength));
   return {
     device: "cpu",

@@ -1,21 +1,23 @@
-/** `pixelcnn eval`: how good a model is on a split, on the throughput engine: exact likelihood, or what its family is measured by. */
+/**
+ * `pixelcnn eval`: how good a model is on a split, on the throughput engine: exact likelihood, or what its family is
+ * measured by.
+ */
 
 import type { Dataset } from "../../data/dataset.ts";
-import { subset } from "../../data/dataset.ts";
 import { fail } from "../../errors.ts";
+import { type ClassifyOptions, classify } from "../../measure/bayes.ts";
 import { type CompareOptions, compareConditions } from "../../measure/compare-conditions.ts";
 import { describeEvaluation, evaluate } from "../../measure/evaluate.ts";
-import { type Likelihood, type LikelihoodOptions, likelihood } from "../../measure/likelihood.ts";
-import { checkDescribes } from "../../models/condition.ts";
+import { likelihood } from "../../measure/likelihood.ts";
 import { codesKind, familyName } from "../../models/families.ts";
 import type { Model } from "../../models/model.ts";
 import { didYouMean } from "../../nearest.ts";
 import { checkDevice } from "../../onnx/session.ts";
-import { attachConditions } from "../../runs/condition-source.ts";
-import { openForModel } from "../../runs/model-data.ts";
+import { openDescribed } from "../../runs/model-data.ts";
 import { type OpenedPixelcnn, openModel, openPixelcnn } from "../../runs/open-model.ts";
 import { numberOption } from "../options/number-option.ts";
-import { type CommandContext, defineCommand, type Outcome } from "../run-command.ts";
+import { defineCommand, type Outcome } from "../run-command.ts";
+import { labelledProgress, type Terminal } from "../terminal.ts";
 
 /** What stands for each image's own condition. */
 const CONDITIONS = ["own", "none", "shuffled"] as const;
@@ -33,7 +35,8 @@ export default defineCommand({
       valueHint: "C",
       default: "own",
       description:
-        "Of a model with a condition: own (each image's), none, or shuffled (each image has another's: what the right one is worth, and how often it is the better)",
+        "Of a model with a condition: own (each image's), none, or shuffled (each image has another's: what the " +
+        "right one is worth, and how often it is the better)",
     },
     classify: {
       type: "boolean",
@@ -49,8 +52,7 @@ export default defineCommand({
     "eval runs/classes --conditions shuffled",
     "eval runs/classes --classify",
   ],
-  async run(args, context) {
-    const { terminal, signal, seed } = context;
+  async run(args, { terminal, signal, seed }) {
     const options = {
       device: args.device === undefined ? undefined : checkDevice(args.device),
       threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
@@ -62,19 +64,15 @@ export default defineCommand({
       CONDITIONS.find((c) => c === args.conditions) ??
       fail(
         "usage",
-        `expected ${CONDITIONS.join(", ")} for --conditions but received ${JSON.stringify(args.conditions)}${didYouMean(args.conditions, CONDITIONS)}`,
+        `expected ${CONDITIONS.join(", ")} for --conditions but received ` +
+          `${JSON.stringify(args.conditions)}${didYouMean(args.conditions, CONDITIONS)}`,
       );
     const whole = await openModel(args.model);
-    const { config, run, name, step, folder } = whole;
-    const tell = (text: string): void => terminal.warn(text);
-    const opened = await openForModel(run, { source: args.data, split: args.split, seed, tell });
+    const { config, name, step } = whole;
+    const { threads } = options;
+    const asked = { source: args.data, split: args.split, seed, limit, threads, signal, tell: terminal.warn };
+    const { data, whole: opened } = await openDescribed(whole, asked);
     try {
-      const attach = (to: Dataset): Promise<Dataset> =>
-        attachConditions(to, run.condition, { folder, threads: options.threads, signal, tell });
-      const first = (of: Dataset): Dataset => (limit === undefined || limit >= of.length ? of : subset(of, { to: limit }));
-      // Peers are chosen among all images, whatever the limit.
-      const hasPeers = run.condition?.from === "encoder" && run.condition.of === "class";
-      const data = hasPeers ? first(await attach(opened)) : await attach(first(opened));
       const started = performance.now();
       const about = { model: name, step, data: data.name, split: data.split, of: opened.length };
       const where = `${data.length} of ${opened.length} images of ${data.name}, ${data.split} split`;
@@ -90,7 +88,7 @@ export default defineCommand({
         return done({ measure: kind, ...numbers }, describeEvaluation(result));
       }
       const model = await openPixelcnn(args.model);
-      if (args.classify) return await classify(model, data, options, context, done);
+      if (args.classify) return await classified(model, data, options, terminal, done);
       if (how !== "own" && model.config.condition === null)
         fail("usage", `expected --conditions own: ${name} is ${familyName(config)} without a condition`);
       if (how === "shuffled") return await shuffled(whole, data, { ...options, seed }, terminal, done);
@@ -100,8 +98,9 @@ export default defineCommand({
       terminal.endProgress();
       const { images, nats, bitsPerDim, standardError } = result;
       return done(
-        { images, nats, bitsPerDim, standardError, ...(model.config.condition ? { conditions: how } : {}) },
-        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} bits/dim${how === "none" ? ", without the condition" : ""}`,
+        { images, nats, bitsPerDim, standardError, conditions: model.config.condition ? how : undefined },
+        `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} ` +
+          `bits/dim${how === "none" ? ", without the condition" : ""}`,
       );
     } finally {
       await opened.close?.();
@@ -114,95 +113,41 @@ async function shuffled(
   model: Model,
   data: Dataset,
   options: CompareOptions,
-  terminal: CommandContext["terminal"],
+  terminal: Terminal,
   done: (json: object, text: string) => Outcome,
 ): Promise<Outcome> {
-  let shown = { what: "", count: (_done: number, _all: number): void => {} };
-  const { own, nats, pairs, ownBetter } = await compareConditions(model, data, {
-    ...options,
-    onProgress(what, ready, all) {
-      if (what !== shown.what) shown = { what, count: terminal.counter(what, "images") };
-      shown.count(ready, all);
-    },
-  });
+  const onProgress = labelledProgress(terminal, () => "images");
+  const { own, nats, pairs, ownBetter } = await compareConditions(model, data, { ...options, onProgress });
   terminal.endProgress();
   const bitsPerDim = (nats / own.nats) * own.bitsPerDim;
-  const json = {
-    images: data.length,
-    conditions: "shuffled",
-    nats,
-    bitsPerDim,
-    ownNats: own.nats,
-    ownBitsPerDim: own.bitsPerDim,
-  };
+  const owns = { ownNats: own.nats, ownBitsPerDim: own.bitsPerDim };
   return done(
-    { ...json, pairs, ownBetter },
+    { images: data.length, conditions: "shuffled", nats, bitsPerDim, ...owns, pairs, ownBetter },
     `${own.nats.toFixed(2)} nats an image with its own condition, ${nats.toFixed(2)} with another's: ${(nats - own.nats).toFixed(2)} nats more\n` +
       `the own one is better in ${(100 * ownBetter).toFixed(1)} % of ${pairs} pairs`,
   );
 }
 
-/** log p(x | y) for every class y; by Bayes' rule, all classes being as likely, p(y | x) is largest where it is. */
-async function classify(
+/** How many images get their own class by Bayes' rule. */
+async function classified(
   model: OpenedPixelcnn,
   data: Dataset,
-  options: LikelihoodOptions,
-  { terminal }: CommandContext,
+  options: ClassifyOptions,
+  terminal: Terminal,
   done: (json: object, text: string) => Outcome,
 ): Promise<Outcome> {
-  const { name, whole } = model;
-  const { condition } = model.config;
-  if (condition?.kind !== "class")
+  const { name, whole, config } = model;
+  if (config.condition?.kind !== "class")
     return fail("usage", `expected a model of classes for --classify but ${name} is ${familyName(whole.config)} without`);
-  checkDescribes(condition, data);
-  const results: Likelihood[] = [];
-  for (const [value, label] of condition.classes.entries()) {
-    const onProgress = terminal.counter(`class ${label} (${value + 1} of ${condition.classes.length})`, "images");
-    results.push(await likelihood(model, data, { ...options, conditions: value, onProgress }));
-  }
+  const onProgress = labelledProgress(terminal, () => "images");
+  const { classes, labelled, right, posteriorNats, confusion } = await classify(model, data, { ...options, onProgress });
   terminal.endProgress();
-  const { right, labelled, confusion, posterior } = await bayes(results, data);
   const accuracy = right / labelled;
-  const pairs = confusion
-    .slice(0, 5)
-    .map(({ from, to, count }) => `${condition.classes[from]} as ${condition.classes[to]}: ${count}`);
+  const pairs = confusion.slice(0, 5).map(({ from, to, count }) => `${classes[from]} as ${classes[to]}: ${count}`);
   return done(
-    { images: data.length, labelled, right, accuracy, posteriorNats: posterior, confusion },
+    { images: data.length, labelled, right, accuracy, posteriorNats, confusion },
     `${(100 * accuracy).toFixed(2)} % right: ${right} of ${labelled} images get their own class by Bayes' rule; ` +
-      `${posterior.toFixed(4)} nats a label` +
+      `${posteriorNats.toFixed(4)} nats a label` +
       (pairs.length > 0 ? `\nmost confused: ${pairs.join(", ")}` : ""),
   );
-}
-
-interface Bayes {
-  readonly labelled: number;
-  readonly right: number;
-  /** Mean -log p(y | x). */
-  readonly posterior: number;
-  /** Wrong pairs, the most frequent first. */
-  readonly confusion: readonly { readonly from: number; readonly to: number; readonly count: number }[];
-}
-
-async function bayes(results: readonly Likelihood[], data: Dataset): Promise<Bayes> {
-  let [labelled, right, posterior] = [0, 0, 0];
-  const wrong = new Map<string, number>();
-  for (let from = 0; from < data.length; from += 256) {
-    const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
-    const { labels } = await data.batch(indices, { epoch: 0 });
-    labels.forEach((label, i) => {
-      if (label < 0) return;
-      labelled++;
-      const nats = results.map(({ each }) => each[from + i]!);
-      const least = Math.min(...nats);
-      const best = nats.indexOf(least);
-      posterior += nats[label]! - least + Math.log(nats.reduce((sum, x) => sum + Math.exp(least - x), 0));
-      if (best === label) right++;
-      else wrong.set(`${label} ${best}`, (wrong.get(`${label} ${best}`) ?? 0) + 1);
-    });
-  }
-  if (labelled === 0) fail("data", `expected labels to check the classes against but ${data.name} has none`);
-  const confusion = [...wrong]
-    .map(([pair, count]) => ({ from: Number(pair.split(" ")[0]), to: Number(pair.split(" ")[1]), count }))
-    .sort((a, b) => b.count - a.count);
-  return { labelled, right, posterior: posterior / labelled, confusion };
 }

@@ -27,7 +27,8 @@ export default defineCommand({
       EXPORT_KINDS.find((kind) => kind === args.what) ??
       fail(
         "usage",
-        `expected ${EXPORT_KINDS.join(" or ")} for --what but received ${JSON.stringify(args.what)}${didYouMean(args.what, EXPORT_KINDS)}`,
+        `expected ${EXPORT_KINDS.join(" or ")} for --what but received ` +
+          `${JSON.stringify(args.what)}${didYouMean(args.what, EXPORT_KINDS)}`,
       );
     const model = await openPixelcnn(args.model);
     const { config, name, step } = model;

@@ -1,23 +1,24 @@
 /**
- * `pixelcnn reconstruct`: what is left of images in their codes. A row of the picture: the image, what a deconvolution trained on squared error makes of
- * its latents (the baseline, or the model itself), and samples of p(x | h), as in the figure of van den Oord et al. 2016.
+ * `pixelcnn reconstruct`: what is left of images in their codes. A row of the picture: the image, what a deconvolution
+ * trained on squared error makes of its latents (the baseline, or the model itself), and samples of p(x | h), as in the
+ * figure of van den Oord et al. 2016.
  */
 
-import type { Picture } from "../../data/picture.ts";
 import { fail } from "../../errors.ts";
-import { familyName, lossUnit, type ModelConfig } from "../../models/families.ts";
-import { gridPng, pictureOf } from "../../pictures/grid.ts";
+import { familyName } from "../../models/families.ts";
+import { gridPng, picturesOf } from "../../pictures/grid.ts";
 import { drawSamples } from "../../runs/draw-samples.ts";
 import { asDataset, asGreys, codesEach, expectCodes, imagesOf } from "../../runs/latent-model.ts";
 import { readImages } from "../../runs/model-images.ts";
-import { type OpenedModel, openModel } from "../../runs/open-model.ts";
+import { openModel } from "../../runs/open-model.ts";
+import { openBaseline, reconstruct, squaredErrors } from "../../runs/reconstruction.ts";
 import { writeWhole } from "../../runs/run-folder.ts";
 import { counted } from "../../words.ts";
-import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/latent-drawing.ts";
+import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
-import { type CommandContext, defineCommand } from "../run-command.ts";
+import { defineCommand } from "../run-command.ts";
 
-/** Samples an image that nobody asked for by number. */
+/** Samples per image when -n is not given. */
 const SAMPLES = 4;
 
 export default defineCommand({
@@ -62,11 +63,11 @@ export default defineCommand({
         fail("usage", `expected no --baseline: ${whole.name} is ${familyName(model)}, which is a baseline itself`);
     }
     const baseline = back.kind === "deconvolution" ? whole : args.baseline && (await openBaseline(args.baseline, whole));
-    const images = await readImages(positionals.slice(1), whole.run, (text) => terminal.warn(text));
+    const images = await readImages(positionals.slice(1), whole.run, terminal.warn);
     const data = asDataset(images, model);
 
     const started = performance.now();
-    const blurred = baseline ? await deconvolved(baseline, data, { threads: threads ?? 1, signal }) : null;
+    const blurred = baseline ? await reconstruct(baseline, data, { threads: threads ?? 1, signal }) : null;
     const count = back.kind === "deconvolution" ? 0 : (wanted ?? SAMPLES);
     let samples: Uint8Array | null = null;
     if (back.kind === "pixelcnn") {
@@ -77,7 +78,7 @@ export default defineCommand({
         seed,
         temperature,
         guidance,
-        conditions: codes.flatMap((code) => Array.from({ length: count }, () => code)),
+        conditions: codes.flatMap((code) => new Array<Float32Array>(count).fill(code)),
         threads,
         signal,
         onProgress: terminal.counter("sampling", "rows"),
@@ -85,11 +86,12 @@ export default defineCommand({
       terminal.endProgress();
     }
 
-    const greys = blurred && asGreys(blurred, model);
-    const cells = images.names.flatMap((_, i): Picture[] => [
-      pictureOf({ ...model, pixels: images.pixels }, i),
-      ...(greys ? [pictureOf({ ...model, levels: 256, pixels: greys }, i)] : []),
-      ...Array.from({ length: count }, (_, k) => pictureOf({ ...model, pixels: samples! }, i * count + k)),
+    const greys = blurred && picturesOf({ ...model, levels: 256, pixels: asGreys(blurred, model) });
+    const drawn = samples && picturesOf({ ...model, pixels: samples });
+    const cells = picturesOf({ ...model, pixels: images.pixels }).flatMap((original, i) => [
+      original,
+      ...(greys ? [greys[i]!] : []),
+      ...(drawn?.slice(i * count, (i + 1) * count) ?? []),
     ]);
     await writeWhole(out, gridPng({ cells, columns: cells.length / images.names.length, scale }));
     const errors = blurred && squaredErrors(images.pixels, blurred, whole.config);
@@ -101,8 +103,11 @@ export default defineCommand({
     ];
     return {
       json: {
-        ...{ model: whole.name, step: whole.step, baseline: baseline ? baseline.name : undefined, out },
-        images: images.names.map((name, i) => ({ name, ...(errors ? { squaredError: errors[i] } : {}) })),
+        model: whole.name,
+        step: whole.step,
+        baseline: baseline ? baseline.name : undefined,
+        out,
+        images: images.names.map((name, i) => ({ name, squaredError: errors?.[i] })),
         ...(count > 0 ? { count, seed, temperature: temperature ?? 1, guidance } : {}),
         seconds,
       },
@@ -115,44 +120,3 @@ export default defineCommand({
     };
   },
 });
-
-/** An auto-encoder whose reconstructions can stand beside the model's images. */
-async function openBaseline(name: string, { name: other, config: model }: OpenedModel): Promise<OpenedModel> {
-  const baseline = await openModel(name);
-  const own = baseline.config;
-  if (lossUnit(own) !== "squared error")
-    return fail(
-      "model",
-      `expected an auto-encoder with a deconvolution decoder for --baseline but ${name} is ${familyName(own)}`,
-    );
-  const imagesOfModel = (m: typeof model): string => `${m.height}x${m.width}x${m.channels}, ${m.levels} levels`;
-  if (imagesOfModel(own) !== imagesOfModel(model))
-    fail(
-      "model",
-      `expected a baseline for images of ${imagesOfModel(model)}, as ${other} has, but ${name} is for ${imagesOfModel(own)}`,
-    );
-  return baseline;
-}
-
-/** Each image's code through the same model's deconvolution: levels [N, H, W, C], not rounded. */
-async function deconvolved(
-  model: OpenedModel,
-  data: ReturnType<typeof asDataset>,
-  options: { readonly threads: number; readonly signal: CommandContext["signal"] },
-): Promise<Float32Array> {
-  const back = imagesOf(model);
-  if (back.kind !== "deconvolution")
-    return fail("internal", `expected a deconvolution in ${model.name} but found a ${back.kind}`);
-  return back.of(await codesEach(await expectCodes(model), data, options), options);
-}
-
-/** Of each image, summed over its sub-pixels, x in -1 .. 1: what `eval` averages. */
-function squaredErrors(pixels: Uint8Array, back: Float32Array, model: ModelConfig): number[] {
-  const size = model.height * model.width * model.channels;
-  const unit = (2 / (model.levels - 1)) ** 2;
-  return Array.from({ length: pixels.length / size }, (_, i) => {
-    let sum = 0;
-    for (let p = i * size; p < (i + 1) * size; p++) sum += (pixels[p]! - back[p]!) ** 2;
-    return sum * unit;
-  });
-}

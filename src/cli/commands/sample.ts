@@ -2,12 +2,13 @@
 
 import { fail } from "../../errors.ts";
 import { gridOf } from "../../pictures/grid.ts";
-import { askedConditions, conditionArgs, possibleConditions } from "../../runs/asked-conditions.ts";
+import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { drawSamples } from "../../runs/draw-samples.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
 import { writeWhole } from "../../runs/run-folder.ts";
-import { everyClass, repeated } from "../../runs/sample-conditions.ts";
+import { conditionsToDraw, repeated } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
+import { pictureArgs, readDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand } from "../run-command.ts";
 
@@ -27,7 +28,7 @@ export default defineCommand({
       type: "string",
       valueHint: "G",
       description:
-        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with train.conditionDropout",
+        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with " + "train.conditionDropout",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     temperature: {
@@ -36,12 +37,7 @@ export default defineCommand({
       default: "1",
       description: "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
     },
-    scale: {
-      type: "string",
-      valueHint: "X",
-      description: "Enlarge each pixel so many times; default: to a picture of about 800",
-    },
-    threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+    ...pictureArgs,
     oracle: {
       type: "boolean",
       description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
@@ -56,37 +52,18 @@ export default defineCommand({
   ],
   async run(args, { terminal, signal, seed = 1, valuesOf }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
-    const guidance = numberOption("guidance", args.guidance, { fraction: true });
-    const temperature = numberOption("temperature", args.temperature, { fraction: true, above: !args.oracle })!;
-    const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
-    const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
+    const { temperature = 1, guidance, scale, threads } = readDrawing(args, { coldest: args.oracle });
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
     const opened = await openPixelcnn(args.model);
-    const { name, step } = opened;
-    const { config: model } = opened;
-    const asked =
-      (await askedConditions({ ...args, text: args.text === undefined ? undefined : valuesOf("text") }, opened, (text) =>
-        terminal.warn(text),
-      )) ??
-      everyClass(model) ??
-      (model.condition === null
-        ? null
-        : fail("usage", `expected a condition for ${name}, ${possibleConditions(opened)}, but received none`));
+    const { name, step, config: model } = opened;
+    const text = args.text === undefined ? undefined : valuesOf("text");
+    const asked = await conditionsToDraw({ ...args, text }, opened, terminal.warn);
     const each = wanted ?? (asked && asked.length > 1 ? 8 : 16);
     const count = each * (asked?.length ?? 1);
     const started = performance.now();
-    const pixels = await drawSamples({
-      model: opened,
-      count,
-      seed,
-      temperature,
-      guidance,
-      conditions: asked ? repeated(asked, each) : undefined,
-      threads,
-      signal,
-      oracle: args.oracle,
-      onProgress: terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows"),
-    });
+    const how = { model: opened, count, seed, temperature, guidance, threads, signal, oracle: args.oracle };
+    const onProgress = terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows");
+    const pixels = await drawSamples({ ...how, conditions: asked ? repeated(asked, each) : undefined, onProgress });
     terminal.endProgress();
     const columns = asked && asked.length > 1 ? each : undefined;
     await writeWhole(out, gridOf({ ...model, pixels, scale, columns }));

@@ -12,7 +12,7 @@ const data = tinyData(join(scratch, "data"));
 const at = (name: string): string => join(scratch, name);
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** Saves many times a second, tests nothing: what matters is when it is stopped. */
+/** Saves many times per second, tests nothing: what matters is when it is stopped. */
 const OFTEN = ["--eval-limit", "0", "--no-final-eval", "--set", "train.checkpointMinutes=0.0005"];
 const savedStep = async (folder: string): Promise<number> => (await loadState(folder, await readRunConfig(folder))).step;
 const logOf = (folder: string): { type: string; step: number }[] =>

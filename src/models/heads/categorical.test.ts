@@ -39,7 +39,7 @@ test("the probabilities of all levels sum to 1, for 2 and for 256 levels", async
       Array.from({ length: levels }, () => row),
       Array.from({ length: levels }, (_, k) => k),
     );
-    // float64, one rounding a level.
+    // float64, one rounding per level.
     expect(found.reduce((sum, logP) => sum + Math.exp(logP), 0)).toBeCloseTo(1, 13);
   }
 });

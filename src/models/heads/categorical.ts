@@ -1,5 +1,5 @@
 /**
- * The categorical head: one logit a level. log p(x) = logit[x] - log sum exp(logits).
+ * The categorical head: one logit per level. log p(x) = logit[x] - log sum exp(logits).
  * The pick is by comparison, which every device has, not by gather.
  */
 

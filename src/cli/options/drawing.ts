@@ -1,9 +1,17 @@
-/** What the commands that draw images of codes have in common: their options, and which of them a deconvolution has no use for. */
+/**
+ * What the commands that draw images have in common: their options, and which of them a deconvolution has no use for.
+ */
 
 import { fail } from "../../errors.ts";
 import { familyName } from "../../models/families.ts";
 import type { OpenedModel } from "../../runs/open-model.ts";
 import { numberOption } from "./number-option.ts";
+
+/** Options of every command that draws a picture. */
+export const pictureArgs = {
+  scale: { type: "string", valueHint: "X", description: "Enlarge each pixel so many times; default: to a picture of about 800" },
+  threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+} as const;
 
 export const drawingArgs = {
   temperature: {
@@ -12,23 +20,24 @@ export const drawingArgs = {
     description: "Below 1: likelier, plainer images; above: wilder; default 1",
   },
   guidance: { type: "string", valueHint: "G", description: "Strengthen the condition; see `pixelcnn sample --help`" },
-  scale: { type: "string", valueHint: "X", description: "Enlarge each pixel so many times; default: to a picture of about 800" },
-  threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
+  ...pictureArgs,
 } as const;
 
-export interface Drawing {
-  readonly temperature: number | undefined;
-  readonly guidance: number | undefined;
-  readonly scale: number | undefined;
-  readonly threads: number | undefined;
-}
+type Given<T> = { readonly [K in keyof T]?: string | undefined };
 
-export function readDrawing(args: { readonly [K in keyof typeof drawingArgs]?: string | undefined }): Drawing {
+export function readPicture(args: Given<typeof pictureArgs>): { scale: number | undefined; threads: number | undefined } {
   return {
-    temperature: numberOption("temperature", args.temperature, { fraction: true, above: true }),
-    guidance: numberOption("guidance", args.guidance, { fraction: true }),
     scale: numberOption("scale", args.scale, { min: 1, max: 100 }),
     threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
+  };
+}
+
+/** `coldest`: whether a temperature of 0 is one. */
+export function readDrawing(args: Given<typeof drawingArgs>, { coldest = false } = {}) {
+  return {
+    temperature: numberOption("temperature", args.temperature, { fraction: true, above: !coldest }),
+    guidance: numberOption("guidance", args.guidance, { fraction: true }),
+    ...readPicture(args),
   };
 }
 

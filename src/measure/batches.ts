@@ -1,0 +1,60 @@
+/**
+ * The loop of all that measures a data set: a graph of a fixed batch over all images, each once, on all lanes of a
+ * pool.
+ */
+
+import type { Graph } from "../onnx/graph.ts";
+import { openPool } from "../onnx/pool.ts";
+import { compile, type Device } from "../onnx/session.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+
+export interface BatchOptions {
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Images a call; the result does not depend on it beyond rounding. */
+  readonly batch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+}
+
+/** One call of the graph. */
+export interface Call {
+  /** All inputs but `weights`. */
+  readonly inputs: Record<string, Tensor>;
+  /** Keeps what came of the first `size` images of the call, which are images `from` and on. */
+  take(outputs: Record<string, Tensor>, from: number, size: number): void;
+}
+
+/** Runs `graph`, made for `batch` images and flat `weights`, over images 0 .. count - 1. */
+export async function inBatches(
+  { graph, weights: flat, batch, count }: { graph: Graph; weights: Float32Array; batch: number; count: number },
+  { device, threads, signal, onProgress }: BatchOptions,
+  prepare: (indices: number[]) => Promise<Call>,
+): Promise<void> {
+  const program = compile(graph);
+  if (count === 0) return;
+  // Shared by the threads, where memory can be.
+  const Buffer = typeof SharedArrayBuffer === "undefined" ? ArrayBuffer : SharedArrayBuffer;
+  const weights = new Float32Array(new Buffer(flat.byteLength));
+  weights.set(flat);
+  const session = await openPool(program, { device, threads });
+  let [next, done] = [0, 0];
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      signal?.throwIfAborted();
+      const from = next;
+      const size = Math.min(batch, count - from);
+      next += size;
+      // The last batch is filled up with its own last image, whose results are not read.
+      const { inputs, take } = await prepare(Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1)));
+      take(await session.run({ ...inputs, weights: tensor("float32", [flat.length], weights) }), from, size);
+      done += size;
+      onProgress?.(done, count);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Images of any size to an archive, or to files of one image each. What would not come back as it was is refused,
+ * unless it is given up.
+ */
+
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type CodecImage, type CodecOptions, type EncodeOptions, encodeImages, encodeSingle } from "../codec/codec.ts";
+import { withNotes } from "../codec/compress.ts";
+import { openPxc, readGroup, readSingleImage } from "../codec/container.ts";
+import { conditionsLength } from "../codec/group-conditions.ts";
+import type { GroupRecord } from "../codec/group-record.ts";
+import { evenTable, type LevelTable } from "../codec/level-table.ts";
+import { safeNames } from "../codec/safe-names.ts";
+import { fail } from "../errors.ts";
+import { counted } from "../words.ts";
+import { type CodingModel, modelHint } from "./archive-model.ts";
+import { makeFolder, writeWhole } from "./run-folder.ts";
+import type { SourceConditions } from "./source-conditions.ts";
+import type { SourceImage, SourceImages, Teller } from "./source-images.ts";
+
+export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "threads"> {
+  /** The archive to write; with `single` and several images, a folder. */
+  readonly out: string;
+  readonly conditions: SourceConditions | null;
+  /** One file per image. */
+  readonly single?: boolean | undefined;
+  /** Keep neither names nor labels. */
+  readonly bare?: boolean | undefined;
+  /** Take images of too many values to the nearest levels. */
+  readonly lossy?: boolean | undefined;
+  /** Called about levels that are not evenly spaced, or that are lost. */
+  readonly tell: Teller;
+}
+
+interface Written {
+  readonly bytes: number;
+  /** Bytes of the coded images alone. */
+  readonly payload: number;
+  /** Bytes of their conditions. */
+  readonly conditions: number;
+}
+
+export interface Compressed {
+  readonly images: number;
+  readonly written: Written;
+  /** Sub-pixels. */
+  readonly dims: number;
+  /** Bytes of the raw levels, at the fewest whole bits per sub-pixel. */
+  readonly raw: number;
+  /** Images that lose something. */
+  readonly rounded: number;
+  /** Images of other values than the even ones, which the notes keep. */
+  readonly restored: number;
+  /** Images with a condition. */
+  readonly told: number;
+}
+
+/** Reads, codes and writes the images; the source is closed when all are read, the model left open. */
+export async function compressImages(
+  model: CodingModel,
+  sources: SourceImages,
+  { out, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress, tell }: CompressImagesOptions,
+): Promise<Compressed> {
+  const { levels } = model.predictor;
+  const { coded, tables, rounded } = await prepare(sources, conditions, { levels, lossy, single }).finally(sources.close);
+  const even = evenTable(levels);
+  const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
+  if (restored > 0)
+    tell.note(
+      `${counted(restored, "image")} of other values than ${firstOf(even)}: the archive's notes keep them, so ` +
+        "they come back",
+    );
+  if (rounded > 0) {
+    const how = levels === 2 ? "a threshold at 127" : `the nearest of ${levels} levels`;
+    tell.warn(`${counted(rounded, "image")} of more than ${levels} values: NOT lossless, they are taken to ${how}`);
+  }
+  const options = { signal, pixelBudget, threads: model.groups, onProgress };
+  const about = { model: modelHint(model.name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
+  const { images, notes } = withNotes(coded, about);
+  const written = single
+    ? await writeSingles(model, coded, out, options)
+    : await writeArchive(model, images, out, { ...options, groupSize, notes });
+  const bits = Math.ceil(Math.log2(levels));
+  return {
+    images: coded.length,
+    written,
+    rounded,
+    restored,
+    dims: coded.reduce((sum, { pixels }) => sum + pixels.length, 0),
+    raw: coded.reduce((sum, { pixels }) => sum + Math.ceil((pixels.length * bits) / 8), 0),
+    told: coded.filter(({ condition }) => condition !== undefined).length,
+  };
+}
+
+/** The first values of a table, in words. */
+const firstOf = (even: LevelTable): string => `${even.slice(0, 4).join(", ")}${even.length > 4 ? ", ..." : ""}`;
+
+/** Reads all images and their conditions; refuses images that would not come back unchanged. */
+async function prepare(
+  sources: SourceImages,
+  conditions: SourceConditions | null,
+  { levels, lossy, single }: Pick<CompressImagesOptions, "lossy" | "single"> & { readonly levels: number },
+): Promise<{ coded: CodecImage[]; tables: LevelTable[]; rounded: number }> {
+  const even = evenTable(levels);
+  const images: SourceImage[] = [];
+  conditions?.checkCount?.(sources.length);
+  for await (const image of sources.read()) {
+    const { file, table, exact } = image;
+    conditions?.check(image);
+    if (!exact && !lossy) {
+      fail(
+        "data",
+        `expected at most ${levels} different values in ${file}, since the model codes ${levels} levels, but received more: ` +
+          "to give them up (the nearest levels come back, not the image as it is), say --lossy-levels",
+      );
+    }
+    if (single && exact && JSON.stringify(table) !== JSON.stringify(even)) {
+      fail(
+        "data",
+        `expected the values ${firstOf(even)} in ${file}, since a file of one image has no room to say which others, ` +
+          "but received others: leave out --single",
+      );
+    }
+    images.push(image);
+  }
+  const values = await conditions?.of(images, 0);
+  return {
+    coded: images.map(({ name, label, height, width, pixels }, i) => {
+      return { name, label, height, width, pixels, condition: values?.[i] ?? undefined };
+    }),
+    tables: images.map(({ table }) => table),
+    rounded: images.filter(({ exact }) => !exact).length,
+  };
+}
+
+function sizesOf(bytes: number, groups: readonly GroupRecord[]): Written {
+  const sum = (sizeOf: (group: GroupRecord) => number): number => groups.reduce((all, group) => all + sizeOf(group), 0);
+  return {
+    bytes,
+    payload: sum(({ payload }) => payload.length),
+    conditions: sum(({ conditions }) => conditionsLength(conditions)),
+  };
+}
+
+type Write<T> = (model: CodingModel, images: readonly CodecImage[], out: string, options: T) => Promise<Written>;
+
+const writeArchive: Write<EncodeOptions> = async ({ predictor }, images, out, options) => {
+  const bytes = await encodeImages(predictor, images, options);
+  await writeWhole(out, bytes);
+  const file = openPxc(bytes);
+  if (file.kind !== "archive") return fail("internal", "expected an archive but wrote a file of one image");
+  return sizesOf(
+    bytes.length,
+    file.groups.map((_, index) => readGroup(file, index, { pixelBudget: options.pixelBudget })),
+  );
+};
+
+/** One image goes to the file `out`; several into the folder `out`. */
+const writeSingles: Write<CodecOptions> = async (model, images, out, { onProgress, pixelBudget = 2 ** 24, ...options }) => {
+  const { predictor } = model;
+  const folder = images.length > 1 || (existsSync(out) && statSync(out).isDirectory());
+  if (folder && existsSync(out) && !statSync(out).isDirectory())
+    fail("usage", `expected a folder for the files of ${images.length} images, one each, but ${out} is a file`);
+  const names = safeNames(images.map(({ name }) => `${name?.replace(/\.\w{1,5}$/, "")}.pxc`));
+  let bytes = 0;
+  const written: GroupRecord[] = [];
+  for (const [i, image] of images.entries()) {
+    const file = await encodeSingle(predictor, image, { ...options, pixelBudget });
+    const path = folder ? join(out, names[i]!) : out;
+    if (folder) await makeFolder(dirname(path));
+    await writeWhole(path, file);
+    bytes += file.length;
+    written.push(readSingleImage(file, { ...predictor, pixelBudget }));
+    onProgress?.({ images: i, count: 1, totalImages: images.length, row: 1, rows: 1 });
+  }
+  return sizesOf(bytes, written);
+};

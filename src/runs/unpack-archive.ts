@@ -1,0 +1,202 @@
+/**
+ * The images of an archive as PNG files under safe names, with the values that their sources had; of a damaged one,
+ * those that are whole.
+ */
+
+import { existsSync, lstatSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { namesOf, wantedDigest } from "../codec/archive-contents.ts";
+import { type ArchiveNotes, labelOf, notedNames, readNotes, tablesOf } from "../codec/archive-notes.ts";
+import { type CodecOptions, type DecodedImage, decodeGroups, within } from "../codec/codec.ts";
+import { openPxc, type PxcFile, readHeader } from "../codec/container.ts";
+import { hex } from "../codec/digest.ts";
+import { valuesOf } from "../codec/level-table.ts";
+import { safeNames } from "../codec/safe-names.ts";
+import { type LostImages, salvageArchive } from "../codec/salvage.ts";
+import { writeCsv } from "../csv.ts";
+import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { fail, PixelcnnError } from "../errors.ts";
+import { encodePng } from "../pictures/png.ts";
+import { counted } from "../words.ts";
+import { findCodingModel } from "./archive-model.ts";
+import { makeFolder } from "./run-folder.ts";
+
+const LABELS = "labels.csv";
+
+export interface UnpackOptions extends Omit<CodecOptions, "threads"> {
+  /** The folder to write to. */
+  readonly out: string;
+  /** The model that coded it; looked for by default. */
+  readonly model?: string | undefined;
+  /** Write what is whole of a damaged archive, instead of failing. */
+  readonly salvage?: boolean | undefined;
+  /** Replace files that exist. */
+  readonly force?: boolean | undefined;
+  readonly threads?: number | undefined;
+  /** Called with what a user should know. */
+  readonly tell: (text: string) => void;
+}
+
+export interface UnpackedFile {
+  readonly file: string;
+  readonly label?: number | undefined;
+}
+
+export interface Unpacked {
+  /** The model's name, and its training steps. */
+  readonly model: string;
+  readonly step: number;
+  /** In the order in which they were given to the encoder. */
+  readonly files: readonly UnpackedFile[];
+  /** Whether some images had more values than the model has levels. */
+  readonly lossy: boolean;
+  /** Of a damaged archive. */
+  readonly lost: readonly LostImages[];
+  readonly problems: readonly string[];
+}
+
+/** `archive`: the file's path, for errors and names; `bytes`: what it holds. */
+export async function unpackArchive(archive: string, bytes: Uint8Array, options: UnpackOptions): Promise<Unpacked> {
+  const { out, salvage, threads = 1, pixelBudget, signal, onProgress, tell } = options;
+  const file = salvage ? quietly(() => openPxc(bytes)) : within(archive, () => openPxc(bytes));
+  const header = file?.kind === "archive" ? file.header : salvage ? quietly(() => readHeader(bytes)) : undefined;
+  if (!file && !header && options.model === undefined) {
+    fail(
+      "corrupt",
+      `expected the header of ${archive}, which says what model coded it, but it is damaged: say which with --model M`,
+    );
+  }
+  const notes = readNotes(header?.notes ?? "");
+  const wanted = file ? wantedDigest(file) : header ? hex(header.digest) : "";
+  const model = await findCodingModel(wanted, { given: options.model, hint: notes?.model, archive, threads });
+  try {
+    const { predictor } = model;
+    const names = file && namesOf(file, notes, archive);
+    const coding = { signal, pixelBudget, threads: model.groups, onProgress };
+    const opened = { model: model.name, step: model.step, lossy: notes?.lossy === true };
+    const asked = { channels: predictor.channels, levels: predictor.levels, force: options.force === true };
+    const targets = imageFiles(out, { ...asked, names: names ?? [], notes });
+    targets.check();
+    if (salvage) {
+      const { images, lost, problems } = await salvageArchive(predictor, bytes, coding);
+      // Which image is which is in the directory, and which values its levels had is in the header.
+      const whole = header !== undefined && lost.every(({ last }) => last !== undefined);
+      if (!whole && predictor.levels < 256 && (header === undefined || notes?.tables))
+        tell("what values the levels stood for is lost: they are spread evenly over 0..255");
+      const kept = { names: names ?? foundNames(images, notes), notes: whole ? notes : null };
+      const found = imageFiles(out, { ...asked, ...kept });
+      for (const image of images) await found.write(image);
+      const named = lost.map((part) => ({ ...part, names: namesOfLost(part, file, names) }));
+      return { ...opened, files: await found.finish(), lost: named, problems };
+    }
+    try {
+      for await (const group of decodeGroups(predictor, bytes, coding)) for (const image of group) await targets.write(image);
+    } catch (error) {
+      if (!(error instanceof PixelcnnError && error.kind === "corrupt")) throw error;
+      const text = `${archive}: ${error.message}\n${counted(targets.count(), "image")} before it are in ${out}; --salvage (with --force) writes all that is whole`;
+      throw new PixelcnnError("corrupt", text, { cause: error });
+    }
+    return { ...opened, files: await targets.finish(), lost: [], problems: [] };
+  } finally {
+    await model.close();
+  }
+}
+
+interface ImageFilesOptions {
+  /** Safe names by index. */
+  readonly names: readonly string[];
+  readonly notes: ArchiveNotes | null;
+  readonly channels: number;
+  readonly levels: number;
+  readonly force: boolean;
+}
+
+/** The files of an archive's images, in their folder. */
+function imageFiles(folder: string, { names, notes, channels, levels, force }: ImageFilesOptions) {
+  const files = pngNames(names);
+  const tableOf = tablesOf(notes, levels);
+  const written = new Map<number, UnpackedFile>();
+  const made = new Set<string>();
+  const save = async (file: string, data: Uint8Array | string): Promise<void> => {
+    const path = join(folder, file);
+    if (!made.has(dirname(path))) await makeFolder(dirname(path));
+    made.add(dirname(path));
+    // A new file each time: nothing is written through a link that lies there.
+    if (force) await rm(path, { force: true }).catch(() => undefined);
+    await writeFile(path, data, { flag: "wx" }).catch((error: NodeJS.ErrnoException) =>
+      fail(
+        "io",
+        error.code === "EEXIST"
+          ? `expected to write the new file ${path} but it exists already; --force replaces it`
+          : `cannot write ${path}: ${error.message}`,
+        error,
+      ),
+    );
+  };
+  return {
+    count: () => written.size,
+    /** Refuses to replace what is there, before the long work. */
+    check(): void {
+      if (force || !existsSync(folder)) return;
+      const there = [...files, LABELS].filter((file) => lstatSync(join(folder, file), { throwIfNoEntry: false }));
+      if (there.length > 0) {
+        const more = there.length > 1 ? ` and ${there.length - 1} more` : "";
+        fail("io", `expected to write new files into ${folder} but ${there[0]}${more} exist already; --force replaces them`);
+      }
+    },
+    async write({ index, name, label, condition, height, width, pixels }: DecodedImage): Promise<void> {
+      if (channels !== 1 && channels !== 3 && channels !== 4)
+        return fail("usage", `expected a model of 1, 3 or 4 channels to write PNG files but it has ${channels}`);
+      const file = files[index]!;
+      const values = valuesOf(pixels, tableOf(index), name);
+      await save(file, pngOf({ height, width, channels, pixels: values }));
+      written.set(index, { file, label: labelOf(notes, { label, condition }) });
+    },
+    /**
+     * Writes the labels, if there are any, and gives all that was written, in the order in which it was given to the
+     * encoder.
+     */
+    async finish(): Promise<readonly UnpackedFile[]> {
+      const images = [...written].sort(([a], [b]) => a - b).map(([, image]) => image);
+      const classOf = (label: number | undefined): string => (label !== undefined && notes?.classes?.[label]) || "";
+      const rows = images.map(({ file, label }) => [file, label ?? "", classOf(label)]);
+      if (images.some(({ label }) => label !== undefined)) await save(LABELS, writeCsv([["file", "label", "class"], ...rows]));
+      return images;
+    },
+  };
+}
+
+/** An image's name as that of a PNG file: another image format's ending gives way. */
+function pngNames(names: readonly string[]): string[] {
+  return safeNames(names.map((name) => `${name.replace(/\.(png|jpe?g|webp|gif|tiff?|avif|pgm|ppm)$/i, "")}.png`));
+}
+
+/** Grey where all is grey, without alpha where all is opaque: as small as it gets, with the values as they are. */
+function pngOf(picture: Picture): Uint8Array {
+  return encodePng(toChannels(picture, usesAlpha(picture) ? 4 : usesColour(picture) ? 3 : 1));
+}
+
+/** Names of rescued images by index; of those between them nothing is known, unless the notes say it. */
+function foundNames(images: readonly DecodedImage[], notes: ArchiveNotes | null): string[] {
+  const count = (images.at(-1)?.index ?? -1) + 1;
+  const noted = notedNames(notes, count);
+  if (noted?.length === count) return safeNames(noted);
+  const names: string[] = new Array(count).fill("");
+  for (const { index, name } of images) names[index] = name;
+  return names;
+}
+
+/** Names of lost images: the archive's own, or by their numbers in the notes. */
+function namesOfLost({ first, last, names }: LostImages, file: PxcFile | undefined, all: readonly string[] | undefined) {
+  if (names.length > 0 || last === undefined || file?.kind !== "archive" || file.names !== undefined || !all) return names;
+  return all.slice(first, last + 1);
+}
+
+function quietly<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,3 @@
+/** What a page that only samples and compresses takes. */
+
+export { compress, createEngine, decompress } from "pixelcnn";
