@@ -137,3 +137,29 @@ export function relu(d: usize, first: usize, rows: usize): void {
     for (let i: usize = 0; i < bytes; i += 16) v128.store(out + i, f32x4.pmax(v128.load(x + i), zero));
   }
 }
+
+/**
+ * An LSTM cell for rows `first .. first + rows - 1`: c = logistic(f) * before + logistic(i) * tanh(g), y = logistic(o) * tanh(c). Words at `d`: out, out stride,
+ * gates (parts o, f, i, g, one behind another), unused, stride of the gates, width of a part (a multiple of 4), memory before, its stride, memory, its stride.
+ */
+export function cell(d: usize, first: usize, rows: usize): void {
+  const outStride = load<u32>(d, 4) as usize;
+  const stride = load<u32>(d, 16) as usize;
+  const bytes = (load<u32>(d, 20) as usize) << 2;
+  const beforeStride = load<u32>(d, 28) as usize;
+  const memoryStride = load<u32>(d, 36) as usize;
+  let out = (load<u32>(d) as usize) + first * outStride;
+  let gates = (load<u32>(d, 8) as usize) + first * stride;
+  let before = (load<u32>(d, 24) as usize) + first * beforeStride;
+  let memory = (load<u32>(d, 32) as usize) + first * memoryStride;
+  for (; rows > 0; rows--, out += outStride, gates += stride, before += beforeStride, memory += memoryStride) {
+    for (let k: usize = 0; k < bytes; k += 16) {
+      const at = gates + k;
+      const kept = f32x4.mul(logistic4(v128.load(at + bytes)), v128.load(before + k));
+      const fresh = f32x4.mul(logistic4(v128.load(at + 2 * bytes)), tanh4(v128.load(at + 3 * bytes)));
+      const c = f32x4.add(kept, fresh);
+      v128.store(memory + k, c);
+      v128.store(out + k, f32x4.mul(logistic4(v128.load(at)), tanh4(c)));
+    }
+  }
+}

@@ -2,5 +2,5 @@
 // out on every machine. It only computes: loops over pixels and layers, and all memory layout, are in src/exact.
 
 export { product } from "./product";
-export { exp, gate, logistic, relu, tanh } from "./functions";
+export { cell, exp, gate, logistic, relu, tanh } from "./functions";
 export { frequencies, intervals } from "./frequencies";

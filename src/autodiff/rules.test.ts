@@ -5,6 +5,7 @@ import { convolve, gate, gatherTaps, tapsAt } from "../onnx/composites.ts";
 import { evaluate, numbers } from "../onnx/evaluate.test-support.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import * as ops from "../onnx/ops.ts";
+import { type Recurrence, recurrence } from "../onnx/recurrence.ts";
 import { type Shape, tensor } from "../tensor.ts";
 import {
   type Build,
@@ -140,7 +141,46 @@ const AROUND = tapsAt(2, 3, [
   [1, 0],
 ]);
 const SELF = tapsAt(2, 3, [[0, 0]]);
+/** Recurrences over 2x3: rows, and diagonals from either side. */
+const ROWS: Recurrence = {
+  ...{ height: 2, width: 3, from: [-1, 0], cell: "lstm" },
+  reads: [
+    [-1, -1],
+    [-1, 0],
+    [-1, 1],
+  ],
+};
+const beside = (right: number): Recurrence => ({
+  ...{ ...ROWS, from: [0, right] },
+  reads: [
+    [-1, 0],
+    [0, right],
+  ],
+});
+const blend = (settings: Recurrence): Recurrence => ({ ...settings, cell: "blend" });
+const recurs =
+  (settings: Recurrence): Build =>
+  ({ a, b }) =>
+    recurrence(a!, b ?? null, settings);
+
 const COMPOSITE_CASES: Record<string, Case[]> = {
+  Recurrence: [
+    ["an LSTM down the rows", any([12, 8], [6, 8]), recurs(ROWS)],
+    ["an LSTM along diagonals from the left", any([12, 4], [2, 4]), recurs(beside(-1))],
+    ["an LSTM along diagonals from the right", any([6, 8], [4, 8]), recurs(beside(1))],
+    ["an LSTM of one row, whose forget gates do nothing", any([3, 4]), recurs({ ...ROWS, height: 1, reads: [] })],
+    ["an LSTM that reads no states, only its memory", any([6, 4]), recurs({ ...ROWS, reads: [] })],
+    ["a blend down the rows", any([6, 4], [6, 4]), recurs(blend(ROWS))],
+    ["a blend along diagonals that reads no states", any([12, 2]), recurs(blend({ ...beside(-1), reads: [] }))],
+    [
+      "one behind another",
+      any([6, 4], [3, 4], [2, 4]),
+      ({ a, b, c }) => {
+        const first = recurrence(a!, b!, ROWS);
+        return recurrence(ops.concat([first, first, first, first], 1), c!, beside(1));
+      },
+    ],
+  ],
   Gate: [["both halves", any([3, 4]), ({ a }) => gate(a!)]],
   Convolve: [
     ["no bias", any([2, 6, 2], [4, 3]), ({ a, b }) => convolve(a!, b!, { taps: ROW })],
@@ -183,7 +223,7 @@ const APART: Record<string, string> = {
 /** Operators of ops.ts without a rule, and why. */
 const NO_RULE: Record<string, string> = {
   ReduceMax: "it may be a constant shift only; a derivative is asked of its argument",
-  Gather: "only convolve gathers values, and has a rule of its own",
+  Gather: "only convolutions and recurrences gather values, and have rules of their own",
 };
 
 test("every rule of the table has a case", () => {
@@ -317,7 +357,9 @@ describe("a composite's own rule equals the rules of its parts", () => {
 });
 
 test("a tall product cut into pieces (GPUs) is the whole product, whatever the pieces", async () => {
-  const cases: Case[] = [...CASES.Gemm!, ...COMPOSITE_CASES.Convolve!].map(([claim, inputs, build]) => [claim, inputs, build]);
+  const cases: Case[] = [CASES.Gemm!, COMPOSITE_CASES.Convolve!, COMPOSITE_CASES.Recurrence!].flatMap((list) =>
+    list.map(([claim, inputs, build]): Case => [claim, inputs, build]),
+  );
   for (const [, inputs, build] of cases) {
     const whole = await derivatives(inputs, build);
     for (const splitInner of [2, 3]) expectClose(await derivatives(inputs, build, { splitInner }), whole, 1e-14);

@@ -25,7 +25,9 @@ import {
   transpose,
   where,
 } from "../onnx/ops.ts";
+import type { Recurrence } from "../onnx/recurrence.ts";
 import type { Shape } from "../tensor.ts";
+import { recurrenceCotangents } from "./recurrence-rule.ts";
 
 interface Pull {
   /** The operator's output and its cotangent. */
@@ -164,6 +166,12 @@ export const rules: Readonly<Record<string, Rule>> = {
 };
 
 export const compositeRules: Readonly<Record<string, CompositeRule>> = {
+  Recurrence: ({ y, dy, inputs: [a, w = null], splitInner, settings }) => {
+    const [da, dw] = recurrenceCotangents({ a: a!, w, y, dy }, settings as Recurrence, (x, d) =>
+      tallProduct(x, d, false, splitInner),
+    );
+    return w ? [da, dw] : [da];
+  },
   // y = tanh(f) s(g): df = dy s (1 - t^2) = dy (s - y t), dg = dy t s (1 - s) = dy y (1 - s).
   Gate: ({ y, dy, inputs: [p] }) => {
     const [t, s] = gateParts(p!);

@@ -10,6 +10,7 @@ import { resolvePixelcnn } from "../models/schema.ts";
 import { initialise } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { openModel } from "../runs/open-model.ts";
+import type { Tensor } from "../tensor.ts";
 import { type CodecImage, decodeArchive, decodeGroups, encodeImages, encodeSingle } from "./codec.ts";
 import { openPxc, readGroup } from "./container.ts";
 import { hex, modelDigest } from "./digest.ts";
@@ -37,6 +38,16 @@ const modelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ ...sizesOf(
 
 /** A plain PixelCNN of the same sizes. */
 const plainModelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ family: "pixelcnn" as const, ...sizesOf(shape) }));
+
+/** A Row LSTM and a Diagonal BiLSTM likewise. */
+const rowModelOf = (shape: Shape = {}) =>
+  withWeights(resolvePixelcnn({ family: "row-lstm" as const, ...recurrentSizesOf(shape) }));
+const diagonalModelOf = (shape: Shape = {}) =>
+  withWeights(resolvePixelcnn({ family: "diagonal-bilstm" as const, ...recurrentSizesOf(shape) }));
+function recurrentSizesOf(shape: Shape) {
+  const { dilations: _, ...sizes } = sizesOf(shape);
+  return sizes;
+}
 
 function withWeights<C extends PixelcnnConfig>(config: C) {
   const specs = pixelcnnParameters(config).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.3) }));
@@ -76,6 +87,10 @@ describe.each<[string, ExactModel<PixelcnnConfig>]>([
   ["plain binary", plainModelOf()],
   ["plain grey", plainModelOf({ levels: 256 })],
   ["plain colour, conditioned", plainModelOf({ channels: 3, levels: 8, condition: vector })],
+  ["Row LSTM, grey", rowModelOf({ levels: 256 })],
+  ["Row LSTM, colour, conditioned", rowModelOf({ channels: 3, levels: 8, condition: vector })],
+  ["Diagonal BiLSTM, binary", diagonalModelOf()],
+  ["Diagonal BiLSTM, colour, conditioned", diagonalModelOf({ channels: 3, levels: 8, condition: vector })],
 ])("a %s model", (_name, model) => {
   test("gives back images of any size, in groups of 1, 3 and 64, and alone", async () => {
     const predictor = await predictorOf(model);
@@ -194,30 +209,53 @@ test("the digests of models that ship stay what they are", async () => {
   });
 });
 
-describe("the digest of a plain PixelCNN", () => {
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Families that name themselves in their digest: how a small model is made, its own fields, and digests that stay. */
+const NAMED: [string, (shape?: Shape) => ExactModel<PixelcnnConfig>, readonly string[], Readonly<Record<string, string>>][] = [
+  [
+    "a plain PixelCNN",
+    plainModelOf,
+    ["features", "depth", "firstKernel", "kernels", "dilations"],
+    {
+      binary: "bc5b043b052df44b44887be2f9945cac1864b743dbb85bdc149eaca2ad3f7a2a",
+      "colour, conditioned": "6d9dbaf92b1d2bd7be113b97553508f6de36c66f11772aa04d660748a14f2ecb",
+    },
+  ],
+  [
+    "a Row LSTM",
+    rowModelOf,
+    ["features", "depth", "firstKernel", "kernel"],
+    {
+      binary: "e2a4bfa36489758a89d731a543d7a21f12d310ee1a49f915f8a1e10f6ab79d85",
+      "colour, conditioned": "833f055503d7e966dc4e969b64478609acc27aaada7ef3fd7e048ed3d261571e",
+    },
+  ],
+  [
+    "a Diagonal BiLSTM",
+    diagonalModelOf,
+    ["features", "depth", "firstKernel"],
+    {
+      binary: "f9f35687fced90cc0460f23a8bec8b4ef292f778886ac78f3c24f5819aff11ea",
+      "colour, conditioned": "97ca56b383c55cbb30324a0379728877e084a5b905ecc0f2b84f5290e89b3f53",
+    },
+  ],
+];
+
+describe.each(NAMED)("the digest of %s", (_name, make, own, digests) => {
   const digestOf = async (model: ExactModel): Promise<string> => hex((await predictorOf(model)).digest);
 
   test("names the family, and holds the fields that it has and no others", async () => {
-    const { config, parameters } = plainModelOf();
-    const { features, depth, firstKernel, kernels, dilations, channels, levels, head } = config;
-    const read = {
-      family: "pixelcnn",
-      features,
-      depth,
-      firstKernel,
-      kernels,
-      dilations,
-      channels,
-      levels,
-      head,
-      condition: null,
-    };
+    const { config, parameters } = make();
+    const fields = config as unknown as Fields;
+    const { family, channels, levels, head } = config;
+    const read = { ...Object.fromEntries(own.map((field) => [field, fields[field]])), channels, levels, head, condition: null };
+    const tensors = parameters as ReadonlyMap<string, Tensor<"float32">>;
     const digest = await digestOf({ config, parameters });
-    expect(hex(await modelDigest(read, parameters))).toBe(digest);
-    const { family: _, ...nameless } = read;
-    expect(hex(await modelDigest(nameless, parameters))).not.toBe(digest);
-    expect(await digestOf(plainModelOf({ height: 28 }))).toBe(digest);
-    expect(await digestOf(plainModelOf({ levels: 3 }))).not.toBe(digest);
+    expect(hex(await modelDigest({ family, ...read }, tensors))).toBe(digest);
+    expect(hex(await modelDigest(read, tensors))).not.toBe(digest);
+    expect(await digestOf(make({ height: 28 }))).toBe(digest);
+    expect(await digestOf(make({ levels: 3 }))).not.toBe(digest);
     expect(await digestOf(modelOf())).not.toBe(digest);
   });
 
@@ -228,12 +266,9 @@ describe("the digest of a plain PixelCNN", () => {
       return { config, parameters: initialise(specs, randomFrom(3)) };
     };
     expect({
-      binary: await digestOf(even(plainModelOf())),
-      "colour, conditioned": await digestOf(even(plainModelOf({ channels: 3, levels: 8, condition: vector }))),
-    }).toEqual({
-      binary: "bc5b043b052df44b44887be2f9945cac1864b743dbb85bdc149eaca2ad3f7a2a",
-      "colour, conditioned": "6d9dbaf92b1d2bd7be113b97553508f6de36c66f11772aa04d660748a14f2ecb",
-    });
+      binary: await digestOf(even(make())),
+      "colour, conditioned": await digestOf(even(make({ channels: 3, levels: 8, condition: vector }))),
+    }).toEqual(digests);
   });
 });
 

@@ -3,7 +3,15 @@
  * by {@link aim} as each row begins.
  */
 
-import { elementwiseWords, frequencyWords, PANEL, productWords, product as word } from "./descriptions.ts";
+import {
+  cell as cellWord,
+  cellWords,
+  elementwiseWords,
+  frequencyWords,
+  PANEL,
+  productWords,
+  product as word,
+} from "./descriptions.ts";
 import type { Layout, Rows } from "./layout.ts";
 import { type Call, CONDITION, type Place, type Plan } from "./plan.ts";
 
@@ -31,12 +39,20 @@ export interface Aim {
   readonly call: Call;
 }
 
+export interface DescribedWalk {
+  readonly scan: -1 | 0 | 1;
+  readonly steps: readonly (readonly Described[])[];
+}
+
 export interface Calls {
   readonly row: readonly (readonly RowDescribed[])[];
-  readonly pixel: readonly (readonly Described[])[];
+  readonly pixel: readonly DescribedWalk[];
+  readonly finished: readonly DescribedWalk[];
   readonly conditioned: readonly ConditionedCalls[];
   readonly frequencies: readonly number[];
   readonly aims: readonly Aim[];
+  /** Those of the walks over a finished row, which are aimed at that row. */
+  readonly finishedAims: readonly Aim[];
   /** All descriptions, to be written at `layout.end`. */
   readonly words: readonly number[];
 }
@@ -44,12 +60,13 @@ export interface Calls {
 export function describeCalls(plan: Plan, layout: Layout): Calls {
   const words: number[] = [];
   const aims: Aim[] = [];
+  const finishedAims: Aim[] = [];
   const add = (description: readonly number[]): number => {
     words.push(...description);
     return layout.end + 4 * (words.length - description.length);
   };
   const rowsOf = ({ buffer }: Place): Rows => (buffer === CONDITION ? layout.condition! : layout.buffers[buffer]!);
-  const describe = (call: Call): Described => {
+  const describe = (call: Call, to = aims): Described => {
     const { out } = call;
     const head = { out: addressOf(layout, out, 0), outStride: rowsOf(out).stride };
     let at: number;
@@ -74,9 +91,20 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
       );
     } else {
       const { of, width } = call;
-      at = add(elementwiseWords({ ...head, of: addressOf(layout, of, 0), stride: rowsOf(of).stride, width }));
+      const common = { ...head, of: addressOf(layout, of, 0), stride: rowsOf(of).stride, width };
+      at = add(
+        call.call === "cell"
+          ? cellWords({
+              ...common,
+              before: addressOf(layout, call.before, 0),
+              beforeStride: rowsOf(call.before).stride,
+              memory: addressOf(layout, call.memory, 0),
+              memoryStride: rowsOf(call.memory).stride,
+            })
+          : elementwiseWords(common),
+      );
     }
-    if (placesOf(call).some((place) => place.down < 0 || rowsOf(place).slots > 1)) aims.push({ at, call });
+    if (placesOf(call).some((place) => place.down < 0 || rowsOf(place).slots > 1)) to.push({ at, call });
     return { call: call.call, at };
   };
 
@@ -85,7 +113,18 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
   const row = plan.row.map((run) =>
     run.filter(({ call }) => usable(call)).map(({ call, condition }) => ({ ...describe(call), condition })),
   );
-  const pixel = plan.pixel.map((step) => step.map(describe));
+  const walk = (walks: Plan["pixel"], to: Aim[]): DescribedWalk[] =>
+    walks.map(({ scan, steps }) => ({ scan, steps: steps.map((step) => step.map((call) => describe(call, to))) }));
+  const pixel = walk(plan.pixel, aims);
+  const finished = walk(plan.finished, finishedAims);
+  const rowCall = ([run, place]: readonly [number, number]): [Described, Call] => {
+    const left = plan.row[run]!.slice(0, place).filter(({ call }) => usable(call)).length;
+    return [row[run]![left]!, plan.row[run]![place]!.call];
+  };
+  const walkCall = (when: "pixel" | "finished", [w, step, c]: readonly [number, number, number]): [Described, Call] => [
+    { pixel, finished }[when][w]!.steps[step]![c]!,
+    plan[when][w]!.steps[step]![c]!,
+  ];
   const conditioned = plan.conditioned.map(({ product, first }, i): ConditionedCalls => {
     const begins = layout.begins[i];
     const from = layout.condition;
@@ -102,11 +141,9 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
             }),
           )
         : 0;
-    const calls = first.map(({ when, at: [a, b] }) => {
-      const shift = when === "row" ? plan.row[a]!.slice(0, b).filter(({ call }) => !usable(call)).length : 0;
-      const { at } = (when === "row" ? row : pixel)[a]![b - shift]!;
-      const { call } = when === "row" ? plan.row[a]![b]! : { call: plan.pixel[a]![b]! };
-      return { at, bias: call.call === "product" ? layout.weights + 4 * call.product.bias : 0 };
+    const calls = first.map((place) => {
+      const [described, call] = place.when === "row" ? rowCall(place.at) : walkCall(place.when, place.at);
+      return { at: described.at, bias: call.call === "product" ? layout.weights + 4 * call.product.bias : 0 };
     });
     return { begin, first: calls };
   });
@@ -114,10 +151,11 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
     const { base, stride } = layout.joined ?? { base: addressOf(layout, place, 0), stride: rowsOf(place).stride };
     return add(frequencyWords({ logits: base, stride, levels: plan.levels, scale: 1, out: layout.cumulative }));
   });
-  return { row, pixel, conditioned, frequencies, aims, words };
+  return { row, pixel, finished, conditioned, frequencies, aims, finishedAims, words };
 }
 
 function placesOf(call: Call): Place[] {
+  if (call.call === "cell") return [call.out, call.of, call.before, call.memory];
   if (call.call !== "product") return [call.out, call.of];
   return [call.out, ...(call.start ? [call.start] : []), ...call.segments];
 }
@@ -139,6 +177,12 @@ export function aim({ at, call }: Aim, layout: Layout, row: number, words: Uint3
   if (call.call !== "product") {
     words[d + 2] = addressOf(layout, call.of, row);
     words[d + 3] = words[d + 2]! + 4 * call.width;
+    if (call.call === "cell") {
+      const above = row + call.before.down < 0;
+      words[d + cellWord.before] = above ? layout.zeros : addressOf(layout, call.before, row);
+      words[d + cellWord.beforeStride] = above ? 0 : layout.buffers[call.before.buffer]!.stride;
+      words[d + cellWord.memory] = addressOf(layout, call.memory, row);
+    }
     return;
   }
   const { product, segments, start } = call;

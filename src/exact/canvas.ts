@@ -5,7 +5,7 @@
 
 import { fail, PixelcnnError } from "../errors.ts";
 import { conditionNumbersOf } from "../models/condition.ts";
-import { addressOf, aim, type Calls, describeCalls } from "./calls.ts";
+import { addressOf, aim, type Calls, type DescribedWalk, describeCalls } from "./calls.ts";
 import { type Kernel, type KernelName, product as word } from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { type Layout, layOut, type Rows } from "./layout.ts";
@@ -124,6 +124,7 @@ export class Canvas {
 
   /** Goes to the next row: computes all that looks at rows above only. */
   nextRow(): void {
+    if (this.#row >= 0) this.#finishRow();
     const row = ++this.#row;
     const { buffers, begins } = this.#layout;
     const input = buffers[0]!;
@@ -140,6 +141,28 @@ export class Canvas {
           if (!condition || this.#conditioned) this.#kernel[call](at, line, lines);
         }
       }
+    }
+  }
+
+  /** What the rows below may ask of a row that is known to its end. */
+  #finishRow(): void {
+    for (const each of this.#calls.finishedAims) aim(each, this.#layout, this.#row, this.#words);
+    for (const walk of this.#calls.finished) this.#walk(walk);
+  }
+
+  /** A walk over the whole current row: all columns together, or one after another where a step reads its own states beside it. */
+  #walk({ scan, steps }: DescribedWalk): void {
+    const { lanes } = this.#layout;
+    if (scan === 0) {
+      for (let line = 0; line < this.lines; line += CHUNK) {
+        const lines = Math.min(CHUNK, this.lines - line);
+        for (const step of steps) for (const { call, at } of step) this.#kernel[call](at, line, lines);
+      }
+      return;
+    }
+    for (let k = 0; k < this.width; k++) {
+      const line = (scan > 0 ? k : this.width - 1 - k) * lanes;
+      for (const step of steps) for (const { call, at } of step) this.#kernel[call](at, line, lanes);
     }
   }
 
@@ -161,18 +184,17 @@ export class Canvas {
    */
   predict(channel: number, column: number): void {
     const { lanes } = this.#layout;
-    for (const step of this.#calls.pixel) {
-      const { call, at } = step[channel]!;
-      this.#kernel[call](at, column * lanes, lanes);
+    for (const { steps } of this.#calls.pixel) {
+      for (const step of steps) {
+        const { call, at } = step[channel]!;
+        this.#kernel[call](at, column * lanes, lanes);
+      }
     }
   }
 
   /** The same for all groups of a whole row, whose levels are all set: step by step, since a step looks left at every group of those before it. */
   predictRow(): void {
-    for (let line = 0; line < this.lines; line += CHUNK) {
-      const lines = Math.min(CHUNK, this.lines - line);
-      for (const step of this.#calls.pixel) for (const { call, at } of step) this.#kernel[call](at, line, lines);
-    }
+    for (const walk of this.#calls.pixel) this.#walk(walk);
   }
 
   /** The n tables of K + 1 cumulative frequencies of one column, after {@link predict} or {@link predictRow}. Overwritten by the next call. */

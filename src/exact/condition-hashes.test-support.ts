@@ -4,7 +4,15 @@
  */
 
 import { createEngine, type EngineOptions } from "./engine.ts";
-import { configOf, plainConfigOf, randomConditions, randomModel, randomPixels } from "./naive.test-support.ts";
+import {
+  configOf,
+  diagonalBilstmConfigOf,
+  plainConfigOf,
+  randomConditions,
+  randomModel,
+  randomPixels,
+  rowLstmConfigOf,
+} from "./naive.test-support.ts";
 
 const SIZE = { height: 6, width: 9 };
 const mapOf = (height: number, width: number, channels: number) => ({
@@ -13,8 +21,10 @@ const mapOf = (height: number, width: number, channels: number) => ({
 });
 const grey = { levels: 2, features: 16, skip: 16, depth: 4, dilations: [1, 2] };
 const plainGrey = { levels: 2, features: 16, depth: 4, dilations: [1, 2] };
+const recurrentGrey = { levels: 2, features: 16, depth: 3 };
+const classes = { kind: "class", classes: ["a", "b", "c", "d"] };
 
-const models = {
+export const models = {
   classes: randomModel(configOf({ ...grey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 11),
   vector: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 12),
   "map of the image's size": randomModel(configOf({ levels: 8, ...mapOf(6, 9, 2) }), 13),
@@ -28,6 +38,18 @@ const models = {
   "plain, colour, vector": randomModel(plainConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 18),
   "plain, map of a quarter": randomModel(plainConfigOf({ ...plainGrey, ...mapOf(2, 3, 2) }), 19),
   "plain, colour, map of the image's size": randomModel(plainConfigOf({ channels: 3, levels: 8, ...mapOf(6, 9, 2) }), 20),
+  "row LSTM, classes": randomModel(rowLstmConfigOf({ ...recurrentGrey, condition: classes }), 21),
+  "row LSTM, colour, vector": randomModel(
+    rowLstmConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }),
+    22,
+  ),
+  "row LSTM, map of a quarter": randomModel(rowLstmConfigOf({ ...recurrentGrey, ...mapOf(2, 3, 2) }), 23),
+  "diagonal BiLSTM, classes": randomModel(diagonalBilstmConfigOf({ ...recurrentGrey, condition: classes }), 24),
+  "diagonal BiLSTM, colour, vector": randomModel(
+    diagonalBilstmConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }),
+    25,
+  ),
+  "diagonal BiLSTM, map of a quarter": randomModel(diagonalBilstmConfigOf({ ...recurrentGrey, ...mapOf(2, 3, 2) }), 26),
 };
 
 export const conditionGolden = {
@@ -62,6 +84,26 @@ export const conditionGolden = {
   "plain, colour, map of the image's size: guided samples": "4702c954ae0493d7f2bbe0cefdf6ef0096158a0316d42c9849996bafe427f345",
   "plain, colour, map of the image's size: intervals of known images":
     "8c0ed82d7600773e3233e9b4da28bf398b9bd6528460a84c6f56e315659d6a04",
+  "row LSTM, classes: samples": "71dec3d7ad4799fd03e44340a31ad2d1e6b53399e446be7e383c135181069bf2",
+  "row LSTM, classes: guided samples": "e93baf1a5bbfcdc0e1629793c28a0b73e70ee41d0174719ebfe1e722d04e1b50",
+  "row LSTM, classes: intervals of known images": "b360b53464060665403def6baa47d080c30e64e0f53938fa418a1513044b49a8",
+  "row LSTM, colour, vector: samples": "260955bd88514a7e189719dbe0bc7b9b5d05b3f5be27aade0f0336654ee91182",
+  "row LSTM, colour, vector: guided samples": "5dae466d3a6652bb80466f3ff565bb71c52a65e13a8417e255d436779cc10b4a",
+  "row LSTM, colour, vector: intervals of known images": "1a9d36b6ca1c17a604ea691b64647f2b9c9cd4f28cc3e60ab45aa0c6b1fdb27b",
+  "row LSTM, map of a quarter: samples": "4fc8c1c7955f180eb09551bbdadcf2822e4c32bef9715bad01247f81bbcc0b48",
+  "row LSTM, map of a quarter: guided samples": "37f1c7a299944137e42fcb72ff53b057d2233a4247af09d92cb8b84e765d42bb",
+  "row LSTM, map of a quarter: intervals of known images": "550a44d1b9ad95a0249a56da166a7b7660b1d28bcd96e57fc95014cea5cd98ec",
+  "diagonal BiLSTM, classes: samples": "97908d097b7856976d05c22eef07a974a6d17076b4b1b97b5f7d21161dfa03e7",
+  "diagonal BiLSTM, classes: guided samples": "b7102fb1a8aa7933af0241e7bd3899e7b57ed2f8efdb1babe74bc86752f1d6de",
+  "diagonal BiLSTM, classes: intervals of known images": "bfff2ace811f6fcd98ea45dbc19f6bf4fb1573f934ee33392f64ad20f73c9213",
+  "diagonal BiLSTM, colour, vector: samples": "512c73d09114548e0e2518dafe90d87db85d7f7aa284764b9d849cd818e1fa5d",
+  "diagonal BiLSTM, colour, vector: guided samples": "62c01633abcb42b04fd4a597e0e40061fd0686f4710a36f4855e4f86236a8f4d",
+  "diagonal BiLSTM, colour, vector: intervals of known images":
+    "8ce521a3ced993224c9908e916c4443c01ac608cfc6bf849ebaed4923fa8053b",
+  "diagonal BiLSTM, map of a quarter: samples": "09f01355aa997c4acefa0643b36c7cb0bf1d0ab936ce2b8ae0741d0781c1eb31",
+  "diagonal BiLSTM, map of a quarter: guided samples": "8c3eb6b5e0d1be087a72de59cc1b0a11ef6ec224f435a7c9376b60b5828248aa",
+  "diagonal BiLSTM, map of a quarter: intervals of known images":
+    "3861990f10fcc9de7bcbd587f951e224f7c00c2b72e583eb98bf679d0f6390a4",
 };
 
 export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {

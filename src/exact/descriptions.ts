@@ -19,6 +19,8 @@ export interface Kernel {
   product(description: number, first: number, rows: number): void;
   /** y = tanh(f) * logistic(g). */
   gate(description: number, first: number, rows: number): void;
+  /** An LSTM cell: c = logistic(f) * before + logistic(i) * tanh(g), y = logistic(o) * tanh(c). */
+  cell(description: number, first: number, rows: number): void;
   /** y = x < 0 ? 0 : x. */
   relu(description: number, first: number, rows: number): void;
   /** Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
@@ -115,6 +117,23 @@ export interface ElementwiseDescription {
 
 export function elementwiseWords(d: ElementwiseDescription): number[] {
   return [d.out, d.outStride, d.of, d.of + 4 * d.width, d.stride, d.width];
+}
+
+/** An LSTM cell; `of` are its gates, parts o, f, i, g of `width` numbers each. */
+export interface CellDescription extends ElementwiseDescription {
+  /** Address of row 0 of the memory to go on from. */
+  readonly before: number;
+  readonly beforeStride: number;
+  /** Where the new memory goes. */
+  readonly memory: number;
+  readonly memoryStride: number;
+}
+
+/** Word numbers of a cell's memories. */
+export const cell = { before: 6, beforeStride: 7, memory: 8 };
+
+export function cellWords(d: CellDescription): number[] {
+  return [...elementwiseWords(d), d.before, d.beforeStride, d.memory, d.memoryStride];
 }
 
 export interface FrequencyDescription {

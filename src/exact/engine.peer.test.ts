@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import type { GatedConfig } from "../models/config.ts";
+import type { PixelcnnConfig } from "../models/config.ts";
 import { tensor } from "../tensor.ts";
 import { createEngine } from "./engine.ts";
 
@@ -12,7 +12,7 @@ interface Numbers {
 }
 
 interface Golden {
-  readonly config: GatedConfig;
+  readonly config: PixelcnnConfig;
   readonly parameters: Record<string, Numbers>;
   /** [n, H, W, C]. */
   readonly images: Numbers;
@@ -22,8 +22,11 @@ interface Golden {
   readonly logProbabilities: number[];
 }
 
-test.each(["grey", "colour", "condition"])("two-layer %s: log-probabilities are PyTorch's", async (name) => {
-  const golden = JSON.parse(readFileSync(new URL(`../../test/golden/two-layer-${name}.json`, import.meta.url), "utf8")) as Golden;
+test.each([
+  ...["two-layer-grey", "two-layer-colour", "two-layer-condition"],
+  ...["row-lstm-grey", "row-lstm-colour", "diagonal-bilstm-grey", "diagonal-bilstm-colour"],
+])("%s: log-probabilities are PyTorch's", async (name) => {
+  const golden = JSON.parse(readFileSync(new URL(`../../test/golden/${name}.json`, import.meta.url), "utf8")) as Golden;
   const parameters = Object.fromEntries(
     Object.entries(golden.parameters).map(([key, { shape, data }]) => [key, tensor("float32", shape, Float32Array.from(data))]),
   );

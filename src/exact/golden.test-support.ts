@@ -12,4 +12,12 @@ export const golden = {
   "plain, grey: tables of 8 images": "7ec31f00c67429dd8665e10f55a18004f5b645e13a15dc9020d8491ac5da540e",
   "plain, colour: 64 samples of seed 1": "e3c5734eb493a1c5fdeb25f6a079a59256dc885b8626166a92269202c508490b",
   "plain, colour: tables of 8 images": "daf76a346aac57e4f00459b5638f4e67ab1d3ce61fda9f7b6050f34923eece78",
+  "row LSTM, grey: 64 samples of seed 1": "bf983c5db760d3b2d0f5ef9395a62c0ef399eced7e0d87a3ecd1e0772e0b2101",
+  "row LSTM, grey: tables of 8 images": "2366bc0e80ac618c5b59198a52735b12b5d2dbf0983bb27a5583b63659947fe9",
+  "row LSTM, colour: 64 samples of seed 1": "0684c31b6a30fcb955633377bfbe5f40cd13f97815a9b7fb09a630f28852d522",
+  "row LSTM, colour: tables of 8 images": "647d0f5615e7ab7f20816d4e90f02f5592af7b9691a160b85bfdd4f72b90a3ce",
+  "diagonal BiLSTM, grey: 64 samples of seed 1": "e5efcdddd196fbd71a7943daa787d3f39691f3596878622ed9c5e115adb58892",
+  "diagonal BiLSTM, grey: tables of 8 images": "691065f978a257f9bee27f72c24cf53632bd5ed9aaa9f5ede1a286c92346f9e3",
+  "diagonal BiLSTM, colour: 64 samples of seed 1": "daae6b5121546c239be1cc4dc9ab57851bd4959c9e20d48796545cb46a0dca71",
+  "diagonal BiLSTM, colour: tables of 8 images": "4164e5cd247bc8d843c4e02600285827c04fdb59887de4922b75340f86a7513a",
 };

@@ -4,9 +4,18 @@
  */
 
 import { type Condition, createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
-import { configOf, plainConfigOf, randomModel, randomPixels } from "./naive.test-support.ts";
+import {
+  configOf,
+  diagonalBilstmConfigOf,
+  plainConfigOf,
+  randomModel,
+  randomPixels,
+  rowLstmConfigOf,
+} from "./naive.test-support.ts";
 
-const models = {
+const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", features: 24 } };
+
+export const models = {
   grey: randomModel(
     configOf({
       levels: 2,
@@ -32,6 +41,10 @@ const models = {
     3,
   ),
   "plain, colour": randomModel(plainConfigOf({ channels: 3, levels: 256 }), 4),
+  "row LSTM, grey": randomModel(rowLstmConfigOf({ ...recurrent, levels: 2, depth: 4 }), 5),
+  "row LSTM, colour": randomModel(rowLstmConfigOf({ channels: 3, levels: 256, kernel: 5 }), 6),
+  "diagonal BiLSTM, grey": randomModel(diagonalBilstmConfigOf({ ...recurrent, levels: 2 }), 7),
+  "diagonal BiLSTM, colour": randomModel(diagonalBilstmConfigOf({ channels: 3, levels: 256 }), 8),
 };
 
 export async function hashes(options: EngineOptions = {}): Promise<Record<string, string>> {

@@ -9,6 +9,7 @@ import { type FeatureMap, type Network, type Read, readOf, readsOf, type Step, t
 import { padded } from "./pack.ts";
 
 export type Sum = Extract<Step, { step: "sum" }>;
+export type Cell = Extract<Step, { step: "cell" }>;
 export type ReadTerm = Extract<Term, { term: "read" }>;
 
 /** Rows of lines that are kept: as many as will be asked for again. */
@@ -37,6 +38,8 @@ export interface Homes {
   readonly schedule: Schedule;
   readonly buffers: readonly Buffer[];
   of(map: FeatureMap): Home;
+  /** The memory of an LSTM cell. */
+  memoryOf(step: Cell): Home;
   /** Sums that are one product, by the first of them; those behind it are in no other entry. */
   readonly merged: ReadonlyMap<Step, readonly Sum[]>;
   /** Sums whose result goes through ReLU as it is stored, and the steps that this makes needless. */
@@ -56,6 +59,7 @@ export function findHomes(network: Network): Homes {
   for (const step of steps) {
     if (follower.has(step) || (step.step === "relu" && relus.has(step))) continue;
     tenants.push((merged.get(step) ?? [step]).map(({ out }) => out));
+    if (step.step === "cell") tenants.push([memoryMap(step)]);
   }
   // A fused ReLU's map is its sum's.
   const alias = new Map([...relus].map((relu) => [relu.out.name, relu.of]));
@@ -80,6 +84,7 @@ export function findHomes(network: Network): Homes {
     }
   });
   return {
+    memoryOf: (step) => homes.get(memoryMap(step).name)!,
     schedule: when,
     buffers,
     merged,
@@ -87,6 +92,9 @@ export function findHomes(network: Network): Homes {
     of: (map) => homes.get(homeMap(map).name)!,
   };
 }
+
+/** A map of its own for a cell's memory, which no step reads but the cell itself. */
+const memoryMap = ({ out }: Cell): FeatureMap => ({ ...out, name: `${out.name}, memory` });
 
 const partWidth = ({ features, groups }: FeatureMap): number => padded(features / groups);
 const groupWidth = (map: FeatureMap): number => Math.max(1, map.parts.length) * partWidth(map);
@@ -151,6 +159,11 @@ function neighbourhoods({ steps }: Network, homeMap: (map: FeatureMap) => Featur
       left: Math.max(need.left, far(-1, 1)),
       right: Math.max(need.right, far(1, 1)),
     });
+  }
+  for (const step of steps) {
+    if (step.step !== "cell") continue;
+    const [down, right] = step.from;
+    needs.set(memoryMap(step).name, { above: -down, left: Math.max(0, -right), right: Math.max(0, right) });
   }
   return needs;
 }

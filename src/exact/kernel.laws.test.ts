@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { elementwiseWords, FIRST_ADDRESS, frequencyWords, type Kernel, PANEL, productWords } from "./descriptions.ts";
+import { cellWords, elementwiseWords, FIRST_ADDRESS, frequencyWords, type Kernel, PANEL, productWords } from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { cumulativeFrequencies } from "./reference.ts";
 
@@ -112,6 +112,73 @@ test("a gate of any floats has the reference's bits, at any width and rows", () 
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+test("a cell of any floats has the reference's bits, its state and its memory, wherever its memory before lies", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.constantFrom("a place of its own", "one line for all", "where the new one goes", "the row before"),
+      fc.infiniteStream(anyFloat),
+      (quads, first, rows, where, stream) => {
+        const width = 4 * quads;
+        const total = first + rows;
+        const [BEFORE, MEMORY, stride] = [192 << 10, OUT + 4 * total * width, 4 * width];
+        const before = { "the row before": MEMORY - stride, "where the new one goes": MEMORY }[where as string] ?? BEFORE;
+        const take = (n: number): number[] => Array.from({ length: n }, () => stream.next().value as number);
+        const parts: [number, number[]][] = [
+          [IN, take(total * 4 * width)],
+          [BEFORE, take(total * width)],
+          [OUT, take(2 * total * width)],
+        ];
+        expectSame(
+          (floats, words) => {
+            for (const [at, values] of parts) floats.set(values, at >> 2);
+            words.set(
+              cellWords({
+                ...{ out: OUT, outStride: stride, of: IN, stride: 4 * stride, width },
+                ...{ before, beforeStride: where === "one line for all" ? 0 : stride },
+                ...{ memory: MEMORY, memoryStride: stride },
+              }),
+              FIRST_ADDRESS >> 2,
+            );
+          },
+          (kernel) => kernel.cell(FIRST_ADDRESS, first, rows),
+          OUT,
+          2 * total * width,
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("a cell is c = logistic(f) before + logistic(i) tanh(g), y = logistic(o) tanh(c), each operation rounded once", () => {
+  fc.assert(
+    fc.property(fc.tuple(finite, finite, finite, finite, finite), ([o, f, i, g, before]) => {
+      const [kernel] = kernels;
+      const floats = new Float32Array(kernel.memory);
+      const [logistic, tanh] = (["logistic", "tanh"] as const).map((name) => (x: number): number => {
+        floats[IN >> 2] = x;
+        kernel[name](IN, OUT, 4);
+        return floats[OUT >> 2]!;
+      }) as [(x: number) => number, (x: number) => number];
+      const r = Math.fround;
+      const c = r(r(logistic(f) * before) + r(logistic(i) * tanh(g)));
+      const y = r(logistic(o) * tanh(c));
+      for (const [part, x] of [o, f, i, g, before].entries()) floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
+      const words = cellWords({
+        ...{ out: OUT, outStride: 16, of: IN, stride: 64, width: 4 },
+        ...{ before: IN + 64, beforeStride: 16, memory: OUT + 16, memoryStride: 16 },
+      });
+      new Uint32Array(kernel.memory).set(words, FIRST_ADDRESS >> 2);
+      kernel.cell(FIRST_ADDRESS, 0, 1);
+      expect([...floats.subarray(OUT >> 2, (OUT >> 2) + 8)]).toEqual([y, y, y, y, c, c, c, c]);
+    }),
+    { numRuns: 200 },
   );
 });
 

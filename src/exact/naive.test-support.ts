@@ -4,7 +4,14 @@
  * equal the engine to the bit.
  */
 
-import { type GatedConfig, layersOf, type PixelcnnConfig, type PlainConfig } from "../models/config.ts";
+import {
+  type DiagonalBilstmConfig,
+  type GatedConfig,
+  layersOf,
+  type PixelcnnConfig,
+  type PlainConfig,
+  type RowLstmConfig,
+} from "../models/config.ts";
 import { checkPixelcnn, pixelcnnParameters } from "../models/networks.ts";
 import { randomFrom } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -41,6 +48,22 @@ export function plainConfigOf(changes: Loose<PlainConfig> = {}): PlainConfig {
     ...changes,
   } as PlainConfig;
 }
+
+/** A small Row LSTM, not checked either. */
+export function rowLstmConfigOf(changes: Loose<RowLstmConfig> = {}): RowLstmConfig {
+  return { family: "row-lstm", ...recurrentBase, kernel: 3, ...changes } as RowLstmConfig;
+}
+
+/** A small Diagonal BiLSTM, not checked either. */
+export function diagonalBilstmConfigOf(changes: Loose<DiagonalBilstmConfig> = {}): DiagonalBilstmConfig {
+  return { family: "diagonal-bilstm", ...recurrentBase, ...changes } as DiagonalBilstmConfig;
+}
+
+const recurrentBase = {
+  ...{ channels: 1, levels: 4, features: 6, depth: 3, firstKernel: 5 },
+  head: { kind: "categorical", features: 6 },
+  condition: null,
+};
 
 /**
  * The order in which golden models draw their weights, which decides their golden hashes: not the order of the parameters. Other families draw in the

@@ -1,12 +1,13 @@
 /** A model that does not fit is refused with the parameter's name; a fitting one is packed without loss. */
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { pixelcnnParameters } from "../models/networks.ts";
+import { bias, buildNetwork, condition, embed, here, plus } from "../network/steps.ts";
 import { tensor } from "../tensor.ts";
 import { createEngine } from "./engine.ts";
 import { layOut } from "./layout.ts";
 import { configOf, randomModel } from "./naive.test-support.ts";
-import { createPlan } from "./plan.ts";
+import { checkTerms, createPlan } from "./plan.ts";
 
 test("parameters have the names and shapes of docs/model.md", () => {
   const config = configOf({
@@ -107,6 +108,30 @@ test.each([
   ],
 ])("a config with %o is refused", (changes, message) => {
   expect(() => createPlan({ config: configOf(changes), parameters: {} })).toThrow(message);
+});
+
+describe("a sum that the graph computes and the exact engine does not is refused, never half computed", () => {
+  const net = buildNetwork({ channels: 1, levels: 2, condition: { width: 2, perPixel: false, map: [] } });
+  const x = net.declare("x", { features: 2 });
+  const sum = net.declare("s", { features: 2 });
+  const product = here(x, "all", "W");
+  test.each([
+    [
+      "a condition beside a map",
+      [bias("b"), condition("V"), plus(x), product],
+      "a condition or a map to begin the sum s, received both",
+    ],
+    ["two maps", [bias("b"), plus(x), plus(x), product], "expected at most one map to begin the sum s"],
+    ["a bias after a product", [product, bias("b")], "expected bias, condition and map to begin the sum s"],
+    ["no product", [bias("b"), plus(x)], "expected a product in the sum s"],
+    [
+      "an embedding",
+      [embed(net.input, [[-1, 0]], "all", "E")],
+      "expected no embed term in s: the exact engine does not have it yet",
+    ],
+  ])("%s", (_, terms, words) => {
+    expect(() => checkTerms({ step: "sum", out: sum, terms })).toThrow(words);
+  });
 });
 
 test("memory does not depend on the height, and an absurd width is refused before it is taken", async () => {

@@ -21,7 +21,7 @@ import {
   widthOf,
 } from "../network/steps.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Buffer, findHomes, type ReadTerm, type Sum } from "./homes.ts";
+import { type Buffer, type Cell, findHomes, type ReadTerm, type Sum } from "./homes.ts";
 import type { MapLayers } from "./map-features.ts";
 import { type Block, createPacker, type PackedProduct } from "./pack.ts";
 
@@ -55,7 +55,23 @@ export type Call =
       readonly segments: readonly PlacedSegment[];
       readonly relu: boolean;
     }
-  | { readonly call: "gate" | "relu"; readonly out: Place; readonly of: Place; readonly width: number };
+  | { readonly call: "gate" | "relu"; readonly out: Place; readonly of: Place; readonly width: number }
+  | {
+      readonly call: "cell";
+      readonly out: Place;
+      readonly of: Place;
+      readonly width: number;
+      /** The memory to go on from, and the new one. */
+      readonly before: Place;
+      readonly memory: Place;
+    };
+
+/** Steps of calls, by step, then group. */
+export interface Walk {
+  /** 0: any columns go through together. Otherwise column by column, since a step reads its own states beside it: 1 from the left, -1 from the right. */
+  readonly scan: -1 | 0 | 1;
+  readonly steps: readonly (readonly Call[])[];
+}
 
 export interface RowCall {
   readonly call: Call;
@@ -63,14 +79,19 @@ export interface RowCall {
   readonly condition: boolean;
 }
 
+/** A call: of the row, by run and place; of the walks over pixels or over a finished row, by walk, step and group. */
+export type FirstCall =
+  | { readonly when: "row"; readonly at: readonly [number, number] }
+  | { readonly when: "pixel" | "finished"; readonly at: readonly [number, number, number] };
+
 /** A sum that begins with the condition where one is given: bias and V h, and the products that then go on from it. */
 export interface ConditionedSum {
   readonly product: PackedProduct;
   readonly out: Place;
   /** The run of row calls before which its beginnings are put in place: maps of several layers may take turns in one buffer. */
   readonly run: number;
-  /** The products that begin the sum: in the row, by run and place; or pixel by pixel, by step and group. */
-  readonly first: readonly { readonly when: "row" | "pixel"; readonly at: readonly [number, number] }[];
+  /** The products that begin the sum. */
+  readonly first: readonly FirstCall[];
 }
 
 export interface Plan {
@@ -87,8 +108,10 @@ export interface Plan {
   readonly buffers: readonly Buffer[];
   /** Before a row's first pixel: runs of calls that any columns of the row can go through together. */
   readonly row: readonly (readonly RowCall[])[];
-  /** By step, then group. */
-  readonly pixel: readonly (readonly Call[])[];
+  /** Pixel by pixel and group by group; of known images, walk after walk. */
+  readonly pixel: readonly Walk[];
+  /** When a row ends. */
+  readonly finished: readonly Walk[];
   readonly conditioned: readonly ConditionedSum[];
   /** Where the K log-weights of each channel come out. */
   readonly logits: readonly Place[];
@@ -119,7 +142,7 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
 /** The steps from outputs to log-weights that the engine has, by the name that a head gives. */
 const LOG_WEIGHTS: readonly LogWeights[] = ["outputs"];
 
-type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "conditioned" | "logits" | "data">;
+type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditioned" | "logits" | "data">;
 
 /** Lowers the steps of a network whose parameters `get` gives. */
 function lower(network: Network, get: (name: string) => Float32Array): Lowered {
@@ -130,7 +153,7 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const { schedule, merged, fused } = homes;
   const { pack, data } = createPacker();
   const runs: RowCall[][] = [[]];
-  const pixel: Call[][] = [];
+  const walks: Record<"pixel" | "finished", { scan: -1 | 0 | 1; steps: Call[][] }[]> = { pixel: [], finished: [] };
   const conditioned: ConditionedSum[] = [];
   const groups = Array.from({ length: C }, (_, c) => c);
 
@@ -183,6 +206,22 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     return segments;
   }
 
+  /** Adds a step's calls to a walk, and says where. */
+  function addToWalk(when: "pixel" | "finished", scan: -1 | 0 | 1, calls: Call[]): readonly [number, number] {
+    const list = walks[when];
+    if (list.at(-1)?.scan !== scan) list.push({ scan, steps: [] });
+    return [list.length - 1, list.at(-1)!.steps.push(calls) - 1];
+  }
+
+  /** The cell that a sum's gates are for, and how it walks. */
+  const cellOf = (gates: FeatureMap): Cell | undefined => steps.find((s): s is Cell => s.step === "cell" && s.of === gates);
+  function scanOf(cell: Cell): -1 | 0 | 1 {
+    const gates = steps.find((s): s is Sum => s.step === "sum" && s.out === cell.of);
+    const beside = [cell.from, ...(gates?.terms ?? []).flatMap((t) => (t.term === "read" && t.map === cell.out ? t.at : []))];
+    const own = beside.find(([down]) => down === 0);
+    return own === undefined ? 0 : own[1] < 0 ? 1 : -1;
+  }
+
   /** A row call joins the run, unless it reads what the run makes at another column, or begins with a condition where the run has something already. */
   function addToRow(call: Call, { condition = false, begins = false } = {}): readonly [number, number] {
     const made = new Set(runs.at(-1)!.map((other) => other.call.out.buffer));
@@ -197,9 +236,13 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     const sums = merged.get(sum) ?? [sum];
     const { out, terms } = sum;
     const reads = terms.filter((t): t is ReadTerm => t.term === "read");
-    checkTerms(sum, reads);
-    const rowReads = reads.filter((t) => schedule.term(t) === "row");
-    const pixelReads = reads.filter((t) => schedule.term(t) !== "row");
+    checkTerms(sum);
+    const when = schedule.of(out);
+    // What begins with another map's pixel cannot begin with its row.
+    const begin = terms.find((t) => t.term === "plus");
+    const early = when === "finished" || (begin && schedule.term(begin) !== "row");
+    const rowReads = early ? [] : reads.filter((t) => schedule.term(t) === "row");
+    const pixelReads = reads.filter((t) => !rowReads.includes(t));
     if (rowReads.some((t, i) => reads[i] !== t || isGrouped(t.by)))
       fail("internal", `expected unmasked reads of rows above, before those of the own row, in the sum ${out.name}`);
     const condition = terms.find((t) => t.term === "condition");
@@ -258,7 +301,7 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     };
 
     const packedCondition = condition && pack(network.condition!.width, whole, blocks(condition.by, out, null, 0), biases(null));
-    const first: { when: "row" | "pixel"; at: readonly [number, number] }[] = [];
+    const first: FirstCall[] = [];
     if (packedCondition && network.condition!.perPixel) {
       const segments = [{ buffer: CONDITION, at: 0, down: 0, right: 0, inputs: packedCondition.inputs }];
       addToRow(
@@ -266,17 +309,30 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
         { condition: true },
       );
     }
+    if (when === "finished") {
+      const cell = cellOf(out);
+      // What no state beside the pixel is needed for: all of the row at once.
+      const whole = reads.filter((t) => !(t.map === cell?.out && t.at.some(([down]) => down === 0)));
+      const beside = reads.slice(whole.length);
+      if (whole.some((t, i) => reads[i] !== t))
+        fail("internal", `expected the states beside the pixel last in the sum ${out.name}`);
+      const [walk, step] = addToWalk("finished", 0, [product(whole, null, plus(0), { bias: true, last: beside.length === 0 })]);
+      first.push({ when, at: [walk, step, 0] });
+      if (beside.length > 0)
+        addToWalk("finished", scanOf(cell!), [product(beside, null, placeOf(out), { bias: false, last: true })]);
+    }
     if (rowReads.length > 0) {
-      const begin = { bias: true, last: pixelReads.length === 0 };
-      const at = addToRow(product(rowReads, null, plus(0), begin), {
+      const at = addToRow(product(rowReads, null, plus(0), { bias: true, last: pixelReads.length === 0 }), {
         begins: condition !== undefined && !network.condition!.perPixel,
       });
       first.push({ when: "row", at });
     }
-    if (pixelReads.length > 0 || rowReads.length === 0) {
+    if (when !== "finished" && (pixelReads.length > 0 || rowReads.length === 0)) {
       const goesOn = rowReads.length > 0;
-      pixel.push(groups.map((c) => product(pixelReads, c, goesOn ? placeOf(out, c) : plus(c), { bias: !goesOn, last: true })));
-      if (!goesOn) first.push(...groups.map((c) => ({ when: "pixel" as const, at: [pixel.length - 1, c] as const })));
+      const cell = cellOf(out);
+      const calls = groups.map((c) => product(pixelReads, c, goesOn ? placeOf(out, c) : plus(c), { bias: !goesOn, last: true }));
+      const [walk, step] = addToWalk("pixel", cell ? scanOf(cell) : 0, calls);
+      if (!goesOn) first.push(...groups.map((c): FirstCall => ({ when: "pixel", at: [walk, step, c] })));
     }
     if (packedCondition) {
       const run = first[0]?.when === "row" ? first[0].at[0] : 0;
@@ -298,31 +354,40 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       addSum(step);
       continue;
     }
-    if (step.step !== "gate" && step.step !== "relu")
-      fail("internal", `expected no ${step.step} step: the exact engine does not have it yet`);
+    if (step.step === "blend") fail("internal", "expected no blend step: the exact engine does not have it yet");
     const { out, of } = step;
     const width = homes.of(out).part;
-    const each = groups
-      .slice(0, out.groups)
-      .map((c): Call => ({ call: step.step as "gate", out: placeOf(out, c), of: placeOf(of, c), width }));
-    if (schedule.of(out) === "row") for (const call of each) addToRow(call);
-    else pixel.push(each);
+    const each = groups.slice(0, out.groups).map((c): Call => {
+      const places = { out: placeOf(out, c), of: placeOf(of, c), width };
+      if (step.step !== "cell") return { call: step.step as "gate", ...places };
+      const home = homes.memoryOf(step);
+      const memory = { buffer: home.buffer, at: c * home.group, down: 0, right: 0 };
+      return { call: "cell", ...places, memory, before: { ...memory, down: step.from[0], right: step.from[1] } };
+    });
+    const when = schedule.of(out);
+    if (when !== "row") addToWalk(when, step.step === "cell" ? scanOf(step) : 0, each);
+    else if (step.step === "cell")
+      fail("internal", `expected no cell of rows above alone (${out.name}): the exact engine does not have it yet`);
+    else for (const call of each) addToRow(call);
   }
   const logits = groups.map((c) => placeOf(outputs, c));
-  return { buffers: homes.buffers, row: runs, pixel, conditioned, logits, data: data() };
+  return { buffers: homes.buffers, row: runs, ...walks, conditioned, logits, data: data() };
 }
 
 /** In place of a buffer: the condition's numbers, or m(h), of each pixel of the row. */
 export const CONDITION = -1;
 
 /** Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel by pixel. */
-function checkTerms({ out, terms }: Sum, reads: readonly ReadTerm[]): void {
+export function checkTerms({ out, terms }: Sum): void {
   const unknown = terms.find((t: Term) => t.term === "embed" || t.term === "position");
   if (unknown) fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
   if (terms.filter((t) => t.term === "plus").length > 1)
     fail("internal", `expected at most one map to begin the sum ${out.name}`);
+  // A condition's row and another map's pixel would both have to be where the product starts.
+  if (["plus", "condition"].every((kind) => terms.some((t) => t.term === kind)))
+    fail("internal", `expected a condition or a map to begin the sum ${out.name}, received both`);
   const begin = terms.findIndex((t) => t.term === "read");
   if (begin >= 0 && terms.slice(begin).some((t) => t.term !== "read"))
     fail("internal", `expected bias, condition and map to begin the sum ${out.name}`);
-  if (reads.length === 0) fail("internal", `expected a product in the sum ${out.name}`);
+  if (begin < 0) fail("internal", `expected a product in the sum ${out.name}`);
 }

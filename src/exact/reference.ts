@@ -37,7 +37,7 @@ function exp(value: number): number {
   return f(p * 2 ** n); // n from -126 to 126: a power of two, exact
 }
 
-function logistic(x: number): number {
+export function logistic(x: number): number {
   return f(1 / f(1 + exp(-x)));
 }
 
@@ -49,7 +49,7 @@ function tanhDenominator(x: number): number {
   return polynomial(TANH_Q, f(x * x));
 }
 
-function tanh(value: number): number {
+export function tanh(value: number): number {
   const x = hold(value, 9, -9);
   return f(tanhNumerator(x) / tanhDenominator(x));
 }
@@ -123,6 +123,23 @@ export function createReferenceKernel(bytes: number): Kernel {
     }
   }
 
+  function cellRows(description: number, first: number, rows: number): void {
+    const [out, outStride, of, , stride, width, before, beforeStride, memory, memoryStride] = words.subarray(
+      description >> 2,
+      (description >> 2) + 10,
+    ) as unknown as number[];
+    for (let row = first; row < first + rows; row++) {
+      for (let k = 0; k < width!; k++) {
+        const gates = ((of! + row * stride!) >> 2) + k;
+        const [o, i, g] = [floats[gates]!, floats[gates + 2 * width!]!, floats[gates + 3 * width!]!];
+        const kept = f(logistic(floats[gates + width!]!) * floats[((before! + row * beforeStride!) >> 2) + k]!);
+        const c = f(kept + f(logistic(i) * tanh(g)));
+        floats[((memory! + row * memoryStride!) >> 2) + k] = c;
+        floats[((out! + row * outStride!) >> 2) + k] = f(logistic(o) * tanh(c));
+      }
+    }
+  }
+
   function reluRows(description: number, first: number, rows: number): void {
     const [out, outStride, from, , stride, width] = words.subarray(
       description >> 2,
@@ -164,6 +181,7 @@ export function createReferenceKernel(bytes: number): Kernel {
     product,
     gate: gateRows,
     relu: reluRows,
+    cell: cellRows,
     frequencies,
     intervals,
     exp: each(exp),

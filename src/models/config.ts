@@ -100,10 +100,45 @@ export const plainFields = {
 };
 export type PlainConfig = Output<typeof plainFields>;
 
+/** Fields of both PixelRNNs. */
+const recurrentFields = {
+  ...imageFields,
+  /** Features of a state, F; the stream between layers has 2 F. Divisible by channels. */
+  features: withDefault(integer(1, 4096), 32),
+  /** The first convolution and the LSTM layers, L. */
+  depth: withDefault(integer(2, 200), 5),
+  /** Kernel size of the first convolution. */
+  firstKernel: withDefault(kernelSize, 7),
+};
+
+export const rowLstmFields = {
+  family: literal("row-lstm"),
+  ...recurrentFields,
+  /** Columns that input and state are read from. */
+  kernel: withDefault(kernelSize, 3),
+  head: headField,
+  condition: withDefault(conditionField, null),
+};
+export type RowLstmConfig = Output<typeof rowLstmFields>;
+
+export const diagonalBilstmFields = {
+  family: literal("diagonal-bilstm"),
+  ...recurrentFields,
+  head: headField,
+  condition: withDefault(conditionField, null),
+};
+export type DiagonalBilstmConfig = Output<typeof diagonalBilstmFields>;
+
+/** A resolved config of a convolutional network. */
+export type ConvolutionalConfig = GatedConfig | PlainConfig;
 /** A resolved config of a model that gives an image a probability. */
-export type PixelcnnConfig = GatedConfig | PlainConfig;
+export type PixelcnnConfig = ConvolutionalConfig | RowLstmConfig | DiagonalBilstmConfig;
 /** What a user may write: every field with a default may be left out. */
-export type PixelcnnInput = GatedInput | Input<typeof plainFields>;
+export type PixelcnnInput =
+  | GatedInput
+  | Input<typeof plainFields>
+  | Input<typeof rowLstmFields>
+  | Input<typeof diagonalBilstmFields>;
 
 export interface LayerShape {
   readonly kernel: number;
@@ -116,7 +151,7 @@ export function layersOf({
   firstKernel,
   kernels,
   dilations,
-}: Pick<PixelcnnConfig, "depth" | "firstKernel" | "kernels" | "dilations">): LayerShape[] {
+}: Pick<ConvolutionalConfig, "depth" | "firstKernel" | "kernels" | "dilations">): LayerShape[] {
   return Array.from({ length: depth }, (_, i) =>
     i === 0
       ? { kernel: firstKernel, dilation: 1 }

@@ -35,7 +35,12 @@ const baseline = resolveModel({
   decoder: { kind: "deconvolution", features: [5, 3] },
 });
 const embedder = resolveModel({ family: "embedder", ...image, encoder, size: 6, margin: 0.4 });
-const ALL: [string, ModelConfig][] = Object.entries({ plain, conditioned, autoencoder, baseline, embedder });
+const recurrent = { ...image, features: 4, depth: 3, firstKernel: 3, head: { features: 4 } };
+const rowLstm = resolveModel({ family: "row-lstm", ...recurrent, condition: { kind: "class", classes: ["a", "b", "c"] } });
+const diagonal = resolveModel({ family: "diagonal-bilstm", ...recurrent });
+const ALL: [string, ModelConfig][] = Object.entries({
+  ...{ plain, conditioned, autoencoder, baseline, embedder, rowLstm, diagonal },
+});
 
 describe("a config", () => {
   test("without a family is a Gated PixelCNN", () => {
@@ -45,6 +50,14 @@ describe("a config", () => {
   });
   test("resolved is a valid input that resolves to itself", () => {
     for (const [, config] of ALL) expect(resolveModel(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+  test("of a family has its fields and no other's", () => {
+    expect(rowLstm).toMatchObject({ kernel: 3 });
+    for (const wrong of [{ kernels: [3] }, { dilations: [1] }, { skip: 4 }])
+      expect(() => resolveModel({ family: "row-lstm", ...recurrent, ...wrong })).toThrow("the top level: unknown key");
+    expect(() => resolveModel({ family: "diagonal-bilstm", ...recurrent, kernel: 3 })).toThrow("unknown key kernel");
+    expect(() => resolveModel({ family: "diagonal-bilstm", ...recurrent, depth: 1 })).toThrow("depth");
+    expect(() => resolveModel({ family: "row-lstm", ...recurrent, kernel: 4 })).toThrow("kernel");
   });
   test("of no family is told which there are", () => {
     expect(() => resolveModel({ ...image, family: "gan" })).toThrow(
@@ -63,11 +76,13 @@ test("what each family asks for and is measured in", () => {
     ["autoencoder", { condition: 0, labels: false, keep: true, sees: true }, "nats", true],
     ["baseline", { condition: 0, labels: false, keep: false, sees: false }, "squared error", true],
     ["embedder", { condition: 0, labels: true, keep: false, sees: false }, "triplet loss", false],
+    ["rowLstm", { condition: 3, labels: false, keep: false, sees: true }, "nats", true],
+    ["diagonal", { condition: 0, labels: false, keep: false, sees: false }, "nats", true],
   ]);
   expect([autoencoder, baseline, embedder].map(codeSize)).toEqual([10, 7, 6]);
   expect(() => codeSize(plain)).toThrow("expected an auto-encoder or an embedder to encode with");
-  // Sub-pixels of the image, of its widest layer: 30 positions, 4 features; the deconvolution ends at 8 x 8 with 3.
-  expect(ALL.map(([, c]) => largestLayer(c))).toEqual([120, 120, 120, 192, 27]);
+  // Sub-pixels of the image, of its widest layer: 30 positions, 4 features, of a recurrence 4 gates of them; the deconvolution ends at 8 x 8 with 3.
+  expect(ALL.map(([, c]) => largestLayer(c))).toEqual([120, 120, 120, 192, 27, 480, 480]);
 });
 
 test.each(ALL)("no two parameters of one name: %s", (_, config) => {
@@ -84,6 +99,11 @@ describe("the loss", () => {
     expect(loss / 4).toBeCloseTo(30 * Math.log(4), 8);
     expect(uniformLoss(autoencoder)).toBeCloseTo(30 * Math.log(4), 12);
     expect(uniformLoss(plain)).toBe(uniformLoss(autoencoder));
+    for (const config of [rowLstm, diagonal]) {
+      const given = config === rowLstm ? { condition: [1, 0, 0] } : {};
+      const one = await lossOf(config, fresh(modelParameters(config)), randomLevels(config, 1), given);
+      expect(one).toBeCloseTo(uniformLoss(plain), 8);
+    }
   });
   test("of a fresh deconvolution is a mid-grey image's, at most one a sub-pixel", async () => {
     const pixels = randomLevels(baseline, 4);

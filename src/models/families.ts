@@ -24,7 +24,7 @@ import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
 import { type EmbedderConfig, embedderLoss, embedderParameters, embedderSchema, embeddingsOf } from "./embedder.ts";
 import { encoderWidth } from "./encoder.ts";
 import { pixelcnnLogProbability } from "./log-probability.ts";
-import { largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
+import { describeLayers, largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
 import { familySchema, parseStrict } from "./schema.ts";
 
 export const modelSchema = familySchema<
@@ -243,12 +243,10 @@ export function reconstructionGraph(model: ModelConfig, batch: number): Graph {
 
 /** The layers of a model, in words. */
 export function describeNetwork(model: ModelConfig): string {
-  const layers = ({ depth, features, firstKernel, kernels, dilations }: Omit<PixelcnnConfig, "family">): string =>
-    `${depth} layers of ${features} features, first kernel ${firstKernel}, then ${kernels}, dilations ${dilations}`;
   const pixelcnn = pixelcnnIn(model);
-  if (!("encoder" in model)) return `${model.family}, ${layers(pixelcnn!)}`;
+  if (!("encoder" in model)) return `${model.family}, ${describeLayers(pixelcnn!)}`;
   const encoder = `encoder of ${model.encoder.features} features`;
   if (!("decoder" in model)) return `${model.family}, ${encoder} to ${model.size} numbers`;
-  const decodes = pixelcnn ? `a PixelCNN of ${layers(pixelcnn)}` : `a ${model.decoder.kind}`;
+  const decodes = pixelcnn ? `a PixelCNN of ${describeLayers(pixelcnn)}` : `a ${model.decoder.kind}`;
   return `${model.family}, ${encoder} to ${model.latents} latents, ${decodes}`;
 }

@@ -17,6 +17,8 @@ export interface Family<C extends PixelcnnConfig> {
   closedForm(config: C): Set<number>[];
   /** Names of the matrices that meet the condition, written by hand too. */
   conditionMatrices(config: C): string[];
+  /** Whether a pixel is surely reached by each of these matrices alone; default: each pixel is. Memory and states have a first pixel. */
+  hears?(config: C, i: number, j: number): boolean;
   /** Widths so small that differences take no time, and so large that some feature of each group passes each ReLU. */
   tiny(channels: number): Partial<C>;
 }

@@ -8,10 +8,19 @@ import { networkParameters } from "../network/declarations.ts";
 import type { ParameterSpec } from "../network/parameters.ts";
 import type { Network } from "../network/steps.ts";
 import { mapOf } from "./condition.ts";
-import { type ConditionConfig, gatedFields, type PixelcnnConfig, plainFields } from "./config.ts";
+import {
+  type ConditionConfig,
+  diagonalBilstmFields,
+  gatedFields,
+  type PixelcnnConfig,
+  plainFields,
+  rowLstmFields,
+} from "./config.ts";
+import { diagonalBilstm } from "./diagonal-bilstm.ts";
 import { checkFields, type Fields, kindOf, optional } from "./fields.ts";
 import { gatedPixelcnn } from "./gated-pixelcnn.ts";
 import { plainPixelcnn } from "./plain-pixelcnn.ts";
+import { rowLstm } from "./row-lstm.ts";
 
 export type FamilyName = PixelcnnConfig["family"];
 type ConfigOf<N extends FamilyName> = Extract<PixelcnnConfig, { family: N }>;
@@ -53,6 +62,22 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
       ...{ family, features, depth, firstKernel, kernels, dilations },
     }),
   },
+  "row-lstm": {
+    title: "a Row LSTM",
+    fields: rowLstmFields,
+    grouped: ({ features, head }) => ({ features, "head.features": head.features }),
+    network: rowLstm,
+    widest: ({ features }) => 4 * features,
+    identity: ({ family, features, depth, firstKernel, kernel }) => ({ family, features, depth, firstKernel, kernel }),
+  },
+  "diagonal-bilstm": {
+    title: "a Diagonal BiLSTM",
+    fields: diagonalBilstmFields,
+    grouped: ({ features, head }) => ({ features, "head.features": head.features }),
+    network: diagonalBilstm,
+    widest: ({ features }) => 4 * features,
+    identity: ({ family, features, depth, firstKernel }) => ({ family, features, depth, firstKernel }),
+  },
 };
 
 const rowOf = <C extends PixelcnnConfig>({ family }: C): Row<C> => ROWS[family] as unknown as Row<C>;
@@ -63,11 +88,27 @@ export const networkFields: readonly Fields[] = Object.values(ROWS).map(({ field
 /** A family's name in a sentence. */
 export const networkTitle = (config: PixelcnnConfig): string => rowOf(config).title;
 
+/** The layers, in words. */
+export function describeLayers(config: PixelcnnConfig): string {
+  const { depth, features, firstKernel } = config;
+  const then =
+    "kernels" in config
+      ? `, then ${config.kernels}, dilations ${config.dilations}`
+      : "kernel" in config
+        ? `, then ${config.kernel}`
+        : "";
+  return `${depth} layers of ${features} features, first kernel ${firstKernel}${then}`;
+}
+
 /** The network that a config stands for. */
 export const networkOf = (config: PixelcnnConfig): Network => rowOf(config).network(config);
 
 /** Every parameter of the network: name, shape, first values. */
 export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => networkParameters(networkOf(config));
+
+/** Whether a graph of the network is unrolled, wave after wave: then images cost least when they go through together. */
+export const isUnrolled = (config: PixelcnnConfig): boolean =>
+  networkOf(config).steps.some(({ step }) => step === "cell" || step === "blend");
 
 /** Numbers of the largest layer, per image. */
 export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);

@@ -3,7 +3,7 @@
  * layers' offsets say which. A dilation that leaps over what came before leaves holes at any depth: a blind spot of the config, not of the network.
  */
 
-import { layersOf, type PixelcnnConfig } from "./config.ts";
+import { type ConvolutionalConfig, layersOf, type PixelcnnConfig } from "./config.ts";
 
 /** Offsets of the last layer: `up` rows above, `across` columns to either side, `left` pixels of the own row; each sorted. */
 export interface Reach {
@@ -17,7 +17,7 @@ const sums = (reached: ReadonlySet<number>, steps: readonly number[]): Set<numbe
 const upTo = (n: number, dilation: number): number[] => Array.from({ length: n + 1 }, (_, k) => k * dilation);
 
 /** What the last layer reaches. */
-export function reachOf(config: PixelcnnConfig): Reach {
+export function reachOf(config: ConvolutionalConfig): Reach {
   let [up, across, left] = [new Set<number>(), new Set<number>([0]), new Set<number>()];
   layersOf(config).forEach(({ kernel, dilation }, i) => {
     const reach = (kernel - 1) / 2;
@@ -31,6 +31,8 @@ export function reachOf(config: PixelcnnConfig): Reach {
 
 /** What a config never sees within its own reach and image, in words; null where it sees all of it. */
 export function blindSpotOf(config: PixelcnnConfig): string | null {
+  // Recurrent layers leap over nothing.
+  if (!("dilations" in config)) return null;
   const { up, across, left } = reachOf(config);
   const missing = (offsets: readonly number[], from: number, size: number): number | undefined => {
     const has = new Set(offsets);

@@ -1,6 +1,6 @@
 /**
- * For tests: drafts of the networks that come next, as lists of steps. No model is made of them yet; they show that the
- * step language can say each one. F features, C channels, K levels.
+ * For tests: drafts of options and of a head that come next, as lists of steps. No model is made of them yet; they show
+ * that the step language can say each one. F features, C channels, K levels.
  */
 
 import {
@@ -31,7 +31,7 @@ export interface DraftSettings {
   readonly depth: number;
   /** Kernel of the first convolution. */
   readonly firstKernel: number;
-  /** Kernel of the layers behind it: convolutions, or the Row LSTM's two. */
+  /** Kernel of the layers behind it. */
   readonly kernel: number;
   /** Hidden features of the head. */
   readonly hidden: number;
@@ -43,84 +43,6 @@ const begin = ({ channels, levels, condition: width }: DraftSettings): NetworkBu
   buildNetwork({ channels, levels, condition: width === null ? null : { width, perPixel: false, map: [] } });
 
 const layersOf = ({ depth }: DraftSettings): string[] => Array.from({ length: depth }, (_, i) => `layer${i + 1}`);
-
-/** Parts of an LSTM cell: the output, forget and input gates, and the content. Forget gates begin open. */
-const GATES = ["o", "f", "i", "g"];
-const gateBias = (name: string): Term => bias(name, [], { f: 1 });
-
-/** Row LSTM (arXiv 1601.06759, sections 3.1 and 3.3). */
-export function rowLstm(settings: DraftSettings): Network {
-  const { features: F, kernel: k } = settings;
-  const net = begin(settings);
-  const m = (k - 1) / 2;
-  let x = firstConvolution(net, settings);
-  for (const l of layersOf(settings)) {
-    const state = net.declare(`${l}.state`, { features: F });
-    const gates = net.sum(`${l}.gates`, { features: F, parts: GATES }, [
-      gateBias(`${l}.b`),
-      condition(`${l}.V`),
-      // State-to-state: k x 1 over the row above, which is finished, so without a mask.
-      taps(state, above(1, k, 1, 1), `${l}.state.W`, { axes: [k] }),
-      // Input-to-state: k x 1, mask B.
-      taps(x, left(m), `${l}.input.W`, { axes: [m] }),
-      here(x, "B", `${l}.input{c}.W`),
-    ]);
-    net.cell(state, gates, [-1, 0]);
-    x = residual(net, l, x, state);
-  }
-  return categoricalHead(net, x, settings);
-}
-
-/** Diagonal BiLSTM (arXiv 1601.06759, sections 3.2 and 3.3): what its skewed rows read, above and beside, said in place. */
-export function diagonalBilstm(settings: DraftSettings): Network {
-  const { features: F } = settings;
-  const net = begin(settings);
-  let x = firstConvolution(net, settings);
-  for (const [i, l] of layersOf(settings).entries()) {
-    const fromLeft = net.declare(`${l}.left`, { features: F });
-    const leftGates = net.sum(`${l}.leftGates`, { features: F, parts: GATES }, [
-      gateBias(`${l}.left.b`),
-      condition(`${l}.left.V`),
-      taps(fromLeft, [[-1, 0]], `${l}.left.above.W`),
-      taps(fromLeft, [[0, -1]], `${l}.left.beside.W`),
-      here(x, "B", `${l}.left.input{c}.W`),
-    ]);
-    net.cell(fromLeft, leftGates, [0, -1]);
-
-    // From right to left a pixel knows its whole row, and only rows below may know: neither masks nor groups.
-    const fromRight = net.declare(`${l}.right`, { features: F, groups: 1 });
-    const rightGates = net.sum(`${l}.rightGates`, { features: F, groups: 1, parts: GATES }, [
-      gateBias(`${l}.right.b`),
-      condition(`${l}.right.V`),
-      taps(fromRight, [[-1, 0]], `${l}.right.above.W`),
-      here(x, "all", `${l}.right.input.W`),
-      // Features hide their own pixel, so without its levels the last pixel of a row would stay unseen.
-      ...(i === 0 ? [here(net.input, "all", `${l}.right.pixel.W`)] : []),
-      taps(fromRight, [[0, 1]], `${l}.right.beside.W`),
-    ]);
-    net.cell(fromRight, rightGates, [0, 1]);
-
-    const both = net.sum(`${l}.both`, { features: F }, [plus(fromRight, [-1, 0]), plus(fromLeft)]);
-    x = residual(net, l, x, both);
-  }
-  return categoricalHead(net, x, settings);
-}
-
-/** n x n, mask A, from the image to the stream of 2F features between the layers. */
-function firstConvolution(net: NetworkBuilder, { features: F, firstKernel: n }: DraftSettings): FeatureMap {
-  const r = (n - 1) / 2;
-  return net.sum("first.x", { features: 2 * F }, [
-    bias("first.b"),
-    condition("first.V"),
-    taps(net.input, above(r, n, 1, 1), "first.above.W", { axes: [r, n] }),
-    taps(net.input, left(r), "first.left.W", { axes: [r] }),
-    here(net.input, "A", "first.centre{c}.W"),
-  ]);
-}
-
-/** The state through a 1x1 of mask B, added to the stream. */
-const residual = (net: NetworkBuilder, l: string, x: FeatureMap, state: FeatureMap): FeatureMap =>
-  net.sum(`${l}.x`, { features: x.features }, [plus(x), bias(`${l}.out.b`), here(state, "B", `${l}.out{c}.W`)]);
 
 /** What the Gated PixelCNN may have besides. */
 interface GatedOptions {

@@ -3,7 +3,8 @@
  * calls and nodes of graphs, in test/golden/network-figures.json. Recorded from commit 39b101e, where the Gated
  * PixelCNN was written twice by hand, and unchanged since but for one thing: in the graphs of models without skip
  * connections ("no skip" and "colour, no skip, map") 1 to 4 `Reshape` nodes of each of two shapes are gone. These are
- * views, so no copy is saved or made. The entries of the plain PixelCNN are as it was first committed.
+ * views, so no copy is saved or made. The entries of the plain PixelCNN, the Row LSTM
+ * and the Diagonal BiLSTM are as these were first committed.
  */
 
 import { expect, test } from "vitest";

@@ -48,6 +48,16 @@ const grey = { ...layers, skip: 8, head: { features: 16 } };
 const inColour = { channels: 3, features: 24, head: { features: 36 } };
 const colour = { ...grey, ...inColour, skip: 12 };
 const plain = { family: "pixelcnn", ...layers, head: { features: 16 } };
+const recurrent = {
+  height: 12,
+  width: 10,
+  channels: 1,
+  levels: 4,
+  features: 8,
+  depth: 3,
+  firstKernel: 7,
+  head: { features: 16 },
+};
 const classes = { kind: "class", classes: ["a", "b", "c"] };
 
 /** Configs as a user writes them. */
@@ -70,6 +80,10 @@ export const CONFIGS: Readonly<Record<string, object>> = {
   },
   "plain, grey": plain,
   "plain, colour, classes": { ...plain, ...inColour, condition: classes },
+  "row LSTM, grey": { family: "row-lstm", ...recurrent, kernel: 5 },
+  "row LSTM, colour, classes": { family: "row-lstm", ...recurrent, ...inColour, condition: classes },
+  "diagonal BiLSTM, grey": { family: "diagonal-bilstm", ...recurrent },
+  "diagonal BiLSTM, colour, classes": { family: "diagonal-bilstm", ...recurrent, ...inColour, condition: classes },
 };
 
 const adam = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, clip: 100 };

@@ -7,6 +7,7 @@ import { fail } from "../errors.ts";
 import { convolve, gate, tapsAt } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, concat, gemm, mul, relu, reshape } from "../onnx/ops.ts";
+import { recurrence } from "../onnx/recurrence.ts";
 import { causalProduct } from "./causal-product.ts";
 import { isGrouped, nameFor } from "./declarations.ts";
 import type { Lookup } from "./lookup.ts";
@@ -85,7 +86,9 @@ export function networkOutputs(
     const [given] = of("condition");
     if (given && of("read").length === 0) fail("internal", `expected a product beside the condition of ${out.name}`);
     let y: Value | undefined = bias && biasOf(bias, out);
-    joined(of("read"), C).forEach((read, i) => {
+    // What reads a state that these sums make is left to the recurrence.
+    const reads = of("read").filter(({ map }) => values.has(map.name));
+    joined(reads, C).forEach((read, i) => {
       y = read.length > 1 ? convolveJoined(read, out, y) : product(read[0]!, out, y);
       if (i === 0 && given) y = withCondition(y, given.by);
     });
@@ -112,6 +115,18 @@ export function networkOutputs(
   const dtype = lookup(firstParameter(steps)).dtype as "float32" | "float64";
   const scaled = reshape(scaledPixels(pixels, levels, dtype), [B, P, C]);
   values.set(input.name, sees ? mul(scaled, reshape(sees, [B, 1, 1])) : scaled);
+  /** States by the sum that their gates come from: all of it that hangs on no state, and the reads of states as one product. */
+  function states(step: Extract<Step, { step: "cell" | "blend" }>): Value {
+    const gates = steps.find((other): other is Sum => other.step === "sum" && other.out === step.of);
+    if (!gates) return fail("internal", `expected a sum for the gates of ${step.out.name}`);
+    const recurrent = gates.terms.filter((t): t is ReadTerm => t.term === "read" && t.map === step.out);
+    const weights = recurrent.map(({ by, at }) => reshape(lookup(by.name), [at.length * widthOf(step.out), widthOf(gates.out)]));
+    const w = weights.length === 0 ? null : weights.length === 1 ? weights[0]! : concat(weights, 0);
+    const reads = recurrent.flatMap(({ at }) => at);
+    const cell = step.step === "cell" ? "lstm" : "blend";
+    return recurrence(rows(mapValue(gates.out)), w, { height, width, reads, from: step.from, cell });
+  }
+
   for (const step of steps) {
     graph.scope(step.out.name, () => {
       const x =
@@ -121,7 +136,7 @@ export function networkOutputs(
             ? gate(rows(mapValue(step.of)))
             : step.step === "relu"
               ? relu(rows(mapValue(step.of)))
-              : fail("internal", `expected no ${step.step} step: graphs do not have it yet`);
+              : states(step);
       values.set(step.out.name, tapped.has(step.out.name) ? images(x) : x);
     });
   }

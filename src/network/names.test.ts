@@ -20,6 +20,9 @@ const ALLOWED = new Map([
   ["relu", "a kind of step; a map that one makes is named for it"],
   ["above", "how far from its pixel a buffer is read, beside left and right"],
   ["left", "likewise"],
+  ["right", "likewise"],
+  ["input", "the image: the one map that every network is given"],
+  ["pixel", "when a step runs: pixel by pixel"],
   ["out", "where a step or a call of the kernel writes"],
   ["outputs", "what every network hands to its head"],
   ["logits", "where every network's log-weights lie in the engine"],
@@ -76,10 +79,33 @@ const sources: Source[] = FLOORS.flatMap((floor) => {
 });
 
 test("the forbidden names are those of every family, and the sources are read", () => {
-  expect(families).toEqual(expect.arrayContaining(["gated-pixelcnn", "pixelcnn"]));
-  for (const word of ["vertical", "horizontal", "link", "centre", "residual", "skip", "head", "hidden", "in", "inner"])
-    expect(words).toContain(word);
-  for (const name of ["vertical.W", "link.W", "centre.W", "skip.b", "head.logits.b", "above.W", "map.layer.W"])
+  expect(families).toEqual(["gated-pixelcnn", "pixelcnn", "row-lstm", "diagonal-bilstm"]);
+  const some = [
+    "vertical",
+    "horizontal",
+    "link",
+    "centre",
+    "residual",
+    "skip",
+    "head",
+    "hidden",
+    "in",
+    "inner",
+    "state",
+    "beside",
+  ];
+  for (const word of some) expect(words).toContain(word);
+  for (const name of [
+    "vertical.W",
+    "link.W",
+    "centre.W",
+    "skip.b",
+    "head.logits.b",
+    "above.W",
+    "state.W",
+    "right.pixel.W",
+    "map.layer.W",
+  ])
     expect(dotted).toContain(name);
   const all = new Set(sources.flatMap(({ literals }) => literals));
   for (const literal of ["gate", "relu", "{c}", "finished"]) expect(all).toContain(literal);

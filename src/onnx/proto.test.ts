@@ -99,6 +99,7 @@ test("a free batch: one file, images of any number", async () => {
     // The program's signature says which batch this session is for; the file is the same.
     const program = {
       name: "free",
+      nodes: 1,
       bytes,
       inputs: [{ name: "x", dtype: "float32", shape: [batch, 2, 2] }],
       outputs: [{ name: "y", dtype: "float32", shape: [batch, 4] }],

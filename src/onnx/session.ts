@@ -33,6 +33,8 @@ export interface Signature {
 /** A graph made ready to send anywhere: its file and what goes in and out. */
 export interface Program {
   readonly name: string;
+  /** Operators of the graph. */
+  readonly nodes: number;
   readonly bytes: Uint8Array;
   readonly inputs: readonly Signature[];
   readonly outputs: readonly Signature[];
@@ -166,11 +168,15 @@ export function checkDevice(device: string): Device {
 export function compile(graph: Graph): Program {
   return {
     name: graph.name,
+    nodes: graph.nodes.length,
     bytes: toOnnx(graph),
     inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
     outputs: graph.outputs.map(({ name, value }) => ({ name, dtype: value.dtype, shape: value.shape })),
   };
 }
+
+/** Operators above which the runtime's further optimisations take longer than they save: a recurrence of 8 streams over 28x28 opens in minutes. */
+const LARGE = 12_000;
 
 /** Opens a program on a device. */
 export async function openSession(program: Program, options: SessionOptions = {}): Promise<Session> {
@@ -189,7 +195,7 @@ export async function openQuietly(program: Program, options: SessionOptions = {}
   try {
     session = await runtime.InferenceSession.create(program.bytes, {
       executionProviders: [provider],
-      graphOptimizationLevel: "all",
+      graphOptimizationLevel: program.nodes > LARGE ? "basic" : "all",
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),

@@ -61,6 +61,18 @@ export const PRESETS = {
     // 400 steps at 2e-3, 4e-3 and 8e-3 gave 92.8, 91.8 and 91.1 nats; longer runs want less.
     train: { batch: 16, rate: 6e-3, decay: "cosine", budget: { minutes: 10 } },
   },
+  "mnist-row-lstm": {
+    summary: "The same images with the Row LSTM, as many parameters as mnist-binary",
+    data: STOCHASTIC,
+    model: { family: "row-lstm", features: 36, depth: 5, head: { features: 64 } },
+    train: { batch: 16, rate: 5e-3, decay: "cosine", budget: { minutes: 20 } },
+  },
+  "mnist-diagonal-bilstm": {
+    summary: "The same images with the Diagonal BiLSTM, as many parameters as mnist-binary; opens for a quarter of a minute",
+    data: STOCHASTIC,
+    model: { family: "diagonal-bilstm", features: 33, depth: 5, head: { features: 64 } },
+    train: { batch: 16, rate: 5e-3, decay: "cosine", budget: { minutes: 20 } },
+  },
   mnist: {
     summary: "MNIST with all 256 grey levels",
     data: {},

@@ -51,6 +51,7 @@ const runOf = (model: object, settings: object = {}): RunConfig =>
   });
 const condition = { kind: "class", classes: CLASSES };
 const map = { kind: "map", height: 2, width: 2, channels: 1, features: 3 };
+const recurrent = { features: 4, depth: 3, firstKernel: 3, head: { features: 4 } };
 const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
   ["classes, some left out", runOf({ ...small, condition }, { conditionDropout: 0.3 }), stripes],
   [
@@ -86,6 +87,8 @@ const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
     stripes,
   ],
   ["an embedder", runOf({ family: "embedder", size: 4, encoder }, { perClass: 2 }), stripes],
+  ["a Row LSTM of classes", runOf({ family: "row-lstm", ...recurrent, condition }, { conditionDropout: 0.3 }), stripes],
+  ["a Diagonal BiLSTM", runOf({ family: "diagonal-bilstm", ...recurrent }), stripes],
 ];
 
 const bits = ({ weights, first, second, average }: RunState): string =>

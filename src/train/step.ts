@@ -7,6 +7,7 @@
 
 import { type GradOptions, grad } from "../autodiff/grad.ts";
 import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters, pixelcnnIn } from "../models/families.ts";
+import { isUnrolled } from "../models/networks.ts";
 import { blockValues, joinFlat, lookupFlat } from "../network/lookup.ts";
 import { countOf, type ParameterSpec } from "../network/parameters.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
@@ -132,10 +133,11 @@ export function shardSize(batch: number): number {
 
 /**
  * Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. Without a
- * PixelCNN it is the weights of wide dense layers that are large, so all go together.
+ * PixelCNN it is the weights of wide dense layers that are large, so all go together; and an unrolled network has fewer nodes that way.
  */
 export function chunkSize(model: ModelConfig, shard: number): number {
-  if (pixelcnnIn(model) === null) return shard;
+  const pixelcnn = pixelcnnIn(model);
+  if (pixelcnn === null || isUnrolled(pixelcnn)) return shard;
   const perImage = largestLayer(model);
   let best = 1;
   for (let n = 1; n <= shard; n++) if (shard % n === 0 && n * perImage <= 60_000) best = n;

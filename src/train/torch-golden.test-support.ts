@@ -21,6 +21,9 @@ interface File {
   readonly loss: number;
   readonly logProbabilities: readonly number[];
   readonly gradients: Record<string, readonly number[]>;
+}
+
+interface TrainedFile extends File {
   readonly adam: {
     readonly steps: number;
     readonly learningRate: number;
@@ -39,6 +42,7 @@ interface File {
 }
 
 export interface Golden extends Omit<File, "config" | "parameters"> {
+  readonly name: string;
   readonly model: PixelcnnConfig;
   readonly batch: number;
   readonly pixels: Uint8Array;
@@ -47,28 +51,44 @@ export interface Golden extends Omit<File, "config" | "parameters"> {
   readonly parameters: Parameters;
   /** The parameters in flat order. */
   readonly weights: Float32Array;
+}
+
+/** And ten steps of Adam. */
+export interface TrainedGolden extends Golden, Pick<TrainedFile, "adam"> {
   readonly settings: AdamSettings;
 }
 
+/** Gated PixelCNNs of two layers, trained for ten steps. */
 export const GOLDEN = ["grey", "colour", "condition"] as const;
 
-export function readGolden(name: (typeof GOLDEN)[number]): Golden {
-  const path = new URL(`../../test/golden/two-layer-${name}.json`, import.meta.url);
-  const file = JSON.parse(readFileSync(path, "utf8")) as File;
+export function readGolden(name: (typeof GOLDEN)[number]): TrainedGolden {
+  const file = read<TrainedFile>(`two-layer-${name}`);
+  const { beta1, beta2, epsilon, weightDecay, clip } = file.adam;
+  return { ...goldenOf(name, file), adam: file.adam, settings: { beta1, beta2, epsilon, weightDecay, clip } };
+}
+
+/** A first convolution and two LSTM layers each; no steps. */
+export const RECURRENT_GOLDEN = ["row-lstm-grey", "row-lstm-colour", "diagonal-bilstm-grey", "diagonal-bilstm-colour"] as const;
+
+export const readRecurrentGolden = (name: (typeof RECURRENT_GOLDEN)[number]): Golden => goldenOf(name, read<File>(name));
+
+const read = <F>(name: string): F =>
+  JSON.parse(readFileSync(new URL(`../../test/golden/${name}.json`, import.meta.url), "utf8")) as F;
+
+function goldenOf(name: string, file: File): Golden {
   const model = resolvePixelcnn(file.config);
   const parameters = new Map(
     Object.entries(file.parameters).map(([name, { shape, data }]) => [name, tensor("float32", shape, Float32Array.from(data))]),
   );
-  const { beta1, beta2, epsilon, weightDecay, clip } = file.adam;
   return {
     ...file,
+    name,
     model,
     batch: file.images.shape[0]!,
     pixels: Uint8Array.from(file.images.data),
     h: file.condition ? Float32Array.from(file.condition.data) : null,
     parameters,
     weights: flatten(pixelcnnParameters(model), parameters),
-    settings: { beta1, beta2, epsilon, weightDecay, clip },
   };
 }
 
