@@ -1,4 +1,7 @@
-/** Tests stand beside their files, and in test/ what crosses folders. Two at once: many of them use every thread of the runtime. */
+/**
+ * Tests stand beside their files, and in test/ what crosses folders. Two at once: many of them use every thread of the
+ * runtime.
+ */
 
 import { defineConfig } from "vitest/config";
 

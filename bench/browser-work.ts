@@ -1,4 +1,7 @@
-/** The work that bench/browser.ts times, the same module in Node and, bundled, in Chromium's page: samples of a model on the calling thread. */
+/**
+ * The work that bench/browser.ts times, the same module in Node and, bundled, in Chromium's page: samples of a model on
+ * the calling thread.
+ */
 
 import { createEngine, type Engine } from "../src/exact/engine.ts";
 import type { PixelcnnConfig } from "../src/models/config.ts";
@@ -17,7 +20,10 @@ export function prepare(config: string, weights: Uint8Array): void {
 /** As `prepare`, from a server's folder. */
 async function prepareFrom(folder: string): Promise<void> {
   const file = async (name: string): Promise<Response> => fetch(`${folder}/${name}`);
-  prepare(await (await file("config.json")).text(), new Uint8Array(await (await file("model.safetensors")).arrayBuffer()));
+  prepare(
+    await (await file("config.json")).text(),
+    new Uint8Array(await (await file("model.safetensors")).arrayBuffer()),
+  );
 }
 
 /** Milliseconds of so many samples in one lock step, and the pixels as text, which must be the same wherever it ran. */

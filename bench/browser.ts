@@ -1,5 +1,6 @@
 /**
- * How fast is the exact engine in a browser? One sample, and 16 in lock step, in headless Chromium beside Node, one thread each, turn by turn in one run.
+ * How fast is the exact engine in a browser? One sample, and 16 in lock step, in headless Chromium beside Node, one
+ * thread each, turn by turn in one run.
  *   node bench/browser.ts [--model mnist-binary] [--rounds 21]
  * Both draw the same pixels, or it fails. $CHROMIUM says where the browser is; default /usr/bin/chromium.
  */
@@ -28,7 +29,10 @@ await build({
   build: {
     outDir: bundle,
     target: "es2022",
-    rollupOptions: { input: fileURLToPath(new URL("./browser-work.ts", import.meta.url)), output: { entryFileNames: "page.js" } },
+    rollupOptions: {
+      input: fileURLToPath(new URL("./browser-work.ts", import.meta.url)),
+      output: { entryFileNames: "page.js" },
+    },
   },
 });
 const server = createServer((request, response) => {
@@ -39,13 +43,18 @@ const server = createServer((request, response) => {
       .end(`<!doctype html><script type="module" src="/page.js"></script>`);
   try {
     const bytes = readFileSync(path.startsWith("/model/") ? join(model, path.slice(7)) : join(bundle, path));
-    response.setHeader("content-type", path.endsWith(".js") ? "text/javascript" : "application/octet-stream").end(bytes);
+    response
+      .setHeader("content-type", path.endsWith(".js") ? "text/javascript" : "application/octet-stream")
+      .end(bytes);
   } catch {
     response.writeHead(404).end();
   }
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
 
 try {
   const page = await browser.newPage();
@@ -65,7 +74,8 @@ try {
     for (let round = -3; round < rounds; round++) {
       const ours = await sampled(count);
       const theirs = await inPage(count);
-      if (ours.pixels !== theirs.pixels) throw new Error(`expected the same ${count} samples from both but they differ`);
+      if (ours.pixels !== theirs.pixels)
+        throw new Error(`expected the same ${count} samples from both but they differ`);
       if (round < 0) continue; // the compilers' time
       node.push(ours.ms);
       chromium.push(theirs.ms);

@@ -1,8 +1,10 @@
 /**
- * How small and how fast is the codec? A model's archive of a data set beside PNG, lossless WebP, JPEG XL and others (peer-codecs.ts), each as one file
- * an image and as one file of all images; speed on one and two threads, in groups of 64 and alone; the payload against the float64 score of the other engine.
+ * How small and how fast is the codec? A model's archive of a data set beside PNG, lossless WebP, JPEG XL and others
+ * (peer-codecs.ts), each as one file an image and as one file of all images; speed on one and two threads, in groups of
+ * 64 and alone; the payload against the float64 score of the other engine.
  *   node bench/codec.ts <model> <data> [--limit N] [--files N] [--lossy-levels] [--peers-only | --no-peers]
- * <data> as for `pixelcnn compress` (mnist, mnist:test:0-999, a folder of one size). Everything is decoded and compared.
+ * <data> as for `pixelcnn compress` (mnist, mnist:test:0-999, a folder of one size). Everything is decoded and
+ * compared.
  */
 
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -46,7 +48,8 @@ const images: SourceImage[] = [];
 for await (const image of sources.read()) images.push(image);
 await sources.close();
 const { height, width } = images[0]!;
-if (images.some((image) => image.height !== height || image.width !== width)) throw new Error("expected images of one size");
+if (images.some((image) => image.height !== height || image.width !== width))
+  throw new Error("expected images of one size");
 const perImage = height * width * channels;
 const dims = images.length * perImage;
 const bare: CodecImage[] = images.map(({ pixels }) => ({ height, width, pixels }));
@@ -114,17 +117,25 @@ async function ours(): Promise<void> {
   line("\nbits/dim, whole files", `each of ${few.length}`, `one of ${images.length}`);
   line("pixelcnn", perDim(fewBytes, few.length), perDim(one.bytes.length, images.length));
   line("pixelcnn, with names and labels", "", perDim(whole.length, images.length));
-  line("pixelcnn, payload alone", perDim(fewBytes - few.length * singleHeader(), few.length), perDim(payload, images.length));
+  line(
+    "pixelcnn, payload alone",
+    perDim(fewBytes - few.length * singleHeader(), few.length),
+    perDim(payload, images.length),
+  );
 }
 
 /**
- * The payload may be 2e-5 of the float64 score and 4 bits an image over or under it: of each group, and of all images as files of
- * their own. A single file ends with a whole byte, so one image alone may be further off than they are together. Returns the files' sizes.
+ * The payload may be 2e-5 of the float64 score and 4 bits an image over or under it: of each group, and of all images
+ * as files of their own. A single file ends with a whole byte, so one image alone may be further off than they are
+ * together. Returns the files' sizes.
  */
 async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[]> {
   const pixels = new Uint8Array(dims);
   for (const [i, image] of bare.entries()) pixels.set(image.pixels, i * perImage);
-  const data = datasetFromArrays({ name: dataName!, split: "test", height, width, channels, levels, classes: null }, pixels);
+  const data = datasetFromArrays(
+    { name: dataName!, split: "test", height, width, channels, levels, classes: null },
+    pixels,
+  );
   const { each } = await likelihood(model, data);
   const score = Float64Array.from(each, (nats) => nats / Math.LN2);
   const total = score.reduce((a, b) => a + b, 0);
@@ -149,7 +160,9 @@ async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[
   const over = (bits: number): string =>
     `${(bits / images.length).toFixed(3)} bits an image (${(bits / total).toExponential(1)} of it)`;
   const payload = groups.reduce((sum, group) => sum + group.payload.length, 0);
-  console.log(`float64 score of the throughput engine: ${perDim(total / 8, images.length)} bits/dim; ${stored} images stored`);
+  console.log(
+    `float64 score of the throughput engine: ${perDim(total / 8, images.length)} bits/dim; ${stored} images stored`,
+  );
   console.log(
     `archive's payload over it: ${over(8 * payload - total)}, of which 2e-5 and 4 bits an image are allowed; ` +
       `furthest groups: ${most.over.toFixed(1)} bits over, ${(-least.over).toFixed(1)} under, of ${most.allowed.toFixed(1)} and ${least.allowed.toFixed(1)} allowed`,

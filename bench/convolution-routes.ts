@@ -1,9 +1,10 @@
 /**
- * Would the runtime's own Conv beat our gather of taps and matrix product? Both routes of a training step's convolutions, forward and for the
- * derivative of the input, and the products beside them (derivative of the weights, 1x1), on one thread.
+ * Would the runtime's own Conv beat our gather of taps and matrix product? Both routes of a training step's
+ * convolutions, forward and for the derivative of the input, and the products beside them (derivative of the weights,
+ * 1x1), on one thread.
  *   node bench/convolution-routes.ts [--features 128] [--images 2] [--runs 30]
- * A vertical kernel of a later layer: 6 taps (2 rows, 3 columns), F features in and 2F out, at 28x28. Layers one after another, so that no
- * layer's activations lie in cache already. GFLOP/s by the median run.
+ * A vertical kernel of a later layer: 6 taps (2 rows, 3 columns), F features in and 2F out, at 28x28. Layers one after
+ * another, so that no layer's activations lie in cache already. GFLOP/s by the median run.
  */
 
 import { parseArgs } from "node:util";
@@ -47,18 +48,35 @@ const gathered = (_graph: Graph, x: Value, w: Value): Value => convolve(x, w, { 
 
 const perTap = 2 * B * P * F * 2 * F;
 const routes: Route[] = [
-  { name: "forward, gather and product", input: [B, P, F], other: [taps * F, 2 * F], flops: taps * perTap, layer: gathered },
+  {
+    name: "forward, gather and product",
+    input: [B, P, F],
+    other: [taps * F, 2 * F],
+    flops: taps * perTap,
+    layer: gathered,
+  },
   {
     ...{ name: "forward, Conv", input: [B, F, height, width], other: [2 * F, F, 2, 3], flops: taps * perTap },
     layer: conv(2 * F, [1, 1, 0, 1]),
   },
-  { name: "backward, gather and product", input: [B, P, 2 * F], other: [taps * 2 * F, F], flops: taps * perTap, layer: gathered },
+  {
+    name: "backward, gather and product",
+    input: [B, P, 2 * F],
+    other: [taps * 2 * F, F],
+    flops: taps * perTap,
+    layer: gathered,
+  },
   {
     ...{ name: "backward, Conv", input: [B, 2 * F, height, width], other: [F, 2 * F, 2, 3], flops: taps * perTap },
     layer: conv(F, [0, 1, 1, 1]),
   },
   {
-    ...{ name: "derivative of the weights, product", input: [B * P, taps * F], other: [B * P, 2 * F], otherOfEach: true },
+    ...{
+      name: "derivative of the weights, product",
+      input: [B * P, taps * F],
+      other: [B * P, 2 * F],
+      otherOfEach: true,
+    },
     flops: taps * perTap,
     layer: (graph, x, dy) => graph.apply("Gemm", [x, dy], "float32", [taps * F, 2 * F], { transA: 1 }),
   },

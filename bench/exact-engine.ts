@@ -26,7 +26,11 @@ const { values } = parseArgs({
     "no-peers": { type: "boolean", default: false },
   },
 });
-const [depth, features, rounds] = [values.depth, values.features, values.rounds].map(Number) as [number, number, number];
+const [depth, features, rounds] = [values.depth, values.features, values.rounds].map(Number) as [
+  number,
+  number,
+  number,
+];
 
 const image28 = { height: 28, width: 28, channels: 1, levels: 2 };
 const layers = { depth, dilations: [1, 2, 4] };
@@ -99,12 +103,20 @@ await plainEngine.close();
 
 console.log(`28x28 binary, ${depth} layers, F = ${features}; median of ${rounds}`);
 line("one image, pixel by pixel", one.median, `best ${one.best.toFixed(2)}`);
-line("one image, rows as products (score, encode)", scored.median, `${(one.median / scored.median).toFixed(2)}x as fast`);
+line(
+  "one image, rows as products (score, encode)",
+  scored.median,
+  `${(one.median / scored.median).toFixed(2)}x as fast`,
+);
 line("64 in lock step, per image", many.median / 64, `${((one.median * 64) / many.median).toFixed(2)}x as fast`);
 line("64 on two threads, per image", onTwo.median / 64, `${(many.median / onTwo.median).toFixed(2)}x one thread`);
 console.log("A pixel of 56x56 over one of 28x28, in time of the processor:");
 line(`Gated PixelCNN, F = ${features}: a 28x28 image`, gatedBySize.small, `${gatedBySize.ratio.toFixed(2)}x at 56x56`);
-line(`plain PixelCNN, F = ${plainFeatures}: a 28x28 image`, plainBySize.small, `${plainBySize.ratio.toFixed(2)}x at 56x56`);
+line(
+  `plain PixelCNN, F = ${plainFeatures}: a 28x28 image`,
+  plainBySize.small,
+  `${plainBySize.ratio.toFixed(2)}x at 56x56`,
+);
 
 if (!values["no-peers"]) {
   const peers = join(dirname(fileURLToPath(import.meta.url)), "peers");

@@ -1,7 +1,8 @@
 /**
- * What other formats make of the same images, for bench/codec.ts: PNG, lossless WebP, JPEG XL, zpaq and xz, each at its best setting, as a file an
- * image and as one file of all: a sheet of one column (the images one below another), or of as many columns as suit an image format.
- * What an image format does not give back does not count. cjxl, zopflipng, zpaq, xz: where installed.
+ * What other formats make of the same images, for bench/codec.ts: PNG, lossless WebP, JPEG XL, zpaq and xz, each at its
+ * best setting, as a file an image and as one file of all: a sheet of one column (the images one below another), or of
+ * as many columns as suit an image format. What an image format does not give back does not count. cjxl, zopflipng,
+ * zpaq, xz: where installed.
  */
 
 import { execFile } from "node:child_process";
@@ -91,7 +92,8 @@ async function decodesTo(file: Buffer, { pixels, width, height, channels }: Shee
 async function smallestPng(sheet: Sheet): Promise<Buffer> {
   const best = { compressionLevel: 9, effort: 10 };
   const variants: PngOptions[] = [false, true].map((adaptiveFiltering) => ({ ...best, adaptiveFiltering }));
-  if (sheet.count <= 16 && sheet.channels === 1) variants.push({ ...best, palette: true, colours: sheet.count, dither: 0 });
+  if (sheet.count <= 16 && sheet.channels === 1)
+    variants.push({ ...best, palette: true, colours: sheet.count, dither: 0 });
   const files: Buffer[] = [];
   for (const options of variants) {
     const file = await picture(sheet).png(options).toBuffer();
@@ -100,7 +102,10 @@ async function smallestPng(sheet: Sheet): Promise<Buffer> {
   return files.sort((a, b) => a.length - b.length)[0]!;
 }
 
-/** As 8 bits and, where levels are fewer, as those; in groups of 256 and of 1024 pixels, which a small one has no use for. */
+/**
+ * As 8 bits and, where levels are fewer, as those; in groups of 256 and of 1024 pixels, which a small one has no use
+ * for.
+ */
 async function smallestJpegXl(sheet: Sheet): Promise<number> {
   const ending = sheet.channels === 1 ? "pgm" : "ppm";
   const small = sheet.width <= 256 && sheet.height <= 256;
@@ -108,7 +113,10 @@ async function smallestJpegXl(sheet: Sheet): Promise<number> {
   const sizes: number[] = [];
   for (const most of sheet.count < 256 ? [255, sheet.count - 1] : [255]) {
     const head = `P${sheet.channels === 1 ? 5 : 6}\n${sheet.width} ${sheet.height}\n${most}\n`;
-    writeFileSync(join(scratch, "in.pnm"), Buffer.concat([Buffer.from(head), most === 255 ? sheet.pixels : sheet.levels]));
+    writeFileSync(
+      join(scratch, "in.pnm"),
+      Buffer.concat([Buffer.from(head), most === 255 ? sheet.pixels : sheet.levels]),
+    );
     for (const setting of settings) {
       const size = await tool("cjxl", ["in.pnm", "out.jxl", "-d", "0", "-e", "9", ...setting], "out.jxl");
       await tool("djxl", ["out.jxl", `out.${ending}`], `out.${ending}`);
@@ -143,7 +151,10 @@ const peers: readonly Peer[] = [
     name: "WebP, lossless (effort 6)",
     async encode(sheet) {
       if (Math.max(sheet.width, sheet.height) > 16383) return undefined;
-      return decodesTo(await picture(sheet).webp({ lossless: true, quality: 100, effort: 6, exact: true }).toBuffer(), sheet);
+      return decodesTo(
+        await picture(sheet).webp({ lossless: true, quality: 100, effort: 6, exact: true }).toBuffer(),
+        sheet,
+      );
     },
   },
   {
@@ -182,7 +193,8 @@ export async function* peerSizes(images: SameSize, few: number): AsyncGenerator<
   for (const { name, tall, encode } of peers) {
     const files = async (): Promise<number | string> => {
       let sum = 0;
-      for (const pixels of each.slice(0, few)) sum += (await encode(sheetOf({ ...images, each: [pixels] }, 1))) ?? Number.NaN;
+      for (const pixels of each.slice(0, few))
+        sum += (await encode(sheetOf({ ...images, each: [pixels] }, 1))) ?? Number.NaN;
       return sum;
     };
     let one: number | string = "no room";

@@ -1,5 +1,6 @@
 /**
- * Where does a shard of a training step spend its time? Runs the gradient graph on one thread under ONNX Runtime's profiler and sums by operator.
+ * Where does a shard of a training step spend its time? Runs the gradient graph on one thread under ONNX Runtime's
+ * profiler and sums by operator.
  *   node bench/profile-step.ts [--features 128] [--shard 4] [--runs 10]
  */
 
@@ -38,7 +39,10 @@ const weights = flatten(specs, initialise(specs, randomFrom(1)));
 const random = randomFrom(2);
 const pixels = Uint8Array.from({ length: shard * 784 }, () => random.below(2));
 const program = compile(gradientGraph(model, shard));
-const inputs = { pixels: tensor("uint8", [shard, 28, 28, 1], pixels), weights: tensor("float32", [weights.length], weights) };
+const inputs = {
+  pixels: tensor("uint8", [shard, 28, 28, 1], pixels),
+  weights: tensor("float32", [weights.length], weights),
+};
 
 async function run(profile?: string): Promise<number> {
   const session = await openSession(program, { threads: 1, ...(profile ? { profile } : {}) });

@@ -1,8 +1,10 @@
 /**
- * How fast is our training step beside PyTorch's, on this CPU? The same model, batch and threads, in turn, in one run; images per second.
+ * How fast is our training step beside PyTorch's, on this CPU? The same model, batch and threads, in turn, in one run;
+ * images per second.
  *   node bench/train-step.ts [--features 32,64,128] [--batch 16] [--threads 2] [--seconds 10] [--rounds 2] [--shard N] [--only ours]
- * Peers (bench/peers/train_step.py, Debian's python3-torch): `tuned` (cropped kernels, channels_last, hand-written gate gradient, flat optimizer,
- * allocator told to keep memory), `plain` (cropped kernels, channels_last, library autograd and AdamW) and `masked` (full kernel times a mask).
+ * Peers (bench/peers/train_step.py, Debian's python3-torch): `tuned` (cropped kernels, channels_last, hand-written gate
+ * gradient, flat optimizer, allocator told to keep memory), `plain` (cropped kernels, channels_last, library autograd
+ * and AdamW) and `masked` (full kernel times a mask).
  */
 
 import { spawnSync } from "node:child_process";
@@ -48,7 +50,12 @@ async function ours(features: number): Promise<number> {
   });
   const specs = pixelcnnParameters(model);
   const weights = flatten(specs, initialise(specs, randomFrom(1)));
-  const start = { weights, first: new Float32Array(weights.length), second: new Float32Array(weights.length), average: weights };
+  const start = {
+    weights,
+    first: new Float32Array(weights.length),
+    second: new Float32Array(weights.length),
+    average: weights,
+  };
   const stepper = await openStepper({
     model,
     batch,
@@ -96,8 +103,28 @@ function theirs(features: number, extra: string[], speed: number): number {
 
 const variants: Record<string, string[]> = {
   tuned: ["--variant", "cropped", "--channels-last"],
-  plain: ["--variant", "cropped", "--channels-last", "--gate", "plain", "--optimizer", "foreach", "--allocator", "default"],
-  masked: ["--variant", "masked", "--channels-last", "--gate", "plain", "--optimizer", "foreach", "--allocator", "default"],
+  plain: [
+    "--variant",
+    "cropped",
+    "--channels-last",
+    "--gate",
+    "plain",
+    "--optimizer",
+    "foreach",
+    "--allocator",
+    "default",
+  ],
+  masked: [
+    "--variant",
+    "masked",
+    "--channels-last",
+    "--gate",
+    "plain",
+    "--optimizer",
+    "foreach",
+    "--allocator",
+    "default",
+  ],
 };
 
 const middle = (xs: number[]): number => xs.sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;

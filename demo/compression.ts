@@ -1,6 +1,7 @@
 /**
- * The demo's last stage: the whole test set through the codec and back, with the model that was just trained, beside what others make of the same
- * pixels: one file an image (PNG and lossless WebP by sharp, from the first 500 images) and one sheet of all images (WebP, and JPEG XL where cjxl is installed).
+ * The demo's last stage: the whole test set through the codec and back, with the model that was just trained, beside
+ * what others make of the same pixels: one file an image (PNG and lossless WebP by sharp, from the first 500 images)
+ * and one sheet of all images (WebP, and JPEG XL where cjxl is installed).
  */
 
 import { spawnSync } from "node:child_process";
@@ -34,7 +35,8 @@ const timed = async <T>(work: () => Promise<T>): Promise<[T, number]> => {
 const [archive, encoding] = await timed(() => encodeImages(predictor, images, { threads }));
 const [back, decoding] = await timed(() => decodeArchive(predictor, archive, { threads }));
 await threads.close();
-const same = back.length === images.length && back.every((image, i) => Buffer.compare(image.pixels, images[i]!.pixels) === 0);
+const same =
+  back.length === images.length && back.every((image, i) => Buffer.compare(image.pixels, images[i]!.pixels) === 0);
 if (!same) throw new Error("expected the test set back, but it differs: this is a bug");
 
 // Levels spread over 0 .. 255, as a picture would hold them.

@@ -1,7 +1,7 @@
 /**
- * The main job on real data, from nothing: train a Gated PixelCNN on MNIST, measure it on all 10,000 test images, sample, complete
- * halves of digits, compress the test set and get it back.
- * Each stage is the command that a user would type; the demo only types it. `--minutes M` trains for another time than six minutes.
+ * The main job on real data, from nothing: train a Gated PixelCNN on MNIST, measure it on all 10,000 test images,
+ * sample, complete halves of digits, compress the test set and get it back. Each stage is the command that a user would
+ * type; the demo only types it. `--minutes M` trains for another time than six minutes.
  */
 
 import { spawnSync } from "node:child_process";
@@ -53,7 +53,9 @@ step(`1. Train on stochastically binarised MNIST for ${minutes} minutes`, [
   "--minutes",
   String(minutes),
 ]);
-const result = JSON.parse(step("2. The exact likelihood of all 10,000 test images", ["eval", out, "mnist", "--json"], true)) as {
+const result = JSON.parse(
+  step("2. The exact likelihood of all 10,000 test images", ["eval", out, "mnist", "--json"], true),
+) as {
   nats: number;
   bitsPerDim: number;
   images: number;
@@ -74,7 +76,9 @@ step("4. Half-digits, completed", [
   join(out, "completions.png"),
 ]);
 process.stderr.write("\n5. The test set, compressed without loss and decompressed\n");
-const compression = spawnSync(process.execPath, [join(root, "demo", "compression.ts"), out], { stdio: ["inherit", 2, 2] });
+const compression = spawnSync(process.execPath, [join(root, "demo", "compression.ts"), out], {
+  stdio: ["inherit", 2, 2],
+});
 if (compression.status !== 0) process.exit(compression.status ?? 130);
 
 const at = (name: string): string => relative(process.cwd(), join(out, name));

@@ -1,4 +1,7 @@
-/** Build a graph, differentiate it, read it, run it: the step graph's machinery on logistic regression. `node examples/differentiate.ts` */
+/**
+ * Build a graph, differentiate it, read it, run it: the step graph's machinery on logistic regression.
+ * `node examples/differentiate.ts`
+ */
 
 import { compile, Graph, grad, openSession, ops, printGraph, tensor } from "../src/graph.ts";
 

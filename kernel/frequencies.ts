@@ -1,7 +1,9 @@
-// Logits to cumulative integer frequencies with total 2^24, as docs/determinism.md fixes them: after one conversion all is integer.
+// Logits to cumulative integer frequencies with total 2^24, as docs/determinism.md fixes them: after one conversion all
+// is integer.
 //   w_i = trunc(exp(max(l_i - max, -20)) * 2^21),  S = prefix sums of w,  C_i = i + floor(S_i * (2^24 - K) / S_K)
-// The quotients are float64: S_i * (2^24 - K) < 2^53 for K <= 256, and the quotient's distance to the next integer, at least
-// 1 / S_K >= 2^-29, is more than half a unit in the last place below 2^24, so floor(a / b) of the rounded quotient is exact.
+// The quotients are float64: S_i * (2^24 - K) < 2^53 for K <= 256, and the quotient's distance to the next integer, at
+// least 1 / S_K >= 2^-29, is more than half a unit in the last place below 2^24, so floor(a / b) of the rounded
+// quotient is exact.
 
 import { exp4 } from "./functions";
 
@@ -12,8 +14,8 @@ function real(at: usize, bytes: usize): v128 {
 }
 
 /**
- * Writes the integers w_i of one row at `out` and returns their sum, or 0 if a logit is NaN or the largest is infinite. A last
- * partial vector is filled up with zeros, so up to 12 bytes behind the row are overwritten.
+ * Writes the integers w_i of one row at `out` and returns their sum, or 0 if a logit is NaN or the largest is infinite.
+ * A last partial vector is filled up with zeros, so up to 12 bytes behind the row are overwritten.
  */
 function weigh(logits: usize, bytes: usize, scale: v128, out: usize): i32 {
   const lowest = f32x4.splat(-f32.POSITIVE_INFINITY);
@@ -41,8 +43,8 @@ function weigh(logits: usize, bytes: usize, scale: v128, out: usize): i32 {
 }
 
 /**
- * Rows `first .. first + rows - 1`. Words at `d`: logits, their row stride, number of levels K, scale (float32: 1 / temperature),
- * out (K + 1 integers per row, row `first` foremost; 12 bytes behind the last row are overwritten).
+ * Rows `first .. first + rows - 1`. Words at `d`: logits, their row stride, number of levels K, scale (float32: 1 /
+ * temperature), out (K + 1 integers per row, row `first` foremost; 12 bytes behind the last row are overwritten).
  * Returns the first row whose logits have a NaN or whose largest is infinite, else -1.
  */
 export function frequencies(d: usize, first: i32, rows: i32): i32 {
@@ -78,8 +80,9 @@ export function frequencies(d: usize, first: i32, rows: i32): i32 {
 }
 
 /**
- * Only what one known level of each row owns: [C_level, C_(level+1) - C_level], two integers per row, at `out`. `levels` is the address of
- * one byte per row. Otherwise as {@link frequencies}, whose integers it gives; `d`'s out serves as scratch for one row.
+ * Only what one known level of each row owns: [C_level, C_(level+1) - C_level], two integers per row, at `out`.
+ * `levels` is the address of one byte per row. Otherwise as {@link frequencies}, whose integers it gives; `d`'s out
+ * serves as scratch for one row.
  */
 export function intervals(d: usize, first: i32, rows: i32, levels: usize, out: usize): i32 {
   const stride = load<u32>(d, 4) as usize;

@@ -1,8 +1,10 @@
-// exp, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation rounded to
-// float32 as written here. src/exact/reference.ts repeats every line. Sources: exp is Cephes' expf; tanh is a minimax fit (Remez,
-// relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive coefficients lose nothing to cancellation.
+// exp, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation
+// rounded to float32 as written here. src/exact/reference.ts repeats every line. Sources: exp is Cephes' expf; tanh is
+// a minimax fit (Remez, relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive
+// coefficients lose nothing to cancellation.
 
-// Constants are read from memory: V8 rebuilds a vector literal from immediates inside the loop, which made the gate 1.7x slower.
+// Constants are read from memory: V8 rebuilds a vector literal from immediates inside the loop, which made the gate
+// 1.7x slower.
 const TABLE: usize = memory.data<f32>(
   [
     87, -87,
@@ -35,7 +37,9 @@ function hold(x: v128, high: v128, low: v128): v128 {
   return f32x4.pmax(f32x4.pmin(x, high), low);
 }
 
-/** exp of x held to -87 .. 87, so neither an overflow nor a denormal comes out. exp(0) is exactly 1. A NaN stays one. */
+/**
+ * exp of x held to -87 .. 87, so neither an overflow nor a denormal comes out. exp(0) is exactly 1. A NaN stays one.
+ */
 @inline
 export function exp4(x: v128): v128 {
   x = hold(x, constant(0), constant(1));
@@ -87,7 +91,9 @@ function logistic4(x: v128): v128 {
   return f32x4.div(constant(12), f32x4.add(constant(12), exp4(f32x4.neg(x))));
 }
 
-/** tanh(f) * logistic(g) with one division. Where logistic(g) < 1e-36 the denominator may overflow: then the gate is 0. */
+/**
+ * tanh(f) * logistic(g) with one division. Where logistic(g) < 1e-36 the denominator may overflow: then the gate is 0.
+ */
 @inline
 function gate4(f: v128, g: v128): v128 {
   f = hold(f, constant(13), constant(14));
@@ -96,7 +102,10 @@ function gate4(f: v128, g: v128): v128 {
   return f32x4.div(tanhNumerator(f, z), f32x4.mul(tanhDenominator(z), open));
 }
 
-/** Elementwise over `count` numbers, a multiple of 4. The model uses them inside `gate` and `frequencies`; alone they are tested. */
+/**
+ * Elementwise over `count` numbers, a multiple of 4. The model uses them inside `gate` and `frequencies`; alone they
+ * are tested.
+ */
 export function exp(input: usize, output: usize, count: usize): void {
   for (let i: usize = 0; i < count << 2; i += 16) v128.store(output + i, exp4(v128.load(input + i)));
 }
@@ -110,8 +119,8 @@ export function tanh(input: usize, output: usize, count: usize): void {
 }
 
 /**
- * y = tanh(f) * logistic(g) for rows `first .. first + rows - 1`. Words at `d`: out, out stride, f, g, stride of f and g, width
- * (a multiple of 4).
+ * y = tanh(f) * logistic(g) for rows `first .. first + rows - 1`. Words at `d`: out, out stride, f, g, stride of f and
+ * g, width (a multiple of 4).
  */
 export function gate(d: usize, first: usize, rows: usize): void {
   const outStride = load<u32>(d, 4) as usize;
@@ -139,8 +148,9 @@ export function relu(d: usize, first: usize, rows: usize): void {
 }
 
 /**
- * An LSTM cell for rows `first .. first + rows - 1`: c = logistic(f) * before + logistic(i) * tanh(g), y = logistic(o) * tanh(c). Words at `d`: out, out stride,
- * gates (parts o, f, i, g, one behind another), unused, stride of the gates, width of a part (a multiple of 4), memory before, its stride, memory, its stride.
+ * An LSTM cell for rows `first .. first + rows - 1`: c = logistic(f) * before + logistic(i) * tanh(g), y =
+ * logistic(o) * tanh(c). Words at `d`: out, out stride, gates (parts o, f, i, g, one behind another), unused, stride of
+ * the gates, width of a part (a multiple of 4), memory before, its stride, memory, its stride.
  */
 export function cell(d: usize, first: usize, rows: usize): void {
   const outStride = load<u32>(d, 4) as usize;

@@ -1,8 +1,9 @@
 // The matrix product, the only hot loop of the exact engine.
 //
-// Law: out[p][o] = start + in[0] * w[0][o] + in[1] * w[1][o] + ... with one rounding a multiplication and one an addition, in this
-// order for every output, whatever tile it falls into. Lanes are outputs, so nothing is ever summed across lanes.
-// A call is described by 32-bit words in memory (see src/exact/kernel.ts), so that a call costs three arguments.
+// Law: out[p][o] = start + in[0] * w[0][o] + in[1] * w[1][o] + ... with one rounding a multiplication and one an
+// addition, in this order for every output, whatever tile it falls into. Lanes are outputs, so nothing is ever summed
+// across lanes. A call is described by 32-bit words in memory (see src/exact/kernel.ts), so that a call costs three
+// arguments.
 
 // Words of a product's description.
 const OUT: usize = 0; // address of output row 0

@@ -21,16 +21,19 @@ const flags = [
 async function compileKernel() {
   const files = new Map();
   const base = fileURLToPath(root);
-  const { error, stderr } = await asc.main(["kernel/index.ts", "--baseDir", base, "--outFile", "kernel.wasm", ...flags], {
-    readFile: (name, from) => {
-      try {
-        return readFileSync(new URL(name, new URL(`file://${from.endsWith("/") ? from : `${from}/`}`)), "utf8");
-      } catch {
-        return null;
-      }
+  const { error, stderr } = await asc.main(
+    ["kernel/index.ts", "--baseDir", base, "--outFile", "kernel.wasm", ...flags],
+    {
+      readFile: (name, from) => {
+        try {
+          return readFileSync(new URL(name, new URL(`file://${from.endsWith("/") ? from : `${from}/`}`)), "utf8");
+        } catch {
+          return null;
+        }
+      },
+      writeFile: (name, contents) => void files.set(name, contents),
     },
-    writeFile: (name, contents) => void files.set(name, contents),
-  });
+  );
   if (error) throw new Error(`expected kernel/ to compile but received\n${stderr}`, { cause: error });
   return files.get("kernel.wasm");
 }
@@ -49,7 +52,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const target = new URL("src/exact/kernel-wasm.ts", root);
   if (process.argv.includes("--check")) {
     if (readFileSync(target, "utf8") !== embed(bytes)) {
-      console.error("expected src/exact/kernel-wasm.ts to hold what kernel/ compiles to: run node scripts/build-kernel.mjs");
+      console.error(
+        "expected src/exact/kernel-wasm.ts to hold what kernel/ compiles to: run node scripts/build-kernel.mjs",
+      );
       process.exit(1);
     }
   } else {

@@ -1,4 +1,7 @@
-/** Compiles src/ to dist/: JavaScript and types, one file a source file, tests left out. The command line gets its first line. */
+/**
+ * Compiles src/ to dist/: JavaScript and types, one file a source file, tests left out. The command line gets its first
+ * line.
+ */
 
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Every check, one after another: types, lint, tests (unit, laws, golden, browser), build, package. Goes on after a failure, so that one run tells all.
- * Ends with the line `N passed, N failed`: each test counts one, each other check counts one.
+ * Every check, one after another: types, lint, tests (unit, laws, golden, browser), build, package. Goes on after a
+ * failure, so that one run tells all. Ends with the line `N passed, N failed`: each test counts one, each other check
+ * counts one.
  */
 
 import { spawnSync } from "node:child_process";
@@ -42,7 +43,12 @@ count("lint and format", check("lint and format", "biome", ["check", "."]));
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-check-"));
 const report = join(scratch, "vitest.json");
-const testsOk = check("tests", "vitest", ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]);
+const testsOk = check("tests", "vitest", [
+  "run",
+  "--reporter=default",
+  "--reporter=json",
+  `--outputFile.json=${report}`,
+]);
 try {
   interface Result {
     numPassedTests: number;

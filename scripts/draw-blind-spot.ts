@@ -15,7 +15,16 @@ import { contains, dependencies } from "../src/network/dependencies.ts";
 const SIZE = 28;
 const [ROW, COLUMN] = [14, 14];
 /** Deep enough that every edge of the image is within reach. */
-const layers = { height: SIZE, width: SIZE, channels: 1, levels: 2, depth: 12, firstKernel: 7, kernels: [3], dilations: [1] };
+const layers = {
+  height: SIZE,
+  width: SIZE,
+  channels: 1,
+  levels: 2,
+  depth: 12,
+  firstKernel: 7,
+  kernels: [3],
+  dilations: [1],
+};
 const panels: PixelcnnConfig[] = [
   resolvePixelcnn({ family: "pixelcnn", ...layers }),
   resolvePixelcnn({ family: "gated-pixelcnn", ...layers }),
@@ -58,7 +67,9 @@ const data = new Uint8Array(3 * width * height).fill(COLOURS.paper[0]);
 panels.forEach((config, panel) => {
   const what = seenFrom(config);
   const count = (kind: What): number => what.filter((each) => each === kind).length;
-  console.log(`${config.family}: sees ${count("seen")} of ${ROW * SIZE + COLUMN} earlier pixels, blind to ${count("blindSpot")}`);
+  console.log(
+    `${config.family}: sees ${count("seen")} of ${ROW * SIZE + COLUMN} earlier pixels, blind to ${count("blindSpot")}`,
+  );
   for (const [pixel, kind] of what.entries()) {
     const top = MARGIN + Math.floor(pixel / SIZE) * CELL;
     const left = MARGIN + panel * (SIZE * CELL + GAP) + (pixel % SIZE) * CELL;

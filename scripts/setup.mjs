@@ -36,7 +36,9 @@ if (!fresh) {
 
 if (process.argv.includes("--browser")) {
   const found = () =>
-    ["chromium", "chromium-browser", "google-chrome"].some((name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0);
+    ["chromium", "chromium-browser", "google-chrome"].some(
+      (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0,
+    );
   if (!found()) {
     const isRoot = process.getuid?.() === 0;
     const hasApt = spawnSync("sh", ["-c", "command -v apt-get"]).status === 0;

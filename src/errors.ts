@@ -42,7 +42,8 @@ export function fail(kind: ErrorKind, message: string, cause?: unknown): never {
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
   if (typeof value === "bigint") return `${value}n`;
-  if (value === undefined || typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
+  if (value === undefined || typeof value === "number" || typeof value === "boolean" || value === null)
+    return String(value);
   if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(", ")}${value.length > 8 ? ", ..." : ""}]`;
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
   return typeof value === "object" ? (value.constructor?.name ?? "object") : typeof value;

@@ -1,4 +1,7 @@
-/** `pixelcnn/graph`: typed ONNX graphs, derivatives and sessions by themselves; and the step language that networks are written in. */
+/**
+ * `pixelcnn/graph`: typed ONNX graphs, derivatives and sessions by themselves; and the step language that networks are
+ * written in.
+ */
 
 export { type GradOptions, grad } from "./autodiff/grad.ts";
 export { PixelcnnError } from "./errors.ts";

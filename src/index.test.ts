@@ -5,7 +5,10 @@ import { expect, test } from "vitest";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** Every file that importing `start` loads, and the foreign modules among its imports; type-only and dynamic imports load nothing. */
+/**
+ * Every file that importing `start` loads, and the foreign modules among its imports; type-only and dynamic imports
+ * load nothing.
+ */
 function loadedBy(start: string): { files: Set<string>; foreign: Map<string, string> } {
   const files = new Set<string>();
   const foreign = new Map<string, string>();

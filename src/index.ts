@@ -1,4 +1,7 @@
-/** The library in Node and in browsers: re-exports only. What needs files or Node's threads is in node.ts, the graph builder in graph.ts. */
+/**
+ * The library in Node and in browsers: re-exports only. What needs files or Node's threads is in node.ts, the graph
+ * builder in graph.ts.
+ */
 
 // Models.
 

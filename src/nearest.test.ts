@@ -21,17 +21,20 @@ test("the nearest word, by typing mistakes, by its beginning, or by the last par
     "resume",
     null,
   ]);
-  expect(["rate", "model.dept", "train.checkpointminutes", "budget.steps"].map((key) => nearest(key, configKeys))).toEqual([
-    "train.rate",
-    "model.depth",
-    "train.checkpointMinutes",
-    "train.budget.steps",
-  ]);
+  expect(
+    ["rate", "model.dept", "train.checkpointminutes", "budget.steps"].map((key) => nearest(key, configKeys)),
+  ).toEqual(["train.rate", "model.depth", "train.checkpointMinutes", "train.budget.steps"]);
   expect(didYouMean("resmue", words, "--")).toBe("; did you mean --resume?");
   expect(didYouMean("xyzzy", words)).toBe("");
 });
 
 test("every field of a config is a key, the parts of a field too", () => {
-  for (const key of ["data.binarise", "model.head.features", "model.condition.size", "train.budget.minutes", "train.rate"])
+  for (const key of [
+    "data.binarise",
+    "model.head.features",
+    "model.condition.size",
+    "train.budget.minutes",
+    "train.rate",
+  ])
     expect(configKeys).toContain(key);
 });

@@ -9,14 +9,17 @@ export function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const change = last[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
       row.push(Math.min(change, last[j]! + 1, row[j - 1]! + 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, before[j - 2]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        row[j] = Math.min(row[j]!, before[j - 2]! + 1);
     }
     [before, last] = [last, row];
   }
   return last[b.length]!;
 }
 
-/** The nearest of `words`, or null when none is near. A key is also found by its last parts: `rate` means `train.rate`. */
+/**
+ * The nearest of `words`, or null when none is near. A key is also found by its last parts: `rate` means `train.rate`.
+ */
 export function nearest(word: string, words: readonly string[]): string | null {
   const longer = words.filter((candidate) => word.length > 1 && candidate.startsWith(word));
   if (longer.length === 1) return longer[0]!;

@@ -1,6 +1,7 @@
 /**
- * Every draw of the house comes from these streams: initial weights, the order of images, binarised test sets, samples. Their numbers are API: a
- * change is a new major version, since a seed in a config or a paper would no longer name the same run.
+ * Every draw of the house comes from these streams: initial weights, the order of images, binarised test sets, samples.
+ * Their numbers are API: a change is a new major version, since a seed in a config or a paper would no longer name the
+ * same run.
  */
 
 import fc from "fast-check";

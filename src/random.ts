@@ -1,7 +1,7 @@
 /**
- * Seeded randomness: xoroshiro128+ (pure-rand), passed in and saved, never global.
- * A stream is named by integers, `randomFrom(seed, epoch, index)`, so that any draw can be made again alone: image 17 of
- * epoch 3 does not depend on who was drawn before it. Only integer arithmetic: the same bits on every machine.
+ * Seeded randomness: xoroshiro128+ (pure-rand), passed in and saved, never global. A stream is named by integers,
+ * `randomFrom(seed, epoch, index)`, so that any draw can be made again alone: image 17 of epoch 3 does not depend on
+ * who was drawn before it. Only integer arithmetic: the same bits on every machine.
  */
 
 import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";

@@ -31,7 +31,10 @@ export function sizeOf(shape: Shape): number {
 /** A tensor from its parts; throws when the data does not fill the shape. */
 export function tensor<D extends DType>(dtype: D, shape: Shape, data: DTypes[D]): Tensor<D> {
   if (data.length !== sizeOf(shape)) {
-    fail("internal", `expected ${sizeOf(shape)} elements for a ${dtype} tensor of shape [${shape}] but received ${data.length}`);
+    fail(
+      "internal",
+      `expected ${sizeOf(shape)} elements for a ${dtype} tensor of shape [${shape}] but received ${data.length}`,
+    );
   }
   return { dtype, shape, data };
 }

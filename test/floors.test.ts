@@ -1,6 +1,6 @@
 /**
- * The rules of ARCHITECTURE.md that a machine can hold: who imports whom, which file owns which library, names, lengths and what no source may
- * mention. Read from the sources as they stand, tests left out where a rule is about what ships.
+ * The rules of ARCHITECTURE.md that a machine can hold: who imports whom, which file owns which library, names, lengths
+ * and what no source may mention. Read from the sources as they stand, tests left out where a rule is about what ships.
  */
 
 import { execFileSync } from "node:child_process";
@@ -14,7 +14,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 
 /** Files of the tree that git tracks or would track. */
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" })
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+  cwd: root,
+  encoding: "utf8",
+})
   .split("\n")
   .filter((file) => file !== "" && existsSync(join(root, file)));
 const isTest = (file: string): boolean => /\.test\.ts$|\.test-support\.ts$/.test(file);
@@ -87,7 +90,8 @@ test("imports between floors go one way", () => {
   for (const [file, list] of imports) {
     const floor = floorOf(file);
     const allowed = MAY_USE[floor];
-    if (!allowed) wrong.push(`${file}: no floor is named ${floor}; give it its place in this test and in ARCHITECTURE.md`);
+    if (!allowed)
+      wrong.push(`${file}: no floor is named ${floor}; give it its place in this test and in ARCHITECTURE.md`);
     for (const { target } of list) {
       if (!target.startsWith("src/")) continue;
       const below = floorOf(target);
@@ -113,7 +117,8 @@ test("one foreign library, one file", () => {
   const wrong: string[] = [];
   for (const [library, owner] of owners)
     for (const [file, list] of imports)
-      for (const { target } of list) if (library.test(target) && !owner.test(file)) wrong.push(`${file} imports ${target}`);
+      for (const { target } of list)
+        if (library.test(target) && !owner.test(file)) wrong.push(`${file} imports ${target}`);
   expect(wrong).toEqual([]);
 });
 
@@ -161,7 +166,8 @@ test("what the browser's door loads needs nothing of Node", () => {
   const visit = (file: string): void => {
     if (reached.has(file)) return;
     reached.add(file);
-    for (const { target, type, late } of imports.get(file) ?? []) if (!type && !late && imports.has(target)) visit(target);
+    for (const { target, type, late } of imports.get(file) ?? [])
+      if (!type && !late && imports.has(target)) visit(target);
   };
   visit("src/index.ts");
   const wrong = [...reached].flatMap((file) =>
@@ -178,7 +184,8 @@ test("the exact engine loads no schema library and no graph's runtime", () => {
   const visit = (file: string): void => {
     if (reached.has(file)) return;
     reached.add(file);
-    for (const { target, type, late } of imports.get(file) ?? []) if (!type && !late && imports.has(target)) visit(target);
+    for (const { target, type, late } of imports.get(file) ?? [])
+      if (!type && !late && imports.has(target)) visit(target);
   };
   for (const door of ["src/exact/engine.ts", "src/codec/compress.ts"]) visit(door);
   const foreign = [...reached].flatMap((file) =>
@@ -188,7 +195,9 @@ test("the exact engine loads no schema library and no graph's runtime", () => {
 });
 
 test("no file is named for having no subject", () => {
-  const vague = files.filter((file) => /^(utils?|helpers?|common|types|misc)$/.test(basename(file).replace(/\..*$/, "")));
+  const vague = files.filter((file) =>
+    /^(utils?|helpers?|common|types|misc)$/.test(basename(file).replace(/\..*$/, "")),
+  );
   expect(vague).toEqual([]);
 });
 
@@ -213,7 +222,8 @@ test("no source names a machine's path or a registry's host", () => {
   ];
   const wrong: string[] = [];
   for (const file of files) {
-    if (!/\.(ts|tsx|mjs|js|py|json|md|yml|html|css)$|^\.ci\/|^\.npmrc$/.test(file) || file === "package-lock.json") continue;
+    if (!/\.(ts|tsx|mjs|js|py|json|md|yml|html|css)$|^\.ci\/|^\.npmrc$/.test(file) || file === "package-lock.json")
+      continue;
     const text = read(file);
     // A URL's path is no machine's path.
     const local = text.replace(/(https?:\/\/[^/\s"'`)]+)[^\s"'`)]*/g, "$1");

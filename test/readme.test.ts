@@ -1,7 +1,7 @@
 /**
- * The README is true: every block of it runs, in order, in one folder, as a reader would type it. TypeScript is type-checked and run against the
- * sources; command lines go through the front door. What would take long is made small by the table below, what cannot run here says why, and a
- * block of text behind TypeScript is its output to the letter.
+ * The README is true: every block of it runs, in order, in one folder, as a reader would type it. TypeScript is
+ * type-checked and run against the sources; command lines go through the front door. What would take long is made small
+ * by the table below, what cannot run here says why, and a block of text behind TypeScript is its output to the letter.
  */
 
 import { spawnSync } from "node:child_process";
@@ -37,11 +37,17 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "npx pixelcnn train emoji": "fetches 68 MB of pictures",
   "npm run demo": "takes eight minutes",
   "npm test": "runs this test",
-  ...(isInstalled("@energetic-ai/core") ? {} : { "npx pixelcnn sample emoji": "the sentence encoder is not installed" }),
+  ...(isInstalled("@energetic-ai/core")
+    ? {}
+    : { "npx pixelcnn sample emoji": "the sentence encoder is not installed" }),
 };
 
-const SMALL = "--set model.features=12 --set model.depth=2 --set model.skip=12 --set model.head.features=12 --set train.batch=4";
-/** The first that fits a line is added to it: fewer steps, images and samples, so that a line takes a second. Options of the README stay. */
+const SMALL =
+  "--set model.features=12 --set model.depth=2 --set model.skip=12 --set model.head.features=12 --set train.batch=4";
+/**
+ * The first that fits a line is added to it: fewer steps, images and samples, so that a line takes a second. Options of
+ * the README stay.
+ */
 const ADDED: readonly (readonly [RegExp, string])[] = [
   [/^train .*--resume/, "--steps 3 --eval-limit 2 --no-final-eval"],
   [
@@ -83,7 +89,10 @@ beforeAll(() => {
         const across = label === 0 ? x : y;
         return across >= at && across < at + 4 ? 220 : 40 * (p % 3);
       });
-      writeFileSync(join(folder, "photos", name, `${i}.png`), encode({ width: 32, height: 32, channels: 3, depth: 8, data }));
+      writeFileSync(
+        join(folder, "photos", name, `${i}.png`),
+        encode({ width: 32, height: 32, channels: 3, depth: 8, data }),
+      );
     }
   }
 });
@@ -91,7 +100,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("every block is code that runs, or the output of the block before it", () => {
   const unknown = blocks.filter(
-    ({ language }, i) => !(["ts", "sh"].includes(language) || (language === "text" && blocks[i - 1]?.language === "ts")),
+    ({ language }, i) =>
+      !(["ts", "sh"].includes(language) || (language === "text" && blocks[i - 1]?.language === "ts")),
   );
   expect(unknown).toEqual([]);
   expect(blocks.filter(({ language }) => language === "ts").length).toBeGreaterThan(1);
@@ -102,7 +112,10 @@ test("every line that is not run, and everything that is added to one, is of a l
   for (const start of [...Object.keys(NOT_RUN), ...Object.keys(EXIT_CODES).map((start) => `npx pixelcnn ${start}`)])
     expect(lines.filter((line) => line.startsWith(start)).length, start).toBeGreaterThan(0);
   for (const [pattern] of ADDED)
-    expect(lines.filter((line) => pattern.test(line.replace("npx pixelcnn ", ""))).length, String(pattern)).toBeGreaterThan(0);
+    expect(
+      lines.filter((line) => pattern.test(line.replace("npx pixelcnn ", ""))).length,
+      String(pattern),
+    ).toBeGreaterThan(0);
 });
 
 /** The lines of a block of commands, without comments. */
@@ -111,7 +124,8 @@ function linesOf(text: string): string[] {
 }
 
 /** The words of a line; double quotes hold a space. */
-const wordsOf = (line: string): string[] => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
+const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
 
 /** What each import of the package is among the sources. */
 const DOORS: Readonly<Record<string, string>> = {
@@ -123,7 +137,10 @@ const DOORS: Readonly<Record<string, string>> = {
 /** A block as a file beside the photos: it imports the sources, and trains for a moment. */
 function fileOf({ text, line }: Block): string {
   const source = text
-    .replace(/from "(pixelcnn[^"]*)"/g, (_, name: string) => `from "${pathToFileURL(join(root, "src", DOORS[name]!)).href}"`)
+    .replace(
+      /from "(pixelcnn[^"]*)"/g,
+      (_, name: string) => `from "${pathToFileURL(join(root, "src", DOORS[name]!)).href}"`,
+    )
     .replace(/minutes: \d+/, "minutes: 0.02");
   const file = join(folder, `line-${line}.ts`);
   writeFileSync(file, source);
@@ -133,7 +150,10 @@ function fileOf({ text, line }: Block): string {
 for (const [i, block] of blocks.entries()) {
   if (block.language === "ts")
     test(`line ${block.line}: the TypeScript runs`, () => {
-      const { stdout, stderr, status } = spawnSync(process.execPath, [fileOf(block)], { cwd: folder, encoding: "utf8" });
+      const { stdout, stderr, status } = spawnSync(process.execPath, [fileOf(block)], {
+        cwd: folder,
+        encoding: "utf8",
+      });
       expect(stderr).toBe("");
       expect(status).toBe(0);
       const next = blocks[i + 1];

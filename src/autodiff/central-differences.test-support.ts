@@ -13,8 +13,8 @@ export type Inputs = Readonly<Record<string, Tensor<"float64">>>;
 export type Build = (x: Readonly<Record<string, Value>>, graph: Graph) => Value;
 
 /**
- * Half the distance of a central difference. Its error is the third derivative (order 1 here) times STEP^2 / 6, and the rounding of values of order 10
- * over STEP: both near 1e-10.
+ * Half the distance of a central difference. Its error is the third derivative (order 1 here) times STEP^2 / 6, and the
+ * rounding of values of order 10 over STEP: both near 1e-10.
  */
 const STEP = 1e-5;
 /** Room above those errors; a wrong rule is off by order 1. */
@@ -40,7 +40,9 @@ export const positive = ({ shape, data }: Tensor<"float64">): Tensor<"float64"> 
 
 function placed(inputs: Inputs, build: Build): { graph: Graph; x: Record<string, Value>; loss: Value } {
   const graph = new Graph("test");
-  const x = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, graph.input(name, "float64", shape)]));
+  const x = Object.fromEntries(
+    Object.entries(inputs).map(([name, { shape }]) => [name, graph.input(name, "float64", shape)]),
+  );
   const y = build(x, graph);
   // Every output weighs differently, so that an error in one is not made good by another.
   const weights = randomTensor(y.shape, 99, 0.3);
@@ -86,7 +88,11 @@ export async function differences(inputs: Inputs, build: Build): Promise<Record<
   return found;
 }
 
-export function expectClose(found: Record<string, number[]>, expected: Record<string, number[]>, tolerance = TOLERANCE): void {
+export function expectClose(
+  found: Record<string, number[]>,
+  expected: Record<string, number[]>,
+  tolerance = TOLERANCE,
+): void {
   expect(Object.keys(found)).toEqual(Object.keys(expected));
   for (const [name, list] of Object.entries(expected)) {
     expect(found[name]).toHaveLength(list.length);
@@ -98,7 +104,11 @@ export function expectClose(found: Record<string, number[]>, expected: Record<st
 }
 
 /** Fails unless reverse mode and central differences agree in every element of every input; gives them back. */
-export async function checkDerivatives(inputs: Inputs, build: Build, tolerance = TOLERANCE): Promise<Record<string, number[]>> {
+export async function checkDerivatives(
+  inputs: Inputs,
+  build: Build,
+  tolerance = TOLERANCE,
+): Promise<Record<string, number[]>> {
   const expected = await differences(inputs, build);
   expectClose(await derivatives(inputs, build), expected, tolerance);
   return expected;

@@ -28,7 +28,10 @@ const STEPS: Record<string, (a: Value, b: Value) => Value> = {
   stretched: (a) => ops.expand(ops.slice(a, 0, 0, 1), [2, 4]),
 };
 
-const program = fc.array(fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(9), fc.nat(9)), { minLength: 1, maxLength: 8 });
+const program = fc.array(fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(9), fc.nat(9)), {
+  minLength: 1,
+  maxLength: 8,
+});
 
 test("a random composition has the derivatives that differences find", async () => {
   await fc.assert(
@@ -41,7 +44,8 @@ test("a random composition has the derivatives that differences find", async () 
           made.push(STEPS[name]!(made.at(-1 - (i % made.length))!, made.at(-1 - (j % made.length))!));
         return made.reduce((sum, value) => ops.add(sum, value));
       };
-      // Sums of sums grow to hundreds, and the rounding of a difference with them: 1e-16 x 1e3 / STEP, a hundred times below this.
+      // Sums of sums grow to hundreds, and the rounding of a difference with them: 1e-16 x 1e3 / STEP, a hundred times
+      // below this.
       await checkDerivatives(inputs, build, 1e-6);
     }),
     { numRuns: 30 },

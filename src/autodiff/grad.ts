@@ -1,6 +1,6 @@
 /**
- * Reverse-mode differentiation over a graph: one walk from the loss back to the inputs, one rule an operator (rules.ts).
- * The result is ordinary nodes in the same graph. Nothing is traced and nothing is executed here.
+ * Reverse-mode differentiation over a graph: one walk from the loss back to the inputs, one rule an operator
+ * (rules.ts). The result is ordinary nodes in the same graph. Nothing is traced and nothing is executed here.
  */
 
 import { fail } from "../errors.ts";
@@ -11,7 +11,9 @@ import { sameShape } from "../tensor.ts";
 import { compositeRules, rules } from "./rules.ts";
 
 /** What made a value, as the walk sees it: a composite where there is one, else its node. */
-function makerOf(value: Value): { op: string; inputs: readonly Value[]; node: Node | null; composite: Composite | null } | null {
+function makerOf(
+  value: Value,
+): { op: string; inputs: readonly Value[]; node: Node | null; composite: Composite | null } | null {
   const composite = value.graph.composites.get(value) ?? null;
   if (composite) return { op: composite.op, inputs: composite.inputs, node: value.node, composite };
   return value.node ? { op: value.node.op, inputs: value.node.inputs, node: value.node, composite: null } : null;
@@ -36,19 +38,20 @@ function sorted(last: Value): Value[] {
 
 export interface GradOptions {
   /**
-   * Pieces that a product over all pixels of a batch (a weight's derivative) is cut into and summed. 1, the default, on a CPU; on a GPU a tall
-   * product that is not cut keeps only a handful of workgroups busy.
+   * Pieces that a product over all pixels of a batch (a weight's derivative) is cut into and summed. 1, the default, on
+   * a CPU; on a GPU a tall product that is not cut keeps only a handful of workgroups busy.
    */
   readonly splitInner?: number;
 }
 
 /**
- * Derivatives of a scalar `loss` with respect to each of `targets` (graph inputs or any values on the way), in their shapes.
- * A target that the loss does not depend on is an error: in this house it is always a mistake.
+ * Derivatives of a scalar `loss` with respect to each of `targets` (graph inputs or any values on the way), in their
+ * shapes. A target that the loss does not depend on is an error: in this house it is always a mistake.
  */
 export function grad(loss: Value, targets: readonly Value[], { splitInner = 1 }: GradOptions = {}): Value[] {
   const { graph } = loss;
-  if (loss.shape.length !== 0) fail("internal", `expected a scalar loss but received ${loss.name}:${loss.dtype}[${loss.shape}]`);
+  if (loss.shape.length !== 0)
+    fail("internal", `expected a scalar loss but received ${loss.name}:${loss.dtype}[${loss.shape}]`);
   const order = sorted(loss);
 
   // Only values between a target and the loss need a cotangent.

@@ -1,6 +1,6 @@
 /**
- * The derivative of a recurrence (onnx/recurrence.ts): the waves from the last to the first, each handing the one before what its states and memory were worth;
- * then the recurrent weights in one product over all pixels.
+ * The derivative of a recurrence (onnx/recurrence.ts): the waves from the last to the first, each handing the one
+ * before what its states and memory were worth; then the recurrent weights in one product over all pixels.
  */
 
 import { gatherTaps, tapsAt } from "../onnx/composites.ts";

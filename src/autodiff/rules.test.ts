@@ -22,8 +22,12 @@ import { compositeRules, rules } from "./rules.ts";
 type Case = readonly [claim: string, inputs: Inputs, build: Build];
 
 /** Inputs a, b, ... of these shapes: zeros, negatives and positives. */
-const any = (...shapes: Shape[]): Inputs => Object.fromEntries(shapes.map((shape, i) => ["abc"[i]!, randomTensor(shape, i + 1)]));
-/** The same, 0.1 or more away from zero, no two equal, and a lone number small: some of the others are above it, some below. */
+const any = (...shapes: Shape[]): Inputs =>
+  Object.fromEntries(shapes.map((shape, i) => ["abc"[i]!, randomTensor(shape, i + 1)]));
+/**
+ * The same, 0.1 or more away from zero, no two equal, and a lone number small: some of the others are above it, some
+ * below.
+ */
 const apart = (...shapes: Shape[]): Inputs =>
   Object.fromEntries(
     shapes.map((shape, i) => {
@@ -43,7 +47,9 @@ const BROADCASTS: readonly [string, Shape, Shape][] = [
 ];
 const binary = (inputs: typeof any, f: (a: Value, b: Value) => Value): Case[] =>
   BROADCASTS.map(([claim, a, b]) => [claim, inputs(a, b), ({ a, b }) => f(a!, b!)]);
-const unary = (f: (a: Value) => Value, inputs: Inputs = any([2, 3])): Case[] => [["each element", inputs, ({ a }) => f(a!)]];
+const unary = (f: (a: Value) => Value, inputs: Inputs = any([2, 3])): Case[] => [
+  ["each element", inputs, ({ a }) => f(a!)],
+];
 const negative = (graph: Graph, a: Value): Value => ops.less(a, graph.constant("float64", [], [0]));
 
 const CASES: Record<string, Case[]> = {
@@ -59,9 +65,17 @@ const CASES: Record<string, Case[]> = {
       apart([2, 3], [2, 3], [2, 3]),
       ({ a, b, c }, g) => ops.where(negative(g, c!), a!, ops.add(b!, c!)),
     ],
-    ["repeated values", any([1, 3], [2, 1]), ({ a, b }, g) => ops.where(g.constant("bool", [2, 3], [1, 0, 0, 1, 1, 0]), a!, b!)],
+    [
+      "repeated values",
+      any([1, 3], [2, 1]),
+      ({ a, b }, g) => ops.where(g.constant("bool", [2, 3], [1, 0, 0, 1, 1, 0]), a!, b!),
+    ],
     ["a repeated condition", any([2, 3], []), ({ a, b }, g) => ops.where(g.constant("bool", [2, 1], [1, 0]), a!, b!)],
-    ["a condition larger than both", any([3], [1]), ({ a, b }, g) => ops.where(g.constant("bool", [2, 1], [1, 0]), a!, b!)],
+    [
+      "a condition larger than both",
+      any([3], [1]),
+      ({ a, b }, g) => ops.where(g.constant("bool", [2, 1], [1, 0]), a!, b!),
+    ],
   ],
   Neg: unary(ops.neg),
   Exp: unary(ops.exp),
@@ -185,12 +199,17 @@ const COMPOSITE_CASES: Record<string, Case[]> = {
   Convolve: [
     ["no bias", any([2, 6, 2], [4, 3]), ({ a, b }) => convolve(a!, b!, { taps: ROW })],
     ["a bias a feature", any([1, 6, 2], [6, 2], [2]), ({ a, b, c }) => convolve(a!, b!, { taps: AROUND, bias: c! })],
-    ["a bias a position", any([2, 6, 1], [3, 2], [12, 2]), ({ a, b, c }) => convolve(a!, b!, { taps: AROUND, bias: c! })],
+    [
+      "a bias a position",
+      any([2, 6, 1], [3, 2], [12, 2]),
+      ({ a, b, c }) => convolve(a!, b!, { taps: AROUND, bias: c! }),
+    ],
     ["the position itself alone", any([2, 6, 2], [2, 2]), ({ a, b }) => convolve(a!, b!, { taps: SELF })],
     [
       "one after another",
       any([1, 6, 2], [4, 2], [6, 1]),
-      ({ a, b, c }) => convolve(ops.tanh(ops.reshape(convolve(a!, b!, { taps: ROW }), [1, 6, 2])), c!, { taps: AROUND }),
+      ({ a, b, c }) =>
+        convolve(ops.tanh(ops.reshape(convolve(a!, b!, { taps: ROW }), [1, 6, 2])), c!, { taps: AROUND }),
     ],
   ],
 };

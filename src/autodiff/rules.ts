@@ -1,6 +1,6 @@
 /**
- * The table of derivatives: for each operator, the cotangents of its inputs given its own. One rule a line where a line is enough.
- * At ties (relu at 0, max and min of equals) the subgradient is named beside the rule; the tests pin it.
+ * The table of derivatives: for each operator, the cotangents of its inputs given its own. One rule a line where a line
+ * is enough. At ties (relu at 0, max and min of equals) the subgradient is named beside the rule; the tests pin it.
  */
 
 import { convolve, gateParts, gatherTaps, type Taps, transposeTaps } from "../onnx/composites.ts";
@@ -87,7 +87,11 @@ export const rules: Readonly<Record<string, Rule>> = {
     ({ dy, inputs: [a, b] }) => mul(dy, sub(1, indicator(greater(a!, b!), dy))),
     ({ dy, inputs: [a, b] }) => mul(dy, indicator(greater(a!, b!), dy)),
   ),
-  Where: ({ dy, inputs: [c, a, b] }) => [null, unbroadcast(where(c!, dy, 0), a!.shape), unbroadcast(where(c!, 0, dy), b!.shape)],
+  Where: ({ dy, inputs: [c, a, b] }) => [
+    null,
+    unbroadcast(where(c!, dy, 0), a!.shape),
+    unbroadcast(where(c!, 0, dy), b!.shape),
+  ],
 
   Neg: ({ dy }) => [neg(dy)],
   Exp: ({ dy, y }) => [mul(dy, y)],
@@ -104,7 +108,11 @@ export const rules: Readonly<Record<string, Rule>> = {
     const [transA, transB] = [node.attributes.transA === 1, node.attributes.transB === 1];
     return [
       needed[0] ? (transA ? gemm(b!, dy, { transA: transB, transB: true }) : gemm(dy, b!, { transB: !transB })) : null,
-      needed[1] ? (transB ? gemm(dy, a!, { transA: true, transB: transA }) : tallProduct(a!, dy, transA, splitInner)) : null,
+      needed[1]
+        ? transB
+          ? gemm(dy, a!, { transA: true, transB: transA })
+          : tallProduct(a!, dy, transA, splitInner)
+        : null,
       ...(c ? [needed[2] ? unbroadcast(dy, c.shape) : null] : []),
     ];
   },
@@ -112,7 +120,9 @@ export const rules: Readonly<Record<string, Rule>> = {
     const swap = (x: Value): Value =>
       transpose(
         x,
-        [...x.shape.keys()].map((i, _, { length }) => (i < length - 2 ? i : i === length - 2 ? length - 1 : length - 2)),
+        [...x.shape.keys()].map((i, _, { length }) =>
+          i < length - 2 ? i : i === length - 2 ? length - 1 : length - 2,
+        ),
       );
     return [
       needed[0] ? unbroadcast(matmul(dy, swap(b!)), a!.shape) : null,
@@ -187,7 +197,10 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
         taps.count * outputs,
         features,
       ]);
-      return reshape(convolve(reshape(dy, [batch, taps.positions, outputs]), turned, { taps: transposeTaps(taps) }), x!.shape);
+      return reshape(
+        convolve(reshape(dy, [batch, taps.positions, outputs]), turned, { taps: transposeTaps(taps) }),
+        x!.shape,
+      );
     };
     return [
       needed[0] ? back() : null,

@@ -1,100 +1,16 @@
-/** `score`, `compress`, `decompress`, and what `complete` keeps: through the front door, with small random models. */
+/** `compress` and `decompress`: through the front door, with small random models. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { decode, encode } from "fast-png";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { decode } from "fast-png";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { encodeImages } from "../codec/codec.ts";
 import { openPxc } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
 import { createEngine } from "../exact/engine.ts";
-import type { PixelcnnConfig } from "../models/config.ts";
-import { pixelcnnParameters } from "../models/networks.ts";
-import { writeSafeTensors } from "../models/safetensors.ts";
-import { initialise, type Parameters } from "../network/parameters.ts";
-import { randomFrom } from "../random.ts";
-import { resolveRun } from "../train/config.ts";
-import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
-
-const scratch = scratchFolder("codec");
-const at = (...parts: string[]): string => join(scratch, ...parts);
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-interface Model {
-  readonly config: PixelcnnConfig;
-  readonly parameters: Parameters;
-}
-
-/** A model folder of random weights. */
-function modelAt(name: string, channels: number, levels: number, data: object = {}): Model {
-  const features = 4 * channels;
-  const run = resolveRun({
-    data: { source: "mnist", ...data },
-    model: { height: 6, width: 8, channels, levels, features, depth: 2, firstKernel: 5, skip: 0, head: { features } },
-  });
-  const specs = pixelcnnParameters(run.model).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.5) }));
-  const parameters = initialise(specs, randomFrom(7));
-  mkdirSync(at(name), { recursive: true });
-  writeFileSync(at(name, "config.json"), JSON.stringify(run));
-  writeFileSync(at(name, "model.safetensors"), writeSafeTensors(parameters, { format: "1", step: "0" }));
-  return { config: run.model, parameters };
-}
-
-type Level = (p: number) => number;
-function png(path: string, width: number, height: number, channels: 1 | 2 | 3 | 4, level: Level, depth: 8 | 16 = 8): string {
-  const data = Uint16Array.from({ length: width * height * channels }, (_, p) => level(p));
-  mkdirSync(dirname(at(path)), { recursive: true });
-  writeFileSync(at(path), encode({ width, height, channels, depth, data: depth === 8 ? Uint8Array.from(data) : data }));
-  return at(path);
-}
-const noise = (seed: number): Level => {
-  const random = randomFrom(seed);
-  return () => random.below(256);
-};
-
-/** Red, green, blue, alpha of every pixel, by another decoder than the one under test. */
-async function pixelsOf(path: string): Promise<{ width: number; height: number; rgba: string }> {
-  const { data, info } = await sharp(path).ensureAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, rgba: data.toString("hex") };
-}
-
-interface Answer {
-  readonly code: number | null;
-  readonly stderr: string;
-  readonly error: { readonly kind: string; readonly message: string };
-  readonly bytes: number;
-  readonly payload: number;
-  readonly bitsPerDim: number;
-  readonly images: unknown;
-  readonly lost: unknown;
-  readonly heatmap: unknown;
-  readonly files: readonly unknown[];
-  readonly each: readonly { readonly file: string; readonly bits: number; readonly pixels: number[] }[];
-}
-
-/** The one object that a command prints with --json; nothing else may stand on stdout. */
-async function json(...words: string[]): Promise<Answer> {
-  const { code, stdout, stderr } = await pixelcnn([...words, "--json"], { cwd: scratch });
-  expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
-  return { code, stderr, ...JSON.parse(stdout) };
-}
-
-let binary: Model;
-beforeAll(() => {
-  binary = modelAt("binary", 1, 2);
-  modelAt("thresholded", 1, 2, { binarise: "threshold" });
-  modelAt("grey", 1, 256);
-  modelAt("colour", 3, 256);
-  modelAt("alpha", 4, 256);
-  png("odd/dot.png", 1, 1, 1, () => 255);
-  png("odd/deep/wide.png", 201, 37, 1, (p) => (((p % 201) * 7 + p) % 5 < 2 ? 128 : 3));
-  png("odd/flat.png", 5, 9, 1, () => 77);
-  png("odd/deep/plain.png", 8, 6, 1, (p) => ((p * p) % 3 === 0 ? 255 : 0));
-  writeFileSync(at("text.png"), "text");
-  png("odd/plain 2.png", 8, 6, 1, (p) => (p % 3 === 0 ? 255 : 0));
-});
+import { at, binary, json, noise, pixelsOf, png, scratch } from "./codec-models.test-support.ts";
+import { pixelcnn } from "./command-line.test-support.ts";
 
 const ODD = ["deep/plain.png", "deep/wide.png", "dot.png", "flat.png", "plain 2.png"];
 
@@ -141,7 +57,10 @@ describe("images come back with the pixels that they had", () => {
     png("veil/veil.png", 9, 4, 4, (p) => (p % 4 === 3 && p % 8 === 3 ? 0 : noise(p)(p)));
     png("veil/grey.png", 4, 9, 2, noise(4));
     png("veil/opaque.png", 2, 2, 1, noise(5));
-    expect(await json("compress", "alpha", "veil", "veil/veil.png", "-o", "veil.pxc")).toMatchObject({ code: 0, images: 4 });
+    expect(await json("compress", "alpha", "veil", "veil/veil.png", "-o", "veil.pxc")).toMatchObject({
+      code: 0,
+      images: 4,
+    });
     await json("decompress", "veil.pxc", "-o", "veil-back", "--model", at("alpha"));
     for (const file of readdirSync(at("veil")))
       expect(await pixelsOf(at("veil-back/veil", file))).toEqual(await pixelsOf(at("veil", file)));
@@ -184,7 +103,9 @@ describe("images come back with the pixels that they had", () => {
     const files = readdirSync(at("singles"));
     expect(files).toEqual(["dot.pxc", "plain 2.pxc", "plain.pxc"]);
     expect(many.bytes).toBe(files.reduce((sum, file) => sum + statSync(at("singles", file)).size, 0));
-    expect(await json("decompress", "singles/plain 2.pxc", "-o", "single-back", "--model", "binary")).toMatchObject({ code: 0 });
+    expect(await json("decompress", "singles/plain 2.pxc", "-o", "single-back", "--model", "binary")).toMatchObject({
+      code: 0,
+    });
     expect(await pixelsOf(at("single-back/plain 2.png"))).toEqual(await pixelsOf(at("odd/plain 2.png")));
     const refused = await json("compress", "binary", "odd/flat.png", "--single", "-o", "flat.pxc");
     expect(refused.error).toMatchObject({ kind: "data", message: expect.stringContaining("no room to say which") });
@@ -198,7 +119,11 @@ describe("what would not come back is refused", () => {
       () => ["binary", png("many.png", 6, 6, 1, noise(6))],
       "many.png, since the model codes 2 levels, but received more: to give them up (the nearest levels come back, not the image as it is), say --lossy-levels",
     ],
-    ["colour with a grey model", () => ["grey", png("red.png", 6, 6, 3, noise(7))], "expected an image without colour for"],
+    [
+      "colour with a grey model",
+      () => ["grey", png("red.png", 6, 6, 3, noise(7))],
+      "expected an image without colour for",
+    ],
     [
       "transparency with a colour model",
       () => ["colour", png("clear.png", 6, 6, 4, noise(8))],
@@ -231,7 +156,9 @@ describe("what would not come back is refused", () => {
     expect(made.stderr).toContain("taken as the model's own data were, with two levels, 1 above 127");
     await json("decompress", "made.pxc", "-o", "made-back");
     for (const i of [0, 1, 2])
-      expect(await pixelsOf(at(`made-back/mnist/test/${i}.png`))).toEqual(await pixelsOf(at(`lossy-back/mnist/test/${i}.png`)));
+      expect(await pixelsOf(at(`made-back/mnist/test/${i}.png`))).toEqual(
+        await pixelsOf(at(`lossy-back/mnist/test/${i}.png`)),
+      );
   });
 });
 
@@ -245,7 +172,9 @@ test("the payload is the score, to 2e-5 and 4 bits an image, for images that the
   expect(each.map(({ file }) => file)).toEqual(files);
   const bits = each.reduce((sum, image) => sum + image.bits, 0);
   expect(each[3]!.pixels.reduce((a, b) => a + b, 0)).toBeCloseTo(each[3]!.bits, 9);
-  expect([...(await engine.score({ images: { height: 24, width: 31, pixels } }))]).toEqual(each.flatMap((image) => image.pixels));
+  expect([...(await engine.score({ images: { height: 24, width: 31, pixels } }))]).toEqual(
+    each.flatMap((image) => image.pixels),
+  );
   const archive = await json("compress", "binary", ...files, "-o", "drawn.pxc");
   expect(Math.abs(8 * archive.payload - bits)).toBeLessThanOrEqual(2e-5 * bits + 4 * 12);
   const singles = await json("compress", "binary", ...files, "-o", "drawn-singles", "--single");
@@ -271,8 +200,14 @@ describe("archives that are damaged, hostile or of another model", () => {
     expect(lost).toEqual([expect.objectContaining({ first: 2, last: 3, names: ["mnist/test/2", "mnist/test/3"] })]);
     expect(readdirSync(at("saved/mnist/test"))).toEqual(["0.png", "1.png", "4.png", "5.png", "6.png"]);
     const text = await pixelcnn(["decompress", "damaged.pxc", "-o", "saved", "--salvage", "--force"], { cwd: scratch });
-    expect(text.stdout).toMatch(/^5 images saved .*\nlost: images 2 to 3: .*\n {2}mnist\/test\/2\n {2}mnist\/test\/3\n$/);
-    expect(await json("decompress", "seven.pxc", "-o", "whole", "--salvage")).toMatchObject({ code: 0, images: 7, lost: [] });
+    expect(text.stdout).toMatch(
+      /^5 images saved .*\nlost: images 2 to 3: .*\n {2}mnist\/test\/2\n {2}mnist\/test\/3\n$/,
+    );
+    expect(await json("decompress", "seven.pxc", "-o", "whole", "--salvage")).toMatchObject({
+      code: 0,
+      images: 7,
+      lost: [],
+    });
   });
 
   test("without header or directory, a given model and the images' own numbers do", async () => {
@@ -307,7 +242,13 @@ describe("archives that are damaged, hostile or of another model", () => {
 
   test("no archive writes outside of its folder, over a file, or escapes to the terminal", async () => {
     const predictor = await enginePredictor(binary);
-    const image = (name: string, label: number) => ({ height: 2, width: 2, pixels: Uint8Array.of(0, 1, 1, 0), name, label });
+    const image = (name: string, label: number) => ({
+      height: 2,
+      width: 2,
+      pixels: Uint8Array.of(0, 1, 1, 0),
+      name,
+      label,
+    });
     const names = [
       "../../evil.png",
       "/etc/evil",
@@ -340,7 +281,10 @@ describe("archives that are damaged, hostile or of another model", () => {
     expect(refused.stderr).not.toMatch(/none of these is it: .*secret/);
     writeFileSync(at("junk.pxc"), "not an archive");
     const junk = await json("decompress", "junk.pxc", "-o", "x");
-    expect(junk.error).toMatchObject({ kind: "corrupt", message: expect.stringMatching(/^junk.pxc: byte 0: .*not a .pxc file/) });
+    expect(junk.error).toMatchObject({
+      kind: "corrupt",
+      message: expect.stringMatching(/^junk.pxc: byte 0: .*not a .pxc file/),
+    });
     await predictor.close();
   });
 
@@ -355,77 +299,5 @@ describe("archives that are damaged, hostile or of another model", () => {
     expect(readFileSync(at("twice/mnist/test/4.png"), "utf8")).toBe("mine");
     expect(await json("decompress", "seven.pxc", "-o", "twice", "--force")).toMatchObject({ code: 0 });
     expect(await pixelsOf(at("twice/mnist/test/4.png"))).toMatchObject({ width: 28, height: 28 });
-  });
-});
-
-describe("score", () => {
-  test("writes a table in the data's order, whose names are quoted where they must be", async () => {
-    png('odd names/a, "b".png', 8, 6, 1, (p) => (p % 2) * 255);
-    png("odd names/z.png", 20, 3, 1, noise(11));
-    const { code, stdout, stderr } = await pixelcnn(["score", "binary", "odd names", "odd/dot.png", "--csv", "t.csv"], {
-      cwd: scratch,
-    });
-    expect([code, stderr]).toEqual([
-      0,
-      expect.stringContaining("1 image of more than 2 values: scored after taking them to two levels by a threshold at 127"),
-    ]);
-    expect(stdout).toMatch(
-      /^[\d.]+ bits an image, [\d.]+ bits\/dim: 3 images in .*\nmost surprising\n.*\nleast surprising\n.*\ntable: t.csv\n$/,
-    );
-    const rows = readFileSync(at("t.csv"), "utf8").trimEnd().split("\n");
-    expect(rows[0]).toBe("file,bits,bits/dim");
-    expect(rows.slice(1).map((row) => row.replace(/,[\d.e-]+,[\d.e-]+$/, ""))).toEqual([
-      '"odd names/a, ""b"".png"',
-      "odd names/z.png",
-      "odd/dot.png",
-    ]);
-    const [bits, bitsPerDim] = rows[2]!.split(",").slice(1).map(Number);
-    expect(bits! / 60).toBeCloseTo(bitsPerDim!, 12);
-  });
-
-  test("does not depend on threads, and prints sub-pixels only as JSON", async () => {
-    const one = await json("score", "colour", "mixed/colour.png", "mixed/grey.png", "--pixels");
-    const two = await json("score", "colour", "mixed/colour.png", "mixed/grey.png", "--pixels", "--threads", "2");
-    expect(two.each).toEqual(one.each);
-    expect(one.each.map(({ pixels }) => pixels.length)).toEqual([9 * 4 * 3, 7 * 5 * 3]);
-    const wrong = await pixelcnn(["score", "colour", "mixed/colour.png", "--pixels"], { cwd: scratch });
-    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("expected --json with --pixels")]);
-    const lost = await json("score", "grey", "mixed/colour.png");
-    expect(lost.error).toMatchObject({ kind: "data", message: expect.stringContaining("since the model codes grey") });
-  });
-
-  test("draws each image beside its bits", async () => {
-    const { heatmap } = await json("score", "binary", "mnist:test:0-5", "--heatmap", "heat.png", "--scale", "2");
-    expect(heatmap).toMatchObject({ file: "heat.png", images: 6, darkest: expect.any(Number) });
-    const { width, height, channels } = decode(readFileSync(at("heat.png")));
-    // Two pairs a row, three rows; 56 pixels a cell, gutters of 2.
-    expect([width, height, channels]).toEqual([4 * 58 + 2, 3 * 58 + 2, 3]);
-  });
-});
-
-describe("a completion keeps the given pixels to the bit", () => {
-  const givenOf = async (words: string[], given: (x: number, y: number) => boolean): Promise<void> => {
-    png("given.png", 8, 6, 1, noise(12));
-    const { code } = await json("complete", "grey", "given.png", "-n", "3", "--scale", "1", "-o", "filled.png", ...words);
-    expect(code).toBe(0);
-    const { data, width, channels } = decode(readFileSync(at("filled.png")));
-    const source = decode(readFileSync(at("given.png"))).data;
-    let drawn = 0;
-    for (let cell = 2; cell < 5; cell++) {
-      for (let y = 0; y < 6; y++) {
-        for (let x = 0; x < 8; x++) {
-          const found = data[((2 + y) * width + 2 + cell * 10 + x) * channels]!;
-          if (given(x, y)) expect(found).toBe(source[y * 8 + x]);
-          else if (found !== source[y * 8 + x]) drawn++;
-        }
-      }
-    }
-    expect(drawn).toBeGreaterThan(20);
-  };
-
-  test("of rows", () => givenOf(["--rows", "3"], (_x, y) => y < 3));
-  test("of any mask", async () => {
-    const white = (x: number, y: number): boolean => (x * 5 + y * 3) % 7 < 3;
-    await givenOf(["--mask", png("mask.png", 8, 6, 1, (p) => (white(p % 8, p >> 3) ? 255 : 0))], white);
   });
 });

@@ -1,4 +1,7 @@
-/** `compress`, `decompress`, `score` and `info` with models that are conditioned, of every kind: small random ones; once through the front door. */
+/**
+ * `compress`, `decompress`, `score` and `info` with models that are conditioned, of every kind: small random ones; once
+ * through the front door.
+ */
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -33,7 +36,9 @@ afterAll(() => {
 const SHAPE = { height: 8, width: 8, channels: 1, levels: 2 };
 const NETWORK = { features: 4, depth: 2, firstKernel: 5, skip: 0, head: { features: 4 } };
 
-/** A model folder of random weights that find black likely, so that images of few white pixels are coded and not stored. */
+/**
+ * A model folder of random weights that find black likely, so that images of few white pixels are coded and not stored.
+ */
 function modelAt(name: string, model: object, run: object = {}): void {
   const config = resolveRun({ data: { source: "none" }, ...run, model: { ...SHAPE, ...model } });
   const specs = modelParameters(config.model).map((spec) => ({ ...spec, bound: 1.5 * (spec.bound || 0.3) }));
@@ -60,7 +65,25 @@ const LABELS = Array.from({ length: 12 }, (_, i) => (7 * i) % 3);
 function labelledSet(folder: string): void {
   mkdirSync(at(folder), { recursive: true });
   for (const part of ["train", "t10k"]) {
-    const images = Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 12, 0, 0, 0, 8, 0, 0, 0, 8, ...LABELS.flatMap((_, i) => [...blot(i)]));
+    const images = Uint8Array.of(
+      0,
+      0,
+      8,
+      3,
+      0,
+      0,
+      0,
+      12,
+      0,
+      0,
+      0,
+      8,
+      0,
+      0,
+      0,
+      8,
+      ...LABELS.flatMap((_, i) => [...blot(i)]),
+    );
     writeFileSync(at(folder, `${part}-images-idx3-ubyte`), images);
     writeFileSync(at(folder, `${part}-labels-idx1-ubyte`), Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 12, ...LABELS));
   }
@@ -83,16 +106,22 @@ const groupsOf = (file: string) => {
   const archive = openPxc(readFileSync(at(file))) as Archive;
   return archive.groups.map((place, i) => ({ ...place, ...readGroup(archive, i) }));
 };
-const pixelsOf = (path: string): string => Buffer.from(decode(readFileSync(at(path))).data as Uint8Array).toString("hex");
+const pixelsOf = (path: string): string =>
+  Buffer.from(decode(readFileSync(at(path))).data as Uint8Array).toString("hex");
 const hexOf = (pixels: Uint8Array): string => Buffer.from(pixels).toString("hex");
 
 /** Conditions of each image, in the order of the archive, which is that of the images where all are of one kind. */
-const conditionsOf = (file: string) => groupsOf(file).flatMap(({ conditions, count }) => conditions ?? Array(count).fill(null));
+const conditionsOf = (file: string) =>
+  groupsOf(file).flatMap(({ conditions, count }) => conditions ?? Array(count).fill(null));
 
 beforeAll(() => {
   const classes = { kind: "class", classes: ["0", "1", "2"] };
   modelAt("classes", { ...NETWORK, condition: classes }, { condition: { from: "class" } });
-  modelAt("dropped", { ...NETWORK, condition: classes }, { condition: { from: "class" }, train: { conditionDropout: 0.1 } });
+  modelAt(
+    "dropped",
+    { ...NETWORK, condition: classes },
+    { condition: { from: "class" }, train: { conditionDropout: 0.1 } },
+  );
   modelAt("plain", NETWORK);
   modelAt("captions", { ...NETWORK, condition: { kind: "vector", size: 512 } }, { condition: { from: "captions" } });
   modelAt("vectors", { ...NETWORK, condition: { kind: "vector", size: 3 } }, { condition: { from: "vectors" } });
@@ -192,7 +221,9 @@ describe("a model of classes", () => {
     // Labels that are not what the model was told are kept beside it.
     await run("compress classes set --class 1 -o told.pxc");
     await run("decompress told.pxc -o told-back");
-    expect(readFileSync(at("told-back/labels.csv"), "utf8").split("\n")[3]).toBe(`set/test/2.png,${LABELS[2]},${LABELS[2]}`);
+    expect(readFileSync(at("told-back/labels.csv"), "utf8").split("\n")[3]).toBe(
+      `set/test/2.png,${LABELS[2]},${LABELS[2]}`,
+    );
   });
 });
 
@@ -200,7 +231,11 @@ test("a model of vectors takes one for all images, or one for each, or none", as
   const rows = Float32Array.from({ length: 36 }, (_, i) => Math.fround(Math.sin(i)));
   writeFileSync(at("rows.npy"), writeNpy([12, 3], rows));
   const each = await run("compress vectors blots --latent rows.npy -o rows.pxc --group 5");
-  expect(each.json.conditions).toEqual({ of: "rows.npy 0 to rows.npy 11, one an image", images: 12, bytes: 3 + 12 * 12 });
+  expect(each.json.conditions).toEqual({
+    of: "rows.npy 0 to rows.npy 11, one an image",
+    images: 12,
+    bytes: 3 + 12 * 12,
+  });
   expect(conditionsOf("rows.pxc")[2]).toEqual(rows.slice(6, 9));
   await run("decompress rows.pxc -o rows-back");
   for (const i of LABELS.keys()) expect(pixelsOf(`rows-back/${i}.png`)).toBe(hexOf(blot(i)));
@@ -263,16 +298,23 @@ describe("a model that makes its condition of the image", () => {
     expect(back.json).toMatchObject({ images: 12, model: name });
     for (const i of LABELS.keys()) expect(pixelsOf(`${name}-back/set/test/${i}.png`)).toBe(hexOf(blot(i)));
     // Labels are kept beside numbers.
-    expect(readFileSync(at(`${name}-back/labels.csv`), "utf8").split("\n")[3]).toBe(`set/test/2.png,${LABELS[2]},${LABELS[2]}`);
+    expect(readFileSync(at(`${name}-back/labels.csv`), "utf8").split("\n")[3]).toBe(
+      `set/test/2.png,${LABELS[2]},${LABELS[2]}`,
+    );
     const about = (await run(`info ${name}.pxc`)).text;
-    expect(about).toMatch(new RegExp(`^conditions +${size} numbers for each of 12 images; ${3 + 48 * size} bytes$`, "m"));
+    expect(about).toMatch(
+      new RegExp(`^conditions +${size} numbers for each of 12 images; ${3 + 48 * size} bytes$`, "m"),
+    );
   });
 
   test("needs images of its size; a person may say another condition, unless it is a map", async () => {
     png("wide.png", 9, 8, new Uint8Array(72));
     const wanted = "expected 8 x 8 pixels (width x height), the model's size, for wide.png, since its condition";
     for (const [line, message] of [
-      ["compress latents wide.png -o x.pxc", `${wanted} is each image's own, and its encoder takes no other, but received 9 x 8`],
+      [
+        "compress latents wide.png -o x.pxc",
+        `${wanted} is each image's own, and its encoder takes no other, but received 9 x 8`,
+      ],
       ["score small wide.png", `${wanted} is each image's own, and it is made of the image, but received 9 x 8`],
       ["compress small wide.png --latent 0,0,0,1 -o x.pxc", `${wanted} goes through m(h), but received 9 x 8`],
     ] as const)
@@ -351,7 +393,10 @@ describe("what has no condition is told what is possible", () => {
     ],
     ["score classes set --class three", 'expected a class of the model (0, 1, 2) but received "three"'],
     ["score plain set --class 3", "expected no --class: plain is a model without a condition"],
-    ["compress classes others -o x.pxc", 'expected a class of the model (0, 1, 2) for others/cat/1.png but its class is "cat"'],
+    [
+      "compress classes others -o x.pxc",
+      'expected a class of the model (0, 1, 2) for others/cat/1.png but its class is "cat"',
+    ],
   ])("%s", async (line, message) => {
     png("others/cat/1.png", 8, 8, blot(1));
     expect((await run(line)).json.error).toEqual({ kind: "usage", message });

@@ -1,4 +1,7 @@
-/** A command given as words, as run-command.ts runs it but without a process of its own: for tests of many cases, beside those through the front door. */
+/**
+ * A command given as words, as run-command.ts runs it but without a process of its own: for tests of many cases, beside
+ * those through the front door.
+ */
 
 import { PixelcnnError } from "../errors.ts";
 import { numberOption } from "./options/number-option.ts";

@@ -26,7 +26,10 @@ export interface Started {
   stderrHas(text: string | RegExp): Promise<void>;
 }
 
-export function start(words: readonly string[], { cwd, env }: { cwd?: string; env?: Record<string, string> } = {}): Started {
+export function start(
+  words: readonly string[],
+  { cwd, env }: { cwd?: string; env?: Record<string, string> } = {},
+): Started {
   // The launcher in node_modules/.bin may be a script that starts Node; exec hands it signals directly.
   const child = spawn(node, [join(root, "src", "cli", "main.ts"), ...words], {
     cwd: cwd ?? root,

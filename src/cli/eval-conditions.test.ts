@@ -1,4 +1,6 @@
-/** `pixelcnn eval` of models with conditions, and of other families: against likelihoods worked out by hand in float64. */
+/**
+ * `pixelcnn eval` of models with conditions, and of other families: against likelihoods worked out by hand in float64.
+ */
 
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +18,15 @@ import { randomFrom } from "../random.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { scratchFolder } from "./command-line.test-support.ts";
 import evaluateCommand from "./commands/eval.ts";
-import { ENCODER, modelAt, NETWORK, PATTERNS, patternFolder, type SmallModel, writePng } from "./small-models.test-support.ts";
+import {
+  ENCODER,
+  modelAt,
+  NETWORK,
+  PATTERNS,
+  patternFolder,
+  type SmallModel,
+  writePng,
+} from "./small-models.test-support.ts";
 
 const scratch = scratchFolder("eval-conditions");
 const outside = process.cwd();
@@ -60,7 +70,12 @@ beforeAll(async () => {
     { condition: { from: "encoder", model: join(scratch, "faces"), of: "class" } },
   );
   add("latents", { family: "autoencoder", latents: 3, encoder: ENCODER, decoder: { kind: "pixelcnn", ...NETWORK } });
-  add("blurred", { family: "autoencoder", latents: 3, encoder: ENCODER, decoder: { kind: "deconvolution", features: [4] } });
+  add("blurred", {
+    family: "autoencoder",
+    latents: 3,
+    encoder: ENCODER,
+    decoder: { kind: "deconvolution", features: [4] },
+  });
   const test = await openTest();
   const batch = await test.batch([0, 1, 2, 3, 4, 5]);
   expect(test.length).toBe(6);
@@ -120,7 +135,8 @@ describe("of classes", () => {
     const table = images.map((_, i) => [0, 1, 2].map((k) => natsOf("classes", i, k)));
     const chosen = table.map((nats) => nats.indexOf(Math.min(...nats)));
     const right = chosen.filter((k, i) => k === labels[i]).length;
-    // -log of p(x | y) / sum of p(x | any), with nothing subtracted first: of 64 binary sub-pixels no exponential is too small.
+    // -log of p(x | y) / sum of p(x | any), with nothing subtracted first: of 64 binary sub-pixels no exponential is
+    // too small.
     const posterior = table.map(
       (nats, i) => -Math.log(Math.exp(-nats[labels[i]!]!) / nats.reduce((sum, n) => sum + Math.exp(-n), 0)),
     );
@@ -143,7 +159,12 @@ test("of vectors and maps: each image's own, and none", async () => {
     for (let p = 0; p < 16; p++) sum += 2 * image[(4 * y + (p >> 2)) * 8 + 4 * x + (p & 3)]! - 1;
     return Math.fround(sum / 16);
   };
-  const thumbnails = images.map((image) => [cell(image, 0, 0), cell(image, 0, 1), cell(image, 1, 0), cell(image, 1, 1)]);
+  const thumbnails = images.map((image) => [
+    cell(image, 0, 0),
+    cell(image, 0, 1),
+    cell(image, 1, 0),
+    cell(image, 1, 1),
+  ]);
   expect((await run("maps")).json.nats).toBeCloseTo(meanOf("maps", thumbnails), 4);
   expect((await run("maps", "--conditions", "none")).json.nats).toBeCloseTo(meanOf("maps", Array(6).fill(null)), 4);
   const all = await openTest({ vectors: "vectors.npy" });

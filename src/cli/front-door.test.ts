@@ -11,7 +11,13 @@ const at = (name: string): string => join(scratch, name);
 const png = (name: string, width: number, height: number, level: (p: number) => number): string => {
   writeFileSync(
     at(name),
-    encode({ width, height, channels: 1, depth: 8, data: Uint8Array.from({ length: width * height }, (_, p) => level(p)) }),
+    encode({
+      width,
+      height,
+      channels: 1,
+      depth: 8,
+      data: Uint8Array.from({ length: width * height }, (_, p) => level(p)),
+    }),
   );
   return at(name);
 };
@@ -48,7 +54,12 @@ describe("an error says what was expected and what came, and ends with its code"
       2,
       "expected an option of `pixelcnn eval` but received --limt; did you mean --limit?",
     ],
-    ["an option without its value", () => fresh("--steps"), 2, "expected a value for --steps but received the option --json"],
+    [
+      "an option without its value",
+      () => fresh("--steps"),
+      2,
+      "expected a value for --steps but received the option --json",
+    ],
     [
       "a number that is none",
       () => fresh("--steps", "many"),
@@ -61,7 +72,12 @@ describe("an error says what was expected and what came, and ends with its code"
       2,
       'expected --steps once but received it again: "3" and "4"',
     ],
-    ["an argument too many", () => ["info", run, data], 2, /expected at most 1 arguments \(<what>\) but received .* too/],
+    [
+      "an argument too many",
+      () => ["info", run, data],
+      2,
+      /expected at most 1 arguments \(<what>\) but received .* too/,
+    ],
     [
       "two budgets",
       () => fresh("--steps", "3", "--minutes", "4"),
@@ -99,7 +115,12 @@ describe("an error says what was expected and what came, and ends with its code"
       2,
       "wrong.json but received train.ratee; did you mean train.rate?",
     ],
-    ["a config file that is no JSON", () => fresh("--config", at("broken.json")), 2, "expected JSON in the config file"],
+    [
+      "a config file that is no JSON",
+      () => fresh("--config", at("broken.json")),
+      2,
+      "expected JSON in the config file",
+    ],
     ["a config file that is not there", () => fresh("--config", at("none.json")), 1, "but there is none"],
     [
       "an unknown device",
@@ -113,7 +134,12 @@ describe("an error says what was expected and what came, and ends with its code"
       1,
       /expected a working cuda device .*; built in here: cpu/s,
     ],
-    ["no folder for the run", () => ["train", data], 2, "expected --out RUN, the folder to train in, but received none"],
+    [
+      "no folder for the run",
+      () => ["train", data],
+      2,
+      "expected --out RUN, the folder to train in, but received none",
+    ],
     ["no data", () => ["train", "--out", at("new")], 2, "expected <data>, a named set or a path, but received none"],
     ["missing data", () => ["train", at("nowhere"), "--out", at("new")], 2, "and there is no such path"],
     ["an empty folder", () => ["train", at("empty"), "--out", at("new")], 1, "but received an empty folder"],
@@ -130,7 +156,12 @@ describe("an error says what was expected and what came, and ends with its code"
       /bad\.png but received.*\nto leave out what cannot be decoded, start with: --set data\.onBroken=skip/s,
     ],
     ["a folder below a file", () => ["train", data, "--out", join(at("file"), "run")], 1, "it is a file, not a folder"],
-    ["a folder where none can be made", () => ["train", data, "--out", "/proc/run"], 1, "cannot make the folder /proc/run"],
+    [
+      "a folder where none can be made",
+      () => ["train", data, "--out", "/proc/run"],
+      1,
+      "cannot make the folder /proc/run",
+    ],
     [
       "a folder with a run",
       () => ["train", data, "--out", run],
@@ -262,7 +293,9 @@ describe("commands on a trained run", () => {
     expect({ images, of, split }).toEqual({ images: 20, of: 20, split: "test" });
     expect(bitsPerDim * 64 * Math.LN2).toBeCloseTo(nats, 9);
     expect(nats).toBeLessThan(64 * Math.LN2);
-    const limited = JSON.parse((await pixelcnn(["eval", run, data, "--split", "train", "--limit", "7", "--json"])).stdout);
+    const limited = JSON.parse(
+      (await pixelcnn(["eval", run, data, "--split", "train", "--limit", "7", "--json"])).stdout,
+    );
     expect(limited).toMatchObject({ images: 7, of: 60, split: "train" });
   });
 
@@ -346,7 +379,10 @@ describe("commands on a trained run", () => {
       pixelcnn(["export", run, "-o", at("model.onnx"), "--json"]),
       pixelcnn(["models", "--json"]),
     ]);
-    expect(JSON.parse(exported.stdout)).toMatchObject({ what: "likelihood", bytes: readFileSync(at("model.onnx")).length });
+    expect(JSON.parse(exported.stdout)).toMatchObject({
+      what: "likelihood",
+      bytes: readFileSync(at("model.onnx")).length,
+    });
     const listed = JSON.parse(models.stdout).models as { name: string; condition: string | null; folder: string }[];
     expect(listed.map(({ name }) => name)).toEqual(["emoji", "fashion-mnist", "mnist", "mnist-binary"]);
     expect(listed.map(({ condition }) => condition)).toEqual([expect.stringContaining("--text T"), null, null, null]);

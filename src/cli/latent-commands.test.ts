@@ -1,135 +1,28 @@
-/** `encode`, `reconstruct`, `interpolate`, and reading back what they write: through the front door, with small random models. */
+/**
+ * `encode`, `reconstruct`, `interpolate`, and reading back what they write: through the front door, with small random
+ * models.
+ */
 
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { decode, encode } from "fast-png";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { datasetFromArrays } from "../data/dataset.ts";
+import { describe, expect, test } from "vitest";
 import { readNpy } from "../data/npy.ts";
 import { thumbnailOf } from "../data/thumbnails.ts";
-import { createEngine } from "../exact/engine.ts";
-import { decode as decodeCodes, encode as encodeCodes } from "../measure/encode.ts";
-import { randomParameters } from "../models/families.test-support.ts";
-import { modelParameters } from "../models/families.ts";
-import { pixelcnnOf } from "../models/model.ts";
-import { writeSafeTensors } from "../models/safetensors.ts";
-import type { Parameters } from "../network/parameters.ts";
-import { randomFrom } from "../random.ts";
-import { type RunConfig, resolveRun } from "../train/config.ts";
-import { pixelcnn, scratchFolder, TINY, tinyData } from "./command-line.test-support.ts";
-
-const scratch = scratchFolder("latent");
-const at = (...parts: string[]): string => join(scratch, ...parts);
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-const SHAPE = { height: 6, width: 8, channels: 1, levels: 4 };
-const SIZE = 48;
-const NETWORK = { features: 4, depth: 2, firstKernel: 5, skip: 0, head: { features: 6 } };
-const ENCODER = { features: [4], hidden: 5 };
-
-interface Model {
-  readonly config: RunConfig;
-  readonly parameters: Parameters;
-}
-const models: Record<string, Model> = {};
-
-/** A model folder of random weights. */
-function modelAt(name: string, model: object, run: object = {}): void {
-  const config: RunConfig = resolveRun({ data: { source: "mnist", levels: 4 }, ...run, model: { ...SHAPE, ...model } });
-  const parameters = randomParameters(modelParameters(config.model));
-  mkdirSync(at(name), { recursive: true });
-  writeFileSync(at(name, "config.json"), JSON.stringify(config));
-  writeFileSync(at(name, "model.safetensors"), writeSafeTensors(parameters, { format: "1", step: "3" }));
-  models[name] = { config, parameters };
-}
-
-/** Levels of picture i; a level's grey is the level again when it is read. */
-function levelsOf(i: number): Uint8Array {
-  const random = randomFrom(100 + i);
-  return Uint8Array.from({ length: SIZE }, () => random.below(4));
-}
-const greys = (levels: ArrayLike<number>): number[] => Array.from(levels, (v) => 85 * v);
-
-const PEOPLE = ["anna/1.png", "anna/2, smiling.png", 'ben/"3".png', "ben/4.png", "ben/5.png"];
-beforeAll(() => {
-  modelAt("latents", { family: "autoencoder", latents: 3, encoder: ENCODER, decoder: { kind: "pixelcnn", ...NETWORK } });
-  modelAt("blurred", {
-    family: "autoencoder",
-    latents: 2,
-    encoder: ENCODER,
-    decoder: { kind: "deconvolution", features: [6, 4] },
-  });
-  modelAt("faces", { family: "embedder", size: 4, encoder: ENCODER });
-  modelAt(
-    "portraits",
-    { ...NETWORK, condition: { kind: "vector", size: 4 } },
-    { condition: { from: "encoder", model: "encoder", of: "class" }, train: { conditionDropout: 0.1 } },
-  );
-  cpSync(at("faces"), at("portraits", "encoder"), { recursive: true });
-  const map = { kind: "map", height: 2, width: 3, channels: 1, features: 4 };
-  modelAt("small", { ...NETWORK, condition: map }, { condition: { from: "thumbnail", height: 2, width: 3 } });
-  modelAt("plain", NETWORK);
-  modelAt(
-    "classes",
-    { ...NETWORK, condition: { kind: "class", classes: ["cat", "dog", "C++"] } },
-    { condition: { from: "class" } },
-  );
-  modelAt("captions", { ...NETWORK, condition: { kind: "vector", size: 384 } }, { condition: { from: "captions" } });
-  modelAt("fine", { levels: 256, family: "autoencoder", latents: 2, encoder: ENCODER, decoder: { kind: "deconvolution" } });
-  for (const [i, name] of PEOPLE.entries()) {
-    mkdirSync(dirname(at("people", name)), { recursive: true });
-    const data = Uint8Array.from(greys(levelsOf(i)));
-    writeFileSync(at("people", name), encode({ width: 8, height: 6, channels: 1, depth: 8, data }));
-  }
-  writeFileSync(at("large.png"), encode({ width: 9, height: 6, channels: 1, depth: 8, data: new Uint8Array(54) }));
-});
-const A = join("people", PEOPLE[0]!);
-const B = join("people", PEOPLE[2]!);
-
-/** The one object that a command prints with --json. */
-async function json(...words: string[]): Promise<Record<string, never> & { code: number; stderr: string }> {
-  const { code, stdout, stderr } = await pixelcnn([...words, "--json"], { cwd: scratch });
-  expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
-  return { code, stderr, ...JSON.parse(stdout) };
-}
-
-/** Codes of pictures by the library. */
-function codesOf(name: string, ...pictures: number[]): Promise<Float32Array> {
-  const { config, parameters } = models[name]!;
-  const data = datasetFromArrays(
-    { name: "pictures", split: "all", classes: null, ...SHAPE },
-    Uint8Array.from(pictures.flatMap((i) => [...levelsOf(i)])),
-  );
-  return encodeCodes({ config: config.model, parameters }, data, { threads: 1 });
-}
-
-/** Greys of `count` samples of a seed under one condition, by the library. */
-async function samplesOf(name: string, condition: Float32Array, count: number, seed = 1, guidance = 0): Promise<number[][]> {
-  const { config, parameters } = models[name]!;
-  const engine = createEngine(pixelcnnOf({ config: config.model, parameters }));
-  const { pixels } = await engine.sample({ count, seed, guidance, height: 6, width: 8, conditions: condition });
-  return Array.from({ length: count }, (_, i) => greys(pixels.subarray(i * SIZE, (i + 1) * SIZE)));
-}
-
-/** Greys of reconstructions by a deconvolution, by the library. */
-async function blurredOf(codes: Float32Array): Promise<{ levels: Float32Array; greys: number[][] }> {
-  const { config, parameters } = models.blurred!;
-  const levels = await decodeCodes({ config: config.model, parameters }, codes, { threads: 1 });
-  const all = Array.from(levels, (v) => Math.round(85 * v));
-  return { levels, greys: Array.from({ length: codes.length / 2 }, (_, i) => all.slice(i * SIZE, (i + 1) * SIZE)) };
-}
-
-/** Cells of a picture of scale 1, row by row. */
-function cellsOf(file: string, rows: number, columns: number): number[][][] {
-  const { width, height, channels, data } = decode(readFileSync(at(file)));
-  expect([width, height, channels]).toEqual([2 + columns * 10, 2 + rows * 8, 1]);
-  return Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: columns }, (_, column) =>
-      Array.from({ length: SIZE }, (_, p) => data[(2 + row * 8 + (p >> 3)) * width + 2 + column * 10 + (p & 7)]!),
-    ),
-  );
-}
-const bytes = (file: string): Buffer => readFileSync(at(file));
+import { pixelcnn } from "./command-line.test-support.ts";
+import {
+  A,
+  B,
+  blurredOf,
+  bytes,
+  cellsOf,
+  codesOf,
+  greys,
+  json,
+  levelsOf,
+  PEOPLE,
+  SHAPE,
+  SIZE,
+  samplesOf,
+  scratch,
+} from "./latent-models.test-support.ts";
 
 /** A test here starts up to seven processes, which a busy machine does not do in the usual minute. */
 const SEVERAL = { timeout: 240_000 };
@@ -137,7 +30,9 @@ const SEVERAL = { timeout: 240_000 };
 describe("encode", SEVERAL, () => {
   test("a folder as .npy, .csv and .json: the same numbers, and --latent reads all three as --like sees the images", async () => {
     const done = await Promise.all(
-      ["npy", "csv", "json"].map((ending) => json("encode", "latents", "people", "-o", `codes.${ending}`, "--threads", "1")),
+      ["npy", "csv", "json"].map((ending) =>
+        json("encode", "latents", "people", "-o", `codes.${ending}`, "--threads", "1"),
+      ),
     );
     for (const one of done)
       expect(one).toMatchObject({ code: 0, model: "latents", step: 3, images: 5, kind: "latents", size: 3 });
@@ -176,16 +71,20 @@ describe("encode", SEVERAL, () => {
     ]);
     expect(bytes("portraits.npy")).toEqual(bytes("faces.npy"));
     const { data } = readNpy(bytes("faces.npy"), "faces.npy");
-    for (let i = 0; i < 5; i++) expect(Math.hypot(...(data as Float32Array).subarray(4 * i, 4 * i + 4))).toBeCloseTo(1, 5);
+    for (let i = 0; i < 5; i++)
+      expect(Math.hypot(...(data as Float32Array).subarray(4 * i, 4 * i + 4))).toBeCloseTo(1, 5);
   });
 
   test("files and some of a set, one after another; a limit; a split", async () => {
     await json("encode", "latents", A, B, "people:all:3-4", "people/ben", "-o", "some.json", "--threads", "1");
-    const names = (file: string): string[] => JSON.parse(bytes(file).toString()).codes.map((row: { name: string }) => row.name);
+    const names = (file: string): string[] =>
+      JSON.parse(bytes(file).toString()).codes.map((row: { name: string }) => row.name);
     expect(names("some.json")).toEqual([A, B, "ben/4.png", "ben/5.png", '"3".png', "4.png", "5.png"]);
     await json("encode", "latents", A, B, "people", "-o", "few.json", "--limit", "3", "--threads", "1");
     expect(names("few.json")).toEqual([A, B, "anna/1.png"]);
-    expect(await json("encode", "latents", "people", "-o", "test.csv", "--split", "test", "--threads", "1")).toMatchObject({
+    expect(
+      await json("encode", "latents", "people", "-o", "test.csv", "--split", "test", "--threads", "1"),
+    ).toMatchObject({
       images: 1,
     });
     const { stdout } = await pixelcnn(["encode", "latents", "people:train", "-o", "train.csv", "--threads", "1"], {
@@ -217,7 +116,16 @@ describe("reconstruct", SEVERAL, () => {
       levelsOf(picture).reduce((sum, v, p) => sum + ((v - blurred.levels[i * SIZE + p]!) * (2 / 3)) ** 2, 0),
     );
     expect(done).toMatchObject({
-      ...{ code: 0, model: "latents", step: 3, baseline: "blurred", out: "rows.png", count: 3, seed: 5, temperature: 1 },
+      ...{
+        code: 0,
+        model: "latents",
+        step: 3,
+        baseline: "blurred",
+        out: "rows.png",
+        count: 3,
+        seed: 5,
+        temperature: 1,
+      },
       images: [
         { name: A, squaredError: expect.closeTo(errors[0]!, 4) },
         { name: B, squaredError: expect.closeTo(errors[1]!, 4) },
@@ -238,11 +146,15 @@ describe("reconstruct", SEVERAL, () => {
   });
 
   test("of a deconvolution, which draws nothing", async () => {
-    const { stdout } = await pixelcnn(["reconstruct", "blurred", A, "-o", "blurred.png", "--scale", "1"], { cwd: scratch });
+    const { stdout } = await pixelcnn(["reconstruct", "blurred", A, "-o", "blurred.png", "--scale", "1"], {
+      cwd: scratch,
+    });
     expect(stdout).toMatch(
       /^1 image in [\d.]+ s: blurred\.png\ncolumns: the image, squared error \(blurred\)\nsquared error [\d.]+ an image \(x in -1 \.\. 1\)\n$/,
     );
-    expect(cellsOf("blurred.png", 1, 2)).toEqual([[greys(levelsOf(0)), ...(await blurredOf(await codesOf("blurred", 0))).greys]]);
+    expect(cellsOf("blurred.png", 1, 2)).toEqual([
+      [greys(levelsOf(0)), ...(await blurredOf(await codesOf("blurred", 0))).greys],
+    ]);
   });
 
   test("of a model conditioned through an encoder: others like the image, 4 unless said, with guidance", async () => {
@@ -255,7 +167,8 @@ describe("reconstruct", SEVERAL, () => {
 });
 
 describe("interpolate", SEVERAL, () => {
-  const between = (a: Float32Array, b: Float32Array, t: number): Float32Array => a.map((x, i) => (1 - t) * x + t * b[i]!);
+  const between = (a: Float32Array, b: Float32Array, t: number): Float32Array =>
+    a.map((x, i) => (1 - t) * x + t * b[i]!);
 
   test("latents on a line, the draws of a row the same, the images at both ends", async () => {
     const words = ["interpolate", "latents", A, B, "--steps", "3", "--rows", "2", "--seed", "4", "--scale", "1"];
@@ -288,7 +201,20 @@ describe("interpolate", SEVERAL, () => {
   });
 
   test("classes: mixtures of the two", async () => {
-    const words = ["interpolate", "classes", "--from", "cat", "--to", "C++", "--steps", "3", "-o", "classes.png", "--scale", "1"];
+    const words = [
+      "interpolate",
+      "classes",
+      "--from",
+      "cat",
+      "--to",
+      "C++",
+      "--steps",
+      "3",
+      "-o",
+      "classes.png",
+      "--scale",
+      "1",
+    ];
     const { stdout } = await pixelcnn(words, { cwd: scratch });
     expect(stdout).toMatch(/^3 steps from cat to C\+\+ in [\d.]+ s \(seed 1\): classes\.png\n$/);
     const mixtures = [
@@ -311,132 +237,4 @@ describe("interpolate", SEVERAL, () => {
     const { greys: outputs } = await blurredOf(Float32Array.from(points));
     expect(cellsOf("outputs.png", 1, 10)).toEqual([[greys(levelsOf(0)), ...outputs, greys(levelsOf(2))]]);
   });
-});
-
-const ENCODERS =
-  "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition encoder:MODEL, peers:MODEL or thumbnail:HxW) but ";
-const ALONE = "blurred is an auto-encoder with a deconvolution decoder, which gives one image a code and draws nothing";
-describe("an error says what the model is and what is possible", () => {
-  const cases: [string, string[], number, string][] = [
-    [
-      "no file to write",
-      ["encode", "latents", A],
-      2,
-      "expected -o F, the file to write (.json, .csv or .npy), but received none",
-    ],
-    [
-      "a file of another kind",
-      ["encode", "latents", A, "-o", "x.cvs"],
-      2,
-      'expected a file ending with .json, .csv or .npy for -o but received ".cvs"; did you mean .csv?',
-    ],
-    ["nothing to encode", ["encode", "latents", "-o", "x.csv"], 2, "expected <images> but received nothing"],
-    [
-      "an image that is not there",
-      ["encode", "latents", "no.png", "-o", "x.csv"],
-      1,
-      'or some of one such as mnist:test:0-99, but received "no.png", and there is no such file',
-    ],
-    ["an image of another size", ["encode", "latents", "large.png", "-o", "x.csv"], 1, "but received 9 x 6"],
-    ["numbers beyond a set", ["encode", "latents", "people:all:5", "-o", "x.csv"], 2, "expected numbers from 0 to 4"],
-    ["no condition", ["encode", "plain", A, "-o", "x.csv"], 1, `${ENCODERS}plain is a Gated PixelCNN without a condition`],
-    [
-      "classes",
-      ["encode", "classes", A, "-o", "x.csv"],
-      1,
-      `${ENCODERS}classes is a Gated PixelCNN conditioned on one of 3 classes (cat, dog, C++), not on images`,
-    ],
-    [
-      "captions",
-      ["reconstruct", "captions", A, "-o", "x.png"],
-      1,
-      `${ENCODERS}captions is a Gated PixelCNN conditioned on a vector of 384 numbers, not on images`,
-    ],
-    [
-      "an embedder, which makes no images",
-      ["reconstruct", "faces", A, "-o", "x.png"],
-      1,
-      "expected a model that makes images but faces is an embedder; a model conditioned on its embeddings makes them: train with --condition encoder:faces",
-    ],
-    [
-      "a baseline that draws",
-      ["reconstruct", "latents", A, "-o", "x.png", "--baseline", "latents"],
-      1,
-      "expected an auto-encoder with a deconvolution decoder for --baseline but latents is an auto-encoder with a pixelcnn decoder",
-    ],
-    [
-      "a baseline of other images",
-      ["reconstruct", "latents", A, "-o", "x.png", "--baseline", "fine"],
-      1,
-      "expected a baseline for images of 6x8x1, 4 levels, as latents has, but fine is for 6x8x1, 256 levels",
-    ],
-    [
-      "a baseline of a baseline",
-      ["reconstruct", "blurred", A, "-o", "x.png", "--baseline", "blurred"],
-      2,
-      "expected no --baseline: blurred is an auto-encoder with a deconvolution decoder, which is a baseline itself",
-    ],
-    ["samples of a deconvolution", ["reconstruct", "blurred", A, "-o", "x.png", "-n", "4"], 2, `expected no -n: ${ALONE}`],
-    [
-      "rows of a deconvolution",
-      ["interpolate", "blurred", A, B, "-o", "x.png", "--rows", "2"],
-      2,
-      `expected no --rows: ${ALONE}`,
-    ],
-    [
-      "a temperature of nothing",
-      ["reconstruct", "latents", A, "-o", "x.png", "--temperature", "0"],
-      2,
-      'expected a number above 0 for --temperature but received "0"',
-    ],
-    ["one image", ["interpolate", "latents", A, "-o", "x.png"], 2, `expected two images to go between but received 1: ${A}`],
-    ["no images", ["interpolate", "latents", "-o", "x.png"], 2, "expected two images to go between, files or some of a data set"],
-    [
-      "classes of a model of images",
-      ["interpolate", "latents", "--to", "cat", "-o", "x.png"],
-      2,
-      "expected two images to go between, since latents is no model of classes, but received --to",
-    ],
-    [
-      "images of a model of classes",
-      ["interpolate", "classes", A, B, "-o", "x.png"],
-      2,
-      "expected --from C and --to C for classes, which is conditioned on one of 3 classes (cat, dog, C++), but received images",
-    ],
-    ["one class", ["interpolate", "classes", "--from", "cat", "-o", "x.png"], 2, "but received --from alone"],
-    [
-      "several classes",
-      ["interpolate", "classes", "--from", "cat,dog", "--to", "dog", "-o", "x.png"],
-      2,
-      'expected one class for --from but received 2: "cat,dog"',
-    ],
-    [
-      "both",
-      ["interpolate", "classes", A, "--to", "dog", "-o", "x.png"],
-      2,
-      "expected two images, or --from C and --to C, but received both",
-    ],
-  ];
-  test.concurrent.each(cases)("%s", async (_, words, code, message) => {
-    const found = await json(...words);
-    expect(found.stderr).toContain(message);
-    expect(found.code).toBe(code);
-  });
-});
-
-test.concurrent.each(["encode", "reconstruct", "interpolate"])("%s --help: its options and an example", async (name) => {
-  const { code, stdout } = await pixelcnn([name, "--help"]);
-  expect(code).toBe(0);
-  expect(stdout).toMatch(new RegExp(`^ {2}pixelcnn ${name} runs/`, "m"));
-  for (const option of ["-o", "--threads", "--seed", "--json"]) expect(stdout).toContain(option);
-});
-
-test("a run's own picture shows a deconvolution's blur, though the model has two levels", async () => {
-  const model = { family: "autoencoder", latents: 2, encoder: ENCODER, decoder: { kind: "deconvolution", features: [4] } };
-  writeFileSync(at("run.json"), JSON.stringify({ model }));
-  const words = ["train", tinyData(at("blots")), "--out", "run", "--config", "run.json", "--steps", "2", ...TINY.slice(0, 4)];
-  const { code, stderr } = await pixelcnn(words, { cwd: scratch });
-  expect(code, stderr).toBe(0);
-  const { data } = decode(bytes("run/samples/step-000002.png"));
-  expect(data.some((v) => v !== 0 && v !== 255)).toBe(true);
 });

@@ -50,7 +50,9 @@ export interface Command<Args = Words> {
 }
 
 /** Types what a command runs on by its own options: readWords reads them by `args`. */
-export function defineCommand<const T extends ArgsDef>(command: Command<ParsedArgs<T>> & { readonly args: T }): Command {
+export function defineCommand<const T extends ArgsDef>(
+  command: Command<ParsedArgs<T>> & { readonly args: T },
+): Command {
   return command as unknown as Command;
 }
 
@@ -94,7 +96,8 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
     terminal.endProgress();
     const error = asError(thrown, stop.signal);
     terminal.note(`${error.kind === "interrupted" ? "" : "error: "}${error.message}`);
-    if (error.kind === "internal" && process.env.PIXELCNN_DEBUG) terminal.note(String((thrown as Error).stack ?? thrown));
+    if (error.kind === "internal" && process.env.PIXELCNN_DEBUG)
+      terminal.note(String((thrown as Error).stack ?? thrown));
     if (json) await print(`${JSON.stringify({ error: { kind: error.kind, message: error.message } })}\n`);
     return EXIT_CODES[error.kind] ?? 1;
   }
@@ -189,7 +192,8 @@ export function readWords(command: Command, words: readonly string[]): ReadWords
     if (option.type === "string" && token.inlineValue === false && /^--?[a-z]/i.test(token.value ?? "")) {
       fail("usage", `expected a value for ${token.rawName} but received the option ${token.value}`);
     }
-    if (option.type === "string" && !token.value) fail("usage", `expected a value for ${token.rawName} but received none`);
+    if (option.type === "string" && !token.value)
+      fail("usage", `expected a value for ${token.rawName} but received none`);
     const earlier = values.get(token.name);
     if (earlier && option.type === "string" && !command.repeated?.includes(token.name)) {
       fail(

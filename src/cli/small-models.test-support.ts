@@ -1,4 +1,7 @@
-/** For tests of the command line: a folder of small pictures whose subfolders are classes, and model folders of random weights. */
+/**
+ * For tests of the command line: a folder of small pictures whose subfolders are classes, and model folders of random
+ * weights.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -43,7 +43,14 @@ describe("progress", () => {
 });
 
 test("numbers for people", () => {
-  expect([0, 59.6, 61, 3600, 3723, Number.NaN].map(duration)).toEqual(["0:00", "1:00", "1:01", "1:00:00", "1:02:03", "?"]);
+  expect([0, 59.6, 61, 3600, 3723, Number.NaN].map(duration)).toEqual([
+    "0:00",
+    "1:00",
+    "1:01",
+    "1:00:00",
+    "1:02:03",
+    "?",
+  ]);
   expect([1234.5, 99.94, 42, 2.34567, 0.5].map(rounded)).toEqual(["1235", "99.9", "42", "2.35", "0.5"]);
   expect(["runs/a-1", "my run", "it's"].map(shellWord)).toEqual(["runs/a-1", "'my run'", "'it'\\''s'"]);
 });

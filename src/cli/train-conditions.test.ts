@@ -1,4 +1,7 @@
-/** `pixelcnn train` with conditions of every source, and of other families: what the run's folder holds, going on, what is refused. */
+/**
+ * `pixelcnn train` with conditions of every source, and of other families: what the run's folder holds, going on, what
+ * is refused.
+ */
 
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,11 +20,17 @@ const scratch = scratchFolder("train-conditions");
 const at = (...parts: string[]): string => join(scratch, ...parts);
 const outside = process.cwd();
 const random = randomFrom(3);
-const numbers = (count: number): Float64Array => Float64Array.from({ length: count }, () => 0.1 * (random.uniform() - 0.5));
+const numbers = (count: number): Float64Array =>
+  Float64Array.from({ length: count }, () => 0.1 * (random.uniform() - 0.5));
 beforeAll(() => {
   process.chdir(scratch);
   patternFolder("data");
-  modelAt("codes", { family: "autoencoder", latents: 3, encoder: ENCODER, decoder: { kind: "deconvolution", features: [4] } });
+  modelAt("codes", {
+    family: "autoencoder",
+    latents: 3,
+    encoder: ENCODER,
+    decoder: { kind: "deconvolution", features: [4] },
+  });
   modelAt("faces", { family: "embedder", size: 2, encoder: ENCODER });
   writeFileSync("vectors.npy", writeNpy([18, 5], numbers(90)));
   writeFileSync("maps.npy", writeNpy([18, 2, 3, 2], numbers(216)));
@@ -120,7 +129,14 @@ test("another run's config trains the same run again, its encoder with it, from 
     expect(weightsOf(again)).toBe(weightsOf(whole));
   }
   // With another condition, what the file said of the first is gone.
-  const { code, messages } = await run("--config", "class-whole/config.json", "--out", "other", "--condition", "thumbnail:2x2");
+  const { code, messages } = await run(
+    "--config",
+    "class-whole/config.json",
+    "--out",
+    "other",
+    "--condition",
+    "thumbnail:2x2",
+  );
   expect(code, messages).toBe(0);
   expect((await readRunConfig("other")).model).toMatchObject({ condition: { ...map, height: 2, width: 2 } });
 });
@@ -139,7 +155,9 @@ test("--condition beside another run's --config: its own shape, and the width of
   await run(...words("two"), "--condition", "thumbnail:2x2", ...set("model.condition.features=5"));
   const ran = await run(...words("four"), "--config", join("two", "config.json"), "--condition", "thumbnail:4x4");
   expect(ran.code, ran.messages).toBe(0);
-  expect((await readRunConfig("four")).model).toMatchObject({ condition: { ...map, height: 4, width: 4, features: 5 } });
+  expect((await readRunConfig("four")).model).toMatchObject({
+    condition: { ...map, height: 4, width: 4, features: 5 },
+  });
 });
 
 test("classes as often, blind at times: a run that goes on is the run that did not stop; without classes it is refused at once", async () => {
@@ -161,7 +179,13 @@ test("classes as often, blind at times: a run that goes on is the run that did n
 });
 
 test("a map's features, a vector's scale and its own shape can be set", async () => {
-  const changed = (...settings: string[]): string[] => [...TINY, ...set(...settings), "--steps", "0", "--no-final-eval"];
+  const changed = (...settings: string[]): string[] => [
+    ...TINY,
+    ...set(...settings),
+    "--steps",
+    "0",
+    "--no-final-eval",
+  ];
   await run("data", "--out", "wide", "--condition", "thumbnail:2x2", ...changed("model.condition.features=5"));
   expect((await readRunConfig("wide")).model).toMatchObject({
     condition: { ...map, height: 2, width: 2, channels: 1, features: 5 },
@@ -192,7 +216,12 @@ describe("presets of other families, two steps each", () => {
   );
   test.each<[string, string[], object, number[] | null]>([
     ["mnist-autoencoder", [...encoder, ...decoder], { kind: "likelihood" }, gridSize(4, 9)],
-    ["cifar10-autoencoder", [...encoder, ...decoder, ...set("model.latents=4")], { kind: "likelihood" }, gridSize(4, 9)],
+    [
+      "cifar10-autoencoder",
+      [...encoder, ...decoder, ...set("model.latents=4")],
+      { kind: "likelihood" },
+      gridSize(4, 9),
+    ],
     ["mnist-deconvolution", [...encoder, ...set("model.decoder.features=[4]")], { kind: "error" }, gridSize(2, 4)],
     [
       "embedder",
@@ -246,7 +275,8 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
     writeFileSync("few.npy", writeNpy([3, 2], numbers(6)));
     modelAt("plain", NETWORK);
   });
-  const kinds = /class, captions, vectors:F\.npy, encoder:MODEL, peers:MODEL \(other images of the class\) or thumbnail:HxW/;
+  const kinds =
+    /class, captions, vectors:F\.npy, encoder:MODEL, peers:MODEL \(other images of the class\) or thumbnail:HxW/;
   test.each<[string, string[], number, string | RegExp]>([
     ["a word", ["data", "--condition", "labels"], 2, kinds],
     ["a source without its name", ["data", "--condition", "encoder:"], 2, 'for --condition but received "encoder:"'],
@@ -257,7 +287,12 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       2,
       /expected classes for --condition class but .*loose has none: subfolders are classes/,
     ],
-    ["no captions", ["data", "--condition", "captions"], 2, /expected captions for the images of .*data but it has none/],
+    [
+      "no captions",
+      ["data", "--condition", "captions"],
+      2,
+      /expected captions for the images of .*data but it has none/,
+    ],
     [
       "too few vectors",
       ["data", "--condition", "vectors:few.npy"],
@@ -279,8 +314,18 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       2,
       /expected a thumbnail of at most height 8, as the images of .*, but received 9/,
     ],
-    ["a thumbnail of nothing", ["data", "--condition", "thumbnail:0x2"], 2, /condition.*\n {2}height: Too small.*received 0/],
-    ["half a condition by --set", ["data", ...set("condition.from=encoder")], 2, /condition.*\n {2}model: .*received undefined/],
+    [
+      "a thumbnail of nothing",
+      ["data", "--condition", "thumbnail:0x2"],
+      2,
+      /condition.*\n {2}height: Too small.*received 0/,
+    ],
+    [
+      "half a condition by --set",
+      ["data", ...set("condition.from=encoder")],
+      2,
+      /condition.*\n {2}model: .*received undefined/,
+    ],
     ["a key of no condition", ["data", ...set("condition.of=class", "condition.from=class")], 2, /unknown key of/],
     [
       "one for an auto-encoder",
@@ -288,7 +333,12 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       2,
       "expected no --condition for a model of family autoencoder: its decoder is conditioned on what its own encoder makes of each image",
     ],
-    ["one for an embedder", ["data", "--preset", "embedder", "--condition", "class"], 2, "family embedder: it draws no images"],
+    [
+      "one for an embedder",
+      ["data", "--preset", "embedder", "--condition", "class"],
+      2,
+      "family embedder: it draws no images",
+    ],
     [
       "a dropout for an auto-encoder of squared error",
       ["data", "--preset", "mnist-deconvolution", ...set("train.conditionDropout=0.1")],

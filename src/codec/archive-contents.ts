@@ -1,4 +1,7 @@
-/** What a .pxc file says about itself: every checksum of its bytes checked, nothing decoded, no model needed. For `info` and `decompress`. */
+/**
+ * What a .pxc file says about itself: every checksum of its bytes checked, nothing decoded, no model needed. For `info`
+ * and `decompress`.
+ */
 
 import { counted } from "../words.ts";
 import { type ArchiveNotes, labelOf, notedNames, readNotes } from "./archive-notes.ts";
@@ -116,7 +119,10 @@ function conditionsIn(groups: readonly Pick<GroupRecord, "conditions">[]): Conte
 }
 
 /** `a class for each of 5 images, which are the labels; 5 bytes`. */
-export function describeConditions({ classes, numbers, size, bytes }: ContentsConditions, notes: ArchiveNotes | null): string {
+export function describeConditions(
+  { classes, numbers, size, bytes }: ContentsConditions,
+  notes: ArchiveNotes | null,
+): string {
   const each = (what: string, images: number): string[] =>
     images === 0 ? [] : [`${what} for ${images === 1 ? "1 image" : `each of ${images} images`}`];
   const parts = [...each("a class", classes), ...each(counted(size ?? 0, "number"), numbers)];

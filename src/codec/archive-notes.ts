@@ -1,6 +1,7 @@
 /**
- * What the command line keeps in an archive's notes, as JSON: where the model was, what values its levels stand for, names by their
- * numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema is not read.
+ * What the command line keeps in an archive's notes, as JSON: where the model was, what values its levels stand for,
+ * names by their numbers, names of classes, where labels are. Notes may come from anyone: what does not fit the schema
+ * is not read.
  */
 
 import { fail, parseJson } from "../errors.ts";
@@ -28,15 +29,21 @@ export interface ArchiveNotes {
 const plain = (text: string): string => text.replace(/\p{C}/gu, "_");
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.length <= 1024;
-const isCount = (value: unknown, min: number): value is number => Number.isSafeInteger(value) && (value as number) >= min;
-const listOf = <T>(value: unknown, fits: (item: unknown) => item is T): value is T[] => Array.isArray(value) && value.every(fits);
-const isRun = (v: unknown): v is [number, number] => Array.isArray(v) && v.length === 2 && isCount(v[0], 1) && isCount(v[1], 0);
+const isCount = (value: unknown, min: number): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= min;
+const listOf = <T>(value: unknown, fits: (item: unknown) => item is T): value is T[] =>
+  Array.isArray(value) && value.every(fits);
+const isRun = (v: unknown): v is [number, number] =>
+  Array.isArray(v) && v.length === 2 && isCount(v[0], 1) && isCount(v[1], 0);
 const isNameRun = (v: unknown): v is NameRun =>
   Array.isArray(v) && v.length === 3 && isText(v[0]) && isCount(v[1], 0) && isCount(v[2], 1);
 const isValue = (v: unknown): v is number | null => v === null || (isCount(v, 0) && v <= 255);
 const isTable = (v: unknown): v is LevelTable => listOf(v, isValue) && v.length <= 256;
 
-/** The fields that fit; null where one does not, or the format is another's. Without a schema library, so that a page needs none to open a file. */
+/**
+ * The fields that fit; null where one does not, or the format is another's. Without a schema library, so that a page
+ * needs none to open a file.
+ */
 function fitting(json: unknown): ArchiveNotes | null {
   const { format, model, classes, labels, names, lossy, tables, images } = Object(json) as Record<string, unknown>;
   const absent = (value: unknown): value is undefined => value === undefined;
@@ -52,7 +59,11 @@ function fitting(json: unknown): ArchiveNotes | null {
   if (!right) return null;
   return {
     ...{ labels: labels as "conditions" | undefined, lossy: lossy as true | undefined },
-    ...{ names: names as NameRun[] | undefined, tables: tables as LevelTable[] | undefined, images: images as Runs | undefined },
+    ...{
+      names: names as NameRun[] | undefined,
+      tables: tables as LevelTable[] | undefined,
+      images: images as Runs | undefined,
+    },
     model: absent(model) ? undefined : plain(model as string),
     classes: (classes as string[] | undefined)?.map(plain),
   };

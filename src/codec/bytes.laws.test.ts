@@ -61,7 +61,9 @@ test("fixed-size numbers come back, little-endian", () => {
     }),
   );
   expect([...new ByteWriter().u32(0xd4c3b2a1).finish()]).toEqual([0xa1, 0xb2, 0xc3, 0xd4]);
-  expect(() => new ByteReader(Uint8Array.of(0, 0, 0xc0, 0x7f)).float32("x")).toThrow(/finite number for x but found NaN/);
+  expect(() => new ByteReader(Uint8Array.of(0, 0, 0xc0, 0x7f)).float32("x")).toThrow(
+    /finite number for x but found NaN/,
+  );
 });
 
 test("CRC-32 is zlib's, in parts too", () => {
@@ -106,9 +108,14 @@ describe("a model's digest", () => {
       `{"config":{"family":"x","head":{"features":1,"kind":"y"},"width":2},"parameters":[{"name":"a","sha256":"${sums[0]}","shape":[1]},` +
         `{"name":"b","sha256":"${sums[1]}","shape":[2,2]}],"versions":{"exp":1,"frequencies":1,"levelMap":1,"manifest":1}}`,
     );
-    const digest = await modelDigest({ head: { kind: "y", features: 1 }, family: "x", width: 2 }, [...parameters()].reverse());
+    const digest = await modelDigest(
+      { head: { kind: "y", features: 1 }, family: "x", width: 2 },
+      [...parameters()].reverse(),
+    );
     expect(hex(digest)).toBe(createHash("sha256").update(manifest).digest("hex"));
-    expect(await sha256(new TextEncoder().encode("abc"))).toEqual(new Uint8Array(createHash("sha256").update("abc").digest()));
+    expect(await sha256(new TextEncoder().encode("abc"))).toEqual(
+      new Uint8Array(createHash("sha256").update("abc").digest()),
+    );
   });
 
   test("changes with every bit of every weight, name, shape, setting and version", async () => {
@@ -142,7 +149,9 @@ describe("a model's digest", () => {
   });
 
   test("refuses a config that is not JSON", () => {
-    expect(() => canonicalJson({ a: [1, Number.NaN] })).toThrow("expected a finite number for config.a[1] but received NaN");
+    expect(() => canonicalJson({ a: [1, Number.NaN] })).toThrow(
+      "expected a finite number for config.a[1] but received NaN",
+    );
     expect(() => canonicalJson({ a: () => 1 })).toThrow("expected a JSON value for config.a but received function");
     expect(canonicalJson({ b: undefined, a: "\u2028" })).toBe(JSON.stringify({ a: "\u2028" }));
   });

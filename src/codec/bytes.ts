@@ -1,6 +1,7 @@
 /**
- * Little-endian reading and writing. Integers of no fixed size are LEB128 varints in their shortest form, up to 2^53 - 1.
- * A reader never looks past its end, and every error says which field, what was expected and found, and at which byte.
+ * Little-endian reading and writing. Integers of no fixed size are LEB128 varints in their shortest form, up to
+ * 2^53 - 1. A reader never looks past its end, and every error says which field, what was expected and found, and at
+ * which byte.
  */
 
 import { fail, show } from "../errors.ts";
@@ -91,7 +92,8 @@ export class ByteReader {
       const byte = this.byte(name);
       value += (byte & 127) * scale;
       if (byte < 128) {
-        if (byte === 0 && digits > 1) this.fail(at, name, "the shortest form of a number", `${digits} bytes ending in zero`);
+        if (byte === 0 && digits > 1)
+          this.fail(at, name, "the shortest form of a number", `${digits} bytes ending in zero`);
         break;
       }
       if (digits === 8) this.fail(at, name, "a number of at most 8 bytes", "a longer one");

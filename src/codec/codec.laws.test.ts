@@ -98,9 +98,9 @@ describe("decode(encode(images)) is the images", { timeout: 60_000 }, () => {
           );
           const bytes = await encodeImages(predictor, images, { groupSize, notes });
           const decoded = await decodeArchive(predictor, bytes);
-          expect(decoded.map(({ pixels, label, height, width }) => ({ pixels: [...pixels], label, height, width }))).toEqual(
-            images.map(({ pixels, label, height, width }) => ({ pixels: [...pixels], label, height, width })),
-          );
+          expect(
+            decoded.map(({ pixels, label, height, width }) => ({ pixels: [...pixels], label, height, width })),
+          ).toEqual(images.map(({ pixels, label, height, width }) => ({ pixels: [...pixels], label, height, width })));
           const archive = openPxc(bytes) as Archive;
           expect(archive.header.notes).toBe(notes);
           const order = archive.order ?? images.map((_, i) => i);

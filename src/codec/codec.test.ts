@@ -53,7 +53,13 @@ describe("an archive", () => {
     const decoded = await decodeArchive(binary, bytes);
     expect(pixelsOf(decoded)).toEqual(pixelsOf(images));
     expect(decoded.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
-    expect(decoded.map(({ name }) => name)).toEqual(["b/one.png", "b/two.png", "image-000003", "b/two (2).png", "image-000005"]);
+    expect(decoded.map(({ name }) => name)).toEqual([
+      "b/one.png",
+      "b/two.png",
+      "image-000003",
+      "b/two (2).png",
+      "image-000005",
+    ]);
     expect(decoded.map(({ label }) => label)).toEqual([3, undefined, 0, undefined, undefined]);
     const archive = openPxc(bytes) as Archive;
     expect(archive.header).toMatchObject({ channels: 1, levels: 2, notes: '{"palette":["white","black"]}' });
@@ -89,7 +95,9 @@ describe("an archive", () => {
   test("is the same whatever the images' neighbours in the group decode to", async () => {
     const images = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((seed) => image(colour, 3, 4, "sampled", seed)));
     for (const groupSize of [1, 2, 3, 7, 64]) {
-      expect(pixelsOf(await decodeArchive(colour, await encodeImages(colour, images, { groupSize })))).toEqual(pixelsOf(images));
+      expect(pixelsOf(await decodeArchive(colour, await encodeImages(colour, images, { groupSize })))).toEqual(
+        pixelsOf(images),
+      );
     }
   });
 
@@ -139,7 +147,9 @@ describe("a file of one image", () => {
     const other = await contextPredictor({ levels: 2, seed: 2 });
     const error = await failure(decodeArchive(other, bytes));
     expect(error.kind).toBe("model");
-    expect(error.message).toMatch(/^byte 6: expected the model [0-9a-f]{16}, which coded this file, but received [0-9a-f]{16}$/);
+    expect(error.message).toMatch(
+      /^byte 6: expected the model [0-9a-f]{16}, which coded this file, but received [0-9a-f]{16}$/,
+    );
   });
 });
 
@@ -156,11 +166,15 @@ describe("an error", () => {
     const other = await contextPredictor({ levels: 2, seed: 2 });
     const error = await failure(decodeArchive(other, bytes));
     expect(error.kind).toBe("model");
-    expect(error.message).toMatch(/^byte 6: expected the model [0-9a-f]{64}, which coded this file, but received [0-9a-f]{64}$/);
+    expect(error.message).toMatch(
+      /^byte 6: expected the model [0-9a-f]{64}, which coded this file, but received [0-9a-f]{64}$/,
+    );
   });
 
   test("says which group, which images and what is damaged", async () => {
-    const images = await Promise.all([0, 1, 2, 3].map((seed) => image(binary, 8, 8, "random", seed, { name: `${seed}.png` })));
+    const images = await Promise.all(
+      [0, 1, 2, 3].map((seed) => image(binary, 8, 8, "random", seed, { name: `${seed}.png` })),
+    );
     const bytes = await encodeImages(binary, images, { groupSize: 2 });
     const { offset, length } = (openPxc(bytes) as Archive).groups[1]!;
     bytes[offset + length - 1]! ^= 1;
@@ -188,7 +202,10 @@ describe("an error", () => {
       [new TextEncoder().encode("hello"), /but found 68656c6c: not a .pxc file$/],
       [Uint8Array.of(0x09, 0x70, 0x78, 0x63, 1, 0), /cleared the high bit/],
       [Uint8Array.of(0x89, 0x70, 0x78, 0x63, 2, 0), /^byte 4: expected 1 for the format version but found 2/],
-      [Uint8Array.of(0x89, 0x70, 0x78, 0x63, 1, 64), /^byte 5: expected reserved bits of zero for the flags but found 64$/],
+      [
+        Uint8Array.of(0x89, 0x70, 0x78, 0x63, 1, 64),
+        /^byte 5: expected reserved bits of zero for the flags but found 64$/,
+      ],
       [
         Uint8Array.of(0x89, 0x70, 0x78, 0x63, 1, 0, 7),
         /^byte 6: expected 32 bytes for the model's digest but found 1 before the end \(truncated\)$/,
@@ -233,7 +250,9 @@ describe("an error", () => {
     expect((await failure(decodeArchive(binary, bytes, { pixelBudget: 399 }))).message).toMatch(
       /at most 399 sub-pixels \(the pixel budget\)/,
     );
-    expect((await failure(decodeArchive(binary, bytes, { totalBudget: 799 }))).message).toMatch(/at most 799 sub-pixels in all/);
+    expect((await failure(decodeArchive(binary, bytes, { totalBudget: 799 }))).message).toMatch(
+      /at most 799 sub-pixels in all/,
+    );
     expect(await decodeArchive(binary, bytes, { pixelBudget: 400, totalBudget: 800 })).toHaveLength(2);
   });
 });

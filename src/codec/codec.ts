@@ -1,7 +1,8 @@
 /**
  * Images to a .pxc file and back, with any {@link Predictor}: the same frequencies on every machine give the same bytes
  * and the same pixels. Strict: anything unexpected is a typed error that says where. Damaged files: `salvage.ts`; files
- * cut short: `prefix.ts`; bare streams: `group-coder.ts`; what a file says without its model: `openPxc` in `container.ts`.
+ * cut short: `prefix.ts`; bare streams: `group-coder.ts`; what a file says without its model: `openPxc` in
+ * `container.ts`.
  */
 
 import { checkInteger, fail, PixelcnnError } from "../errors.ts";
@@ -66,7 +67,10 @@ export interface CodecOptions {
 }
 
 export interface EncodeOptions extends CodecOptions {
-  /** Most images per group, 64 by default. Larger groups need fewer bytes of header and decode faster; a damaged byte costs a whole group. */
+  /**
+   * Most images per group, 64 by default. Larger groups need fewer bytes of header and decode faster; a damaged byte
+   * costs a whole group.
+   */
   readonly groupSize?: number | undefined;
   /** Text kept in the header: palette, colours, where the levels came from. */
   readonly notes?: string | undefined;
@@ -80,7 +84,10 @@ export interface DecodeOptions extends CodecOptions {
 const GROUP_SIZE = 64;
 export const TOTAL_BUDGET = 2 ** 28;
 
-/** One archive of all `images`. Those of one size and kind of condition are gathered into groups; they come back in the given order. */
+/**
+ * One archive of all `images`. Those of one size and kind of condition are gathered into groups; they come back in the
+ * given order.
+ */
 export async function encodeImages(
   predictor: Predictor,
   images: readonly CodecImage[],
@@ -116,12 +123,19 @@ export async function encodeImages(
 }
 
 /** A file of one image with the smallest header: 24 bytes at 28 x 28. It has no room for a name, a label or notes. */
-export async function encodeSingle(predictor: Predictor, image: CodecImage, options: CodecOptions = {}): Promise<Uint8Array> {
+export async function encodeSingle(
+  predictor: Predictor,
+  image: CodecImage,
+  options: CodecOptions = {},
+): Promise<Uint8Array> {
   checkImages(predictor, [image], options);
   return writeSingleFile(predictor, await encodeOneGroup(predictor, [image], 0, 1, options));
 }
 
-/** All images of a file, in the order that they were given to the encoder. Every checksum is checked before a model runs. */
+/**
+ * All images of a file, in the order that they were given to the encoder. Every checksum is checked before a model
+ * runs.
+ */
 export async function decodeArchive(
   predictor: Predictor,
   bytes: Uint8Array,
@@ -141,7 +155,8 @@ export async function decodeArchive(
     }
   }
   const images: DecodedImage[] = [];
-  for await (const group of decodeGroups(predictor, bytes, options)) for (const image of group) images[image.index] = image;
+  for await (const group of decodeGroups(predictor, bytes, options))
+    for (const image of group) images[image.index] = image;
   return images;
 }
 
@@ -157,7 +172,10 @@ export async function* decodeGroups(
   );
 }
 
-/** `work` of 0, 1, ..., `count` - 1 in order, one at a time or one per thread; when one fails or the consumer stops, the others stop. */
+/**
+ * `work` of 0, 1, ..., `count` - 1 in order, one at a time or one per thread; when one fails or the consumer stops, the
+ * others stop.
+ */
 async function* someAtATime<T>(
   count: number,
   { threads, signal }: CodecOptions,
@@ -269,7 +287,9 @@ async function withinAsync<T>(where: string, action: () => Promise<T>): Promise<
 }
 
 function located(where: string, error: unknown): unknown {
-  return error instanceof PixelcnnError ? new PixelcnnError(error.kind, `${where}: ${error.message}`, { cause: error }) : error;
+  return error instanceof PixelcnnError
+    ? new PixelcnnError(error.kind, `${where}: ${error.message}`, { cause: error })
+    : error;
 }
 
 /** Words for a place in a file: which group, which images, and the name of the first if it has one. */
@@ -311,7 +331,11 @@ async function encodeOneGroup(
   const pixels = new Uint8Array(images.length * perImage);
   for (const [i, image] of images.entries()) pixels.set(image.pixels, i * perImage);
   const conditions = images[0]!.condition === undefined ? undefined : images.map((image) => image.condition!);
-  const streamOptions = { conditions, signal: options.signal, onRow: progressOf(options, { ...size, first }, totalImages) };
+  const streamOptions = {
+    conditions,
+    signal: options.signal,
+    onRow: progressOf(options, { ...size, first }, totalImages),
+  };
   const threads = threadsFor(predictor, options);
   const payload = await (threads
     ? threads.encode(pixels, size, streamOptions)
@@ -321,7 +345,10 @@ async function encodeOneGroup(
 
 function threadsFor(predictor: Predictor, { threads }: CodecOptions): GroupThreads | undefined {
   if (threads !== undefined && hex(threads.digest) !== hex(predictor.digest)) {
-    fail("usage", `expected threads of the model ${hex(predictor.digest)} but received threads of ${hex(threads.digest)}`);
+    fail(
+      "usage",
+      `expected threads of the model ${hex(predictor.digest)} but received threads of ${hex(threads.digest)}`,
+    );
   }
   return threads;
 }
@@ -334,7 +361,11 @@ function progressOf(
   return onProgress && ((row: number) => onProgress({ images: first, count, totalImages, row, rows: height }));
 }
 
-function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixelBudget = PIXEL_BUDGET }: CodecOptions): void {
+function checkImages(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  { pixelBudget = PIXEL_BUDGET }: CodecOptions,
+): void {
   checkPredictor(predictor);
   const { channels, levels } = predictor;
   if (images.length === 0) fail("usage", "expected at least one image but received none");
@@ -348,7 +379,10 @@ function checkImages(predictor: Predictor, images: readonly CodecImage[], { pixe
       fail("usage", `expected at most ${pixelBudget} sub-pixels (pixelBudget) for ${what} but received ${size}`);
     const beyond = levels === 256 ? -1 : pixels.findIndex((level) => level >= levels);
     if (beyond >= 0)
-      fail("usage", `expected levels below ${levels} for ${what} but received ${pixels[beyond]} at sub-pixel ${beyond}`);
+      fail(
+        "usage",
+        `expected levels below ${levels} for ${what} but received ${pixels[beyond]} at sub-pixel ${beyond}`,
+      );
     if (name !== undefined) checkName(name, i);
     if (label !== undefined) checkInteger(`the label of ${what}`, label, 0, 2 ** 32 - 1);
     if (condition !== undefined) checkCondition("usage", predictor, condition, { height, width }, what);

@@ -83,7 +83,8 @@ export async function compress(
       `expected whole images of ${height}x${width} pixels and ${channels} channels but received ${pixels.length} levels`,
     );
   for (const [what, list] of Object.entries({ names, labels }))
-    if (list && list.length !== count) fail("usage", `expected ${count} ${what}, one an image, but received ${list.length}`);
+    if (list && list.length !== count)
+      fail("usage", `expected ${count} ${what}, one an image, but received ${list.length}`);
   const label = (i: number): number | undefined => (labels && labels[i]! >= 0 ? labels[i]! : undefined);
   const told = conditionsEach(options.conditions, engine.condition?.kind === "class" ? label : undefined, count);
   const even = evenTable(levels);
@@ -108,7 +109,10 @@ export async function compress(
  */
 export function withNotes(
   images: readonly CodecImage[],
-  { bare = false, ...about }: Omit<NotedImages, "names" | "labelsAreConditions"> & { readonly bare?: boolean | undefined },
+  {
+    bare = false,
+    ...about
+  }: Omit<NotedImages, "names" | "labelsAreConditions"> & { readonly bare?: boolean | undefined },
 ): { images: CodecImage[]; notes: string } {
   // They go by the archive's order, which images of several kinds change.
   const ordered = new Set(images.map(groupKey)).size === 1 && images.every(({ name }) => name !== undefined);

@@ -51,9 +51,9 @@ test("an archive of three images of two sizes", async () => {
 
 test("a file of one image", async () => {
   expect(hex(await encodeSingle(predictor, images[0]!))).toBe(golden(SINGLE));
-  expect([...(await decodeArchive(predictor, Uint8Array.from(Buffer.from(golden(SINGLE), "hex"))))[0]!.pixels]).toEqual([
-    ...images[0]!.pixels,
-  ]);
+  expect([...(await decodeArchive(predictor, Uint8Array.from(Buffer.from(golden(SINGLE), "hex"))))[0]!.pixels]).toEqual(
+    [...images[0]!.pixels],
+  );
 });
 
 test("an archive of images with classes, without a condition, with one vector for all, and with a vector each", async () => {

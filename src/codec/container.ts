@@ -64,18 +64,31 @@ export function openPxc(bytes: Uint8Array): PxcFile {
   const header = readHeader(bytes);
   const { directory, groupsStart } = readDirectory(bytes, identityOf(header));
   if (groupsStart !== header.end) {
-    fail("corrupt", `byte ${header.end}: expected the first group here, behind the header, but found it at byte ${groupsStart}`);
+    fail(
+      "corrupt",
+      `byte ${header.end}: expected the first group here, behind the header, but found it at byte ${groupsStart}`,
+    );
   }
   return { kind: "archive", bytes, header, ...directory };
 }
 
 /** One group of an archive: bytes checked, nothing decoded. The limits are the header's own unless given. */
-export function readGroup(archive: Archive, index: number, options: { pixelBudget?: number | undefined } = {}): GroupRecord {
+export function readGroup(
+  archive: Archive,
+  index: number,
+  options: { pixelBudget?: number | undefined } = {},
+): GroupRecord {
   const place =
-    archive.groups[index] ?? fail("usage", `expected a group from 0 to ${archive.groups.length - 1} but received ${index}`);
+    archive.groups[index] ??
+    fail("usage", `expected a group from 0 to ${archive.groups.length - 1} but received ${index}`);
   const limits = { ...archive.header, pixelBudget: options.pixelBudget ?? PIXEL_BUDGET };
   const end = place.offset + place.length;
-  const group = readGroupRecord(new ByteReader(archive.bytes, place.offset, end), end, identityOf(archive.header), limits);
+  const group = readGroupRecord(
+    new ByteReader(archive.bytes, place.offset, end),
+    end,
+    identityOf(archive.header),
+    limits,
+  );
   if (group.first !== place.first || group.count !== place.count) {
     const found = `${group.count} from ${group.first} on (groups swapped?)`;
     fail("corrupt", `byte ${place.offset}: expected ${place.count} images from ${place.first} on but found ${found}`);
@@ -157,7 +170,8 @@ export function readStart(bytes: Uint8Array): { reader: ByteReader; flags: numbe
     reader.fail(4, "the format version", String(FORMAT_VERSION), `${version}, which this library does not read`);
   const flags = reader.byte("the flags");
   const known = flags & SINGLE ? 15 : 0;
-  if ((flags & ~known) !== 0 || ((flags >> 2) & 3) === 3) reader.fail(5, "the flags", "reserved bits of zero", String(flags));
+  if ((flags & ~known) !== 0 || ((flags >> 2) & 3) === 3)
+    reader.fail(5, "the flags", "reserved bits of zero", String(flags));
   return { reader, flags };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Real models without a network, for the tests: integer counts over causal neighbours that adapt as an image goes by, or
- * weights drawn afresh at each sub-pixel ("spiky": most levels of almost no probability). Images do not see each other.
+ * Real models without a network, for the tests: integer counts over causal neighbours that adapt as an image goes by,
+ * or weights drawn afresh at each sub-pixel ("spiky": most levels of almost no probability). Images do not see each
+ * other.
  */
 
 import { randomFrom } from "../random.ts";
@@ -74,7 +75,8 @@ export async function contextPredictor(config: ContextPredictorConfig = {}): Pro
       for (let row = 0; row < height; row++) {
         for (let column = 0; column < width; column++) {
           for (let channel = 0; channel < channels; channel++) {
-            for (let i = 0; i < count; i++) models[i]!.table(views[i]!, row, column, channel, cumulative, i * (levels + 1));
+            for (let i = 0; i < count; i++)
+              models[i]!.table(views[i]!, row, column, channel, cumulative, i * (levels + 1));
             source({ row, column, channel }, cumulative, chosen);
             for (let i = 0; i < count; i++) {
               views[i]![(row * width + column) * channels + channel] = chosen[i]!;
@@ -89,10 +91,20 @@ export async function contextPredictor(config: ContextPredictorConfig = {}): Pro
   };
 }
 
-function adaptiveModel(width: number, channels: number, levels: number, seed: number, condition: Condition | undefined): Model {
+function adaptiveModel(
+  width: number,
+  channels: number,
+  levels: number,
+  seed: number,
+  condition: Condition | undefined,
+): Model {
   const weights = new Uint32Array(4 * 4 * channels * levels).fill(1 + (seed % 7));
   const shift =
-    condition === undefined ? 0 : typeof condition === "number" ? condition + 1 : Math.abs(Math.trunc(10 * condition[0]!));
+    condition === undefined
+      ? 0
+      : typeof condition === "number"
+        ? condition + 1
+        : Math.abs(Math.trunc(10 * condition[0]!));
   if (shift > 0) for (let i = 0; i < weights.length; i++) if ((i + shift) % levels === 0) weights[i] = 50;
   const bin = (level: number): number => 1 + Math.floor((level * 3) / levels);
   let at = 0;
@@ -115,7 +127,8 @@ function spikyModel(levels: number, seed: number): Model {
   const weights = new Uint32Array(levels);
   return {
     table(_pixels, _row, _column, _channel, out, offset) {
-      for (let i = 0; i < levels; i++) weights[i] = random.below(8) === 0 ? random.below(WEIGHT_ONE + 1) : random.below(2);
+      for (let i = 0; i < levels; i++)
+        weights[i] = random.below(8) === 0 ? random.below(WEIGHT_ONE + 1) : random.below(2);
       weights[random.below(levels)] = WEIGHT_ONE;
       cumulativeFromWeights(weights, levels, out, { outOffset: offset });
     },
@@ -155,7 +168,8 @@ export async function makePixels(
 
 function leastLikely(table: Uint32Array): number {
   let least = 0;
-  for (let i = 1; i < table.length - 1; i++) if (table[i + 1]! - table[i]! < table[least + 1]! - table[least]!) least = i;
+  for (let i = 1; i < table.length - 1; i++)
+    if (table[i + 1]! - table[i]! < table[least + 1]! - table[least]!) least = i;
   return least;
 }
 

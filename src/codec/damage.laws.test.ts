@@ -69,7 +69,8 @@ describe("every bit of a file", { timeout: 30_000 }, () => {
         i === hit ? [] : Array.from({ length: count }, (_, k) => first + k),
       );
       const found = images.map(({ index }) => index);
-      if (found.join() !== expected.join() || wrongImages(images).length > 0) expect.unreachable(`bit ${bit}: got ${found}`);
+      if (found.join() !== expected.join() || wrongImages(images).length > 0)
+        expect.unreachable(`bit ${bit}: got ${found}`);
       if (hit >= 0) {
         const place = groups[hit]!;
         const names = original.slice(place.first, place.first + place.count).map(({ name }) => name);
@@ -92,7 +93,11 @@ test("a payload changed by someone who also mends the checksum gives a typed err
     for (let bit = 8 * payloadAt; bit < 8 * end; bit++) {
       const forged = bytes.slice();
       forged[bit >> 3]! ^= 1 << (bit & 7);
-      new DataView(forged.buffer).setUint32(offset + 1, crc32(forged.subarray(offset + 5, end), identityOf(header)), true);
+      new DataView(forged.buffer).setUint32(
+        offset + 1,
+        crc32(forged.subarray(offset + 5, end), identityOf(header)),
+        true,
+      );
       const result = await outcome(decodeArchive(predictor, forged));
       if (result !== "corrupt") expect.unreachable(`bit ${bit} may be forged`);
       expect(wrongImages((await salvageArchive(predictor, forged)).images)).toEqual([]);
@@ -113,7 +118,9 @@ describe("a file cut short", () => {
     const { groups, header } = openPxc(archive) as Archive;
     for (let length = header.end; length < archive.length; length++) {
       const { images, lost } = await salvageArchive(predictor, archive.subarray(0, length));
-      const whole = groups.filter((group) => group.offset + group.length <= length).reduce((sum, { count }) => sum + count, 0);
+      const whole = groups
+        .filter((group) => group.offset + group.length <= length)
+        .reduce((sum, { count }) => sum + count, 0);
       expect(images.map(({ index }) => index)).toEqual(Array.from({ length: whole }, (_, i) => i));
       expect(wrongImages(images)).toEqual([]);
       expect(lost.at(-1)).toMatchObject({ first: whole, last: undefined });
@@ -327,7 +334,9 @@ describe("hostile bytes", () => {
     for (let i = 0; i < files; i++) {
       const bytes = Uint8Array.from({ length: random.below(120) }, () => random.below(256));
       if (i % 2 === 1)
-        bytes.set((i % 4 === 1 ? archive : single).subarray(0, Math.min(bytes.length, random.below(single.length - 4))));
+        bytes.set(
+          (i % 4 === 1 ? archive : single).subarray(0, Math.min(bytes.length, random.below(single.length - 4))),
+        );
       const result = await outcome(decodeArchive(predictor, bytes));
       if (typeof result !== "string") expect.unreachable(`random file ${i} decodes`);
     }

@@ -62,7 +62,9 @@ export async function modelManifest(
   });
 }
 
-/** SHA-256 of {@link modelManifest}: 32 bytes. A `Map` of tensors, or `Object.entries` of a record, fits `parameters`. */
+/**
+ * SHA-256 of {@link modelManifest}: 32 bytes. A `Map` of tensors, or `Object.entries` of a record, fits `parameters`.
+ */
 export async function modelDigest(
   config: object,
   parameters: Iterable<readonly [string, Tensor<"float32">]>,

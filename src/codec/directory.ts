@@ -19,7 +19,9 @@ export interface GroupPlace {
 export interface Directory {
   readonly groups: readonly GroupPlace[];
   readonly images: number;
-  /** As given to the encoder, not yet safe to use as paths; "" for an image without a name. Undefined if none has one. */
+  /**
+   * As given to the encoder, not yet safe to use as paths; "" for an image without a name. Undefined if none has one.
+   */
   readonly names: readonly string[] | undefined;
   readonly labels: readonly (number | undefined)[] | undefined;
   /** Index that each image had before images of one size were gathered; undefined if it is the archive's order. */
@@ -32,7 +34,9 @@ const HEAD = 5;
 const TRAILER = 8;
 const MOST_IMAGES = 2 ** 24;
 const LONGEST_NAME = 1024;
-/** All names together; a name costs two bytes and up if it begins like the one before, so the file does not bound them. */
+/**
+ * All names together; a name costs two bytes and up if it begins like the one before, so the file does not bound them.
+ */
 const NAME_BUDGET = 2 ** 26;
 const NAMES = 1;
 const LABELS = 2;
@@ -55,7 +59,10 @@ export function writeDirectory(
   return new ByteWriter().raw(bytes).u32(crc32(bytes, identity)).finish();
 }
 
-/** A directory found in a file, and the bytes `start .. end` that it takes. Groups fill those from `groupsStart` to `start`. */
+/**
+ * A directory found in a file, and the bytes `start .. end` that it takes. Groups fill those from `groupsStart` to
+ * `start`.
+ */
 export interface FoundDirectory {
   readonly directory: Directory;
   readonly groupsStart: number;
@@ -70,9 +77,15 @@ export function readDirectory(bytes: Uint8Array, identity: number): FoundDirecto
   const length = reader.u32("the directory's length");
   const start = trailerAt - length;
   if (start < 0)
-    reader.fail(trailerAt, "the directory's length", `at most ${trailerAt} (truncated, or bytes appended?)`, String(length));
+    reader.fail(
+      trailerAt,
+      "the directory's length",
+      `at most ${trailerAt} (truncated, or bytes appended?)`,
+      String(length),
+    );
   const found = readDirectoryAt(bytes, start, identity);
-  if (found.end !== bytes.length) reader.fail(found.end, "the end of the file", `byte ${found.end}`, `byte ${bytes.length}`);
+  if (found.end !== bytes.length)
+    reader.fail(found.end, "the end of the file", `byte ${found.end}`, `byte ${bytes.length}`);
   return found;
 }
 
@@ -107,7 +120,10 @@ export function readDirectoryAt(bytes: Uint8Array, start: number, identity: numb
 }
 
 /** Lengths and counts of the groups, which end at `end` without a gap between them. */
-function readGroupPlaces(reader: ByteReader, end: number): { groups: GroupPlace[]; images: number; groupsStart: number } {
+function readGroupPlaces(
+  reader: ByteReader,
+  end: number,
+): { groups: GroupPlace[]; images: number; groupsStart: number } {
   const groupCount = reader.varint("the number of groups", 1, reader.left);
   const sizes: { length: number; count: number }[] = [];
   let total = 0;

@@ -1,4 +1,7 @@
-/** The codec on the exact engine with conditions of every kind: lossless in any grouping, alone, cut short, and in threads; as many bits as the engine says. */
+/**
+ * The codec on the exact engine with conditions of every kind: lossless in any grouping, alone, cut short, and in
+ * threads; as many bits as the engine says.
+ */
 
 import { afterAll, describe, expect, test } from "vitest";
 import { configOf, type Loose, randomConditions, randomModel } from "../exact/naive.test-support.ts";

@@ -1,4 +1,6 @@
-/** The codec on the exact engine: any size, any grouping, any number of threads; and which changes make another model. */
+/**
+ * The codec on the exact engine: any size, any grouping, any number of threads; and which changes make another model.
+ */
 
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
@@ -34,10 +36,12 @@ const sizesOf = ({ channels = 1, levels = 2, height = 5, condition }: Shape) => 
 });
 
 /** A small Gated PixelCNN. */
-const modelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ ...sizesOf(shape), skip: 4 * (shape.channels ?? 1) }));
+const modelOf = (shape: Shape = {}) =>
+  withWeights(resolvePixelcnn({ ...sizesOf(shape), skip: 4 * (shape.channels ?? 1) }));
 
 /** A plain PixelCNN of the same sizes. */
-const plainModelOf = (shape: Shape = {}) => withWeights(resolvePixelcnn({ family: "pixelcnn" as const, ...sizesOf(shape) }));
+const plainModelOf = (shape: Shape = {}) =>
+  withWeights(resolvePixelcnn({ family: "pixelcnn" as const, ...sizesOf(shape) }));
 
 /** A Row LSTM and a Diagonal BiLSTM likewise. */
 const rowModelOf = (shape: Shape = {}) =>
@@ -63,13 +67,21 @@ async function predictorOf(model: ExactModel): Promise<EnginePredictor> {
 }
 
 /** Images that the model itself drew, of several sizes. */
-async function drawn({ engine }: EnginePredictor, sizes: readonly (readonly [number, number, number])[]): Promise<CodecImage[]> {
+async function drawn(
+  { engine }: EnginePredictor,
+  sizes: readonly (readonly [number, number, number])[],
+): Promise<CodecImage[]> {
   const images: CodecImage[] = [];
   for (const [count, height, width] of sizes) {
     const { pixels } = await engine.sample({ count, height, width, seed: 5 });
     const size = pixels.length / count;
     for (let i = 0; i < count; i++)
-      images.push({ height, width, pixels: pixels.slice(i * size, (i + 1) * size), name: `${height}x${width}/${i}.png` });
+      images.push({
+        height,
+        width,
+        pixels: pixels.slice(i * size, (i + 1) * size),
+        name: `${height}x${width}/${i}.png`,
+      });
   }
   return images;
 }
@@ -141,7 +153,11 @@ describe("threads", () => {
       const threads = openGroupThreads(model, predictor, { count });
       closing.push(threads);
       const seen: number[] = [];
-      const bytes = await encodeImages(predictor, images, { groupSize: 2, threads, onProgress: ({ row }) => seen.push(row) });
+      const bytes = await encodeImages(predictor, images, {
+        groupSize: 2,
+        threads,
+        onProgress: ({ row }) => seen.push(row),
+      });
       expect(hex(bytes)).toBe(hex(alone));
       expect(seen).toHaveLength(5 * 5 + 2 * 8);
       expect(pixelsOf(await decodeArchive(predictor, alone, { threads }))).toEqual(pixelsOf(images));
@@ -165,7 +181,9 @@ describe("threads", () => {
     const damaged = bytes.slice();
     const file = openPxc(bytes);
     damaged[(file.kind === "archive" && file.groups[3]!.offset + 14) || 0]! ^= 1;
-    expect((await failure(decodeArchive(predictor, damaged, { threads }))).message).toMatch(/^group 3 \(images 3 to 3, .*CRC-32/);
+    expect((await failure(decodeArchive(predictor, damaged, { threads }))).message).toMatch(
+      /^group 3 \(images 3 to 3, .*CRC-32/,
+    );
     for await (const group of decodeGroups(predictor, bytes, { threads })) {
       expect(group).toHaveLength(1);
       break;
@@ -178,7 +196,9 @@ describe("threads", () => {
     const other = modelOf({ levels: 3 });
     const threads = openGroupThreads(other, await predictorOf(other), { count: 1 });
     const images = await drawn(predictor, [[1, 2, 2]]);
-    await expect(encodeImages(predictor, images, { threads })).rejects.toThrow(/^expected threads of the model [0-9a-f]{64} but/);
+    await expect(encodeImages(predictor, images, { threads })).rejects.toThrow(
+      /^expected threads of the model [0-9a-f]{64} but/,
+    );
   });
 });
 
@@ -212,7 +232,12 @@ test("the digests of models that ship stay what they are", async () => {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Families that name themselves in their digest: how a small model is made, its own fields, and digests that stay. */
-const NAMED: [string, (shape?: Shape) => ExactModel<PixelcnnConfig>, readonly string[], Readonly<Record<string, string>>][] = [
+const NAMED: [
+  string,
+  (shape?: Shape) => ExactModel<PixelcnnConfig>,
+  readonly string[],
+  Readonly<Record<string, string>>,
+][] = [
   [
     "a plain PixelCNN",
     plainModelOf,
@@ -249,7 +274,13 @@ describe.each(NAMED)("the digest of %s", (_name, make, own, digests) => {
     const { config, parameters } = make();
     const fields = config as unknown as Fields;
     const { family, channels, levels, head } = config;
-    const read = { ...Object.fromEntries(own.map((field) => [field, fields[field]])), channels, levels, head, condition: null };
+    const read = {
+      ...Object.fromEntries(own.map((field) => [field, fields[field]])),
+      channels,
+      levels,
+      head,
+      condition: null,
+    };
     const tensors = parameters as ReadonlyMap<string, Tensor<"float32">>;
     const digest = await digestOf({ config, parameters });
     expect(hex(await modelDigest({ family, ...read }, tensors))).toBe(digest);
@@ -278,7 +309,19 @@ describe("the digest of a condition holds its kind and sizes:", () => {
   const written = async (condition: Condition, fields: object, others: object = {}): Promise<string> => {
     const { config, parameters } = modelOf({ condition });
     const { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head } = config;
-    const read = { channels, levels, features, depth, firstKernel, kernels, dilations, skip, head, condition: fields, ...others };
+    const read = {
+      channels,
+      levels,
+      features,
+      depth,
+      firstKernel,
+      kernels,
+      dilations,
+      skip,
+      head,
+      condition: fields,
+      ...others,
+    };
     return hex(await modelDigest(read, parameters));
   };
 

@@ -1,7 +1,7 @@
 /**
- * The exact engine as the codec's predictor. The digest covers what decides the frequencies and nothing else: the fields of the config
- * that the engine reads (not the size of the images that the model was trained on, since it codes any, unless a map fixes it) and every
- * parameter.
+ * The exact engine as the codec's predictor. The digest covers what decides the frequencies and nothing else: the
+ * fields of the config that the engine reads (not the size of the images that the model was trained on, since it codes
+ * any, unless a map fixes it) and every parameter.
  */
 
 import { createEngine, type Engine } from "../exact/engine.ts";
@@ -22,7 +22,10 @@ export interface EnginePredictor extends Predictor {
 const GROUP_MEMORY = 256 * 2 ** 20;
 
 /** A predictor of a model; `engine` must be one of the same model. */
-export async function enginePredictor(model: ExactModel, engine: Engine = createEngine(model)): Promise<EnginePredictor> {
+export async function enginePredictor(
+  model: ExactModel,
+  engine: Engine = createEngine(model),
+): Promise<EnginePredictor> {
   const { parameters } = model;
   const entries = parameters instanceof Map ? [...parameters] : Object.entries(parameters);
   const { height, width } = engine.config;

@@ -1,7 +1,7 @@
 /**
  * From integer weights of the levels to the integer frequencies that every symbol source draws from. The weights are
- * w_i = trunc(exp(l_i - max) * 2^21); the exponential is the exact engine's, so nothing here rounds differently anywhere.
- * Why these numbers, and what the floor of one part costs: docs/range-coding.md.
+ * w_i = trunc(exp(l_i - max) * 2^21); the exponential is the exact engine's, so nothing here rounds differently
+ * anywhere. Why these numbers, and what the floor of one part costs: docs/range-coding.md.
  */
 
 import { fail, show } from "../errors.ts";

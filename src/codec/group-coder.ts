@@ -1,6 +1,7 @@
 /**
  * Images of one size, in lock step, to one range-coder stream and back: pixel-major, image-minor. Images that the model
- * finds less likely than noise are stored as they are, so no group grows. Bare streams, without any header, are here too.
+ * finds less likely than noise are stored as they are, so no group grows. Bare streams, without any header, are here
+ * too.
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
@@ -57,7 +58,8 @@ export async function decodeStream(
         checkSignal(options.signal, rows, size.height);
         options.onRow?.(rows);
       }
-      for (let i = 0, offset = 0; i < size.count; i++, offset += levels + 1) out[i] = decoder.decode(cumulative, offset, levels);
+      for (let i = 0, offset = 0; i < size.count; i++, offset += levels + 1)
+        out[i] = decoder.decode(cumulative, offset, levels);
     },
     predictorOptions(options),
   );
@@ -68,13 +70,19 @@ export async function decodeStream(
 }
 
 /** The stream, and each image's share of it in whole bits (rounded down). */
-async function encodeStreamWithCosts(predictor: Predictor, pixels: Uint8Array, size: GroupSize, options: StreamOptions) {
+async function encodeStreamWithCosts(
+  predictor: Predictor,
+  pixels: Uint8Array,
+  size: GroupSize,
+  options: StreamOptions,
+) {
   checkPredictor(predictor);
   checkLength(pixels, predictor, size);
   const { count } = size;
   const perRow = size.width * predictor.channels * count;
   const encoder = new RangeEncoder();
-  // Image i has cost -log2(shares[i]) + costs[i] bits so far: exact products, so every machine takes the same decisions.
+  // Image i has cost -log2(shares[i]) + costs[i] bits so far: exact products, so every machine takes the same
+  // decisions.
   const shares = new Float64Array(count).fill(1);
   const costs = new Float64Array(count);
   let rows = 0;
@@ -110,7 +118,9 @@ async function encodeStreamWithCosts(predictor: Predictor, pixels: Uint8Array, s
   return { stream: encoder.finish(), costs };
 }
 
-/** Codes a group. Images that would grow are stored; if the group is still not smaller than raw, all of it is stored. */
+/**
+ * Codes a group. Images that would grow are stored; if the group is still not smaller than raw, all of it is stored.
+ */
 export async function encodeGroup(
   predictor: Predictor,
   pixels: Uint8Array,
@@ -179,7 +189,8 @@ export function checkPredictor({ channels, levels, digest }: Predictor): void {
     fail("usage", `expected 2 to 256 levels of the predictor but received ${levels}`);
   if (!Number.isInteger(channels) || channels < 1 || channels > 255)
     fail("usage", `expected 1 to 255 channels of the predictor but received ${channels}`);
-  if (digest.length !== 32) fail("usage", `expected a digest of 32 bytes of the predictor but received ${digest.length}`);
+  if (digest.length !== 32)
+    fail("usage", `expected a digest of 32 bytes of the predictor but received ${digest.length}`);
 }
 
 export function checkSignal(signal: AbortSignal | undefined, row: number, height: number): void {
@@ -206,7 +217,8 @@ function pick(pixels: Uint8Array, stored: readonly boolean[], which: boolean): U
   const perImage = pixels.length / stored.length;
   const indices = stored.flatMap((is, i) => (is === which ? [i] : []));
   const picked = new Uint8Array(indices.length * perImage);
-  for (const [to, from] of indices.entries()) picked.set(pixels.subarray(from * perImage, (from + 1) * perImage), to * perImage);
+  for (const [to, from] of indices.entries())
+    picked.set(pixels.subarray(from * perImage, (from + 1) * perImage), to * perImage);
   return picked;
 }
 

@@ -1,4 +1,7 @@
-/** Any mix of conditions comes back, in any grouping; and whatever happens to their bytes, a reader gives an error and never a wrong image. */
+/**
+ * Any mix of conditions comes back, in any grouping; and whatever happens to their bytes, a reader gives an error and
+ * never a wrong image.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -75,7 +78,10 @@ test("any mix of classes, numbers and none, in groups of any size, comes back in
 });
 
 describe("damage to conditions", { timeout: 60_000 }, () => {
-  /** Bits of a group's mode and conditions: all of its bytes but the marker, the checksum, and what follows the conditions. */
+  /**
+   * Bits of a group's mode and conditions: all of its bytes but the marker, the checksum, and what follows the
+   * conditions.
+   */
   const bitsOf = ({ offset, length, payload }: (typeof groups)[number]) => {
     const bits: number[] = [];
     for (let bit = 8 * (offset + 5); bit < 8 * (offset + length - payload.length); bit++) bits.push(bit);
@@ -148,7 +154,8 @@ test("a file cut anywhere gives whole groups, and of the next the rows that are 
     // Without the directory nobody knows the first order: positions are all there is.
     for (const { index, pixels } of result.images)
       expect(pixels.join()).toBe(wanted[result.complete ? index : positions[index]!]);
-    for (const { position, pixels } of result.partial) expect(wanted[positions[position]!]!.startsWith(pixels.join())).toBe(true);
+    for (const { position, pixels } of result.partial)
+      expect(wanted[positions[position]!]!.startsWith(pixels.join())).toBe(true);
     const rows = 5 * result.images.length + result.partial.reduce((sum, image) => sum + image.rows, 0);
     expect(rows).toBeGreaterThanOrEqual(rowsBefore);
     rowsBefore = rows;
@@ -158,13 +165,15 @@ test("a file cut anywhere gives whole groups, and of the next the rows that are 
     for (let length = 0; length < single.length; length++) {
       const result = await outcome(decodePrefix(predictor, single.subarray(0, length)));
       if (typeof result === "string") expect(result).toBe("corrupt");
-      else for (const { pixels } of result.partial) expect(wanted.some((all) => all.startsWith(pixels.join()))).toBe(true);
+      else
+        for (const { pixels } of result.partial) expect(wanted.some((all) => all.startsWith(pixels.join()))).toBe(true);
     }
   }
 });
 
 test("a rescue of a file full of heads that claim conditions gives up in time", { timeout: 30_000 }, async () => {
-  // A group of one image whose 8,192 numbers hold one that is none, far behind: each marker asks for thousands to be read, and none is a group.
+  // A group of one image whose 8,192 numbers hold one that is none, far behind: each marker asks for thousands to be
+  // read, and none is a group.
   const claim = [0xb7, 0, 0, 0, 0, 0, 1, 5, 4, 8, 0x80, 0x40];
   const bytes = new Uint8Array(120_000);
   for (let i = 0; i < bytes.length; i++) bytes[i] = claim[i % claim.length]!;

@@ -1,4 +1,7 @@
-/** Conditions of images in archives: they come back, cost what the format says, and decide the pixels; wrong ones are refused in words. */
+/**
+ * Conditions of images in archives: they come back, cost what the format says, and decide the pixels; wrong ones are
+ * refused in words.
+ */
 
 import { describe, expect, test } from "vitest";
 import type { PixelcnnError } from "../errors.ts";
@@ -144,13 +147,21 @@ describe("bytes", () => {
       return () => readConditions(reader, mode as 1, count);
     };
     const huge = [0x80, 0x80, 0x80, 8]; // 2^24
-    expect(read(1, 3, 0, 0)).toThrow(/^byte 0: expected 3 bytes for the conditions but found 2 before the end \(truncated\)$/);
-    expect(read(2, 65536, ...huge, 0)).toThrow(/expected 4398046511104 bytes for the conditions but found 1 before the end/);
-    expect(read(2, 1, 0)).toThrow(/^byte 0: expected a number from 1 to 16777216 for the size of a condition but found 0$/);
+    expect(read(1, 3, 0, 0)).toThrow(
+      /^byte 0: expected 3 bytes for the conditions but found 2 before the end \(truncated\)$/,
+    );
+    expect(read(2, 65536, ...huge, 0)).toThrow(
+      /expected 4398046511104 bytes for the conditions but found 1 before the end/,
+    );
+    expect(read(2, 1, 0)).toThrow(
+      /^byte 0: expected a number from 1 to 16777216 for the size of a condition but found 0$/,
+    );
     expect(read(3, 2, ...huge, 0)).toThrow(
       /^byte 0: expected at most 16777216 numbers in all for the condition of all images but found 2 x 16777216$/,
     );
-    expect(read(3, 1, ...huge, 0)).toThrow(/expected 67108864 bytes for the condition of all images but found 1 before/);
+    expect(read(3, 1, ...huge, 0)).toThrow(
+      /expected 67108864 bytes for the condition of all images but found 1 before/,
+    );
     expect(read(3, 9, 0, 5, 40)).toThrow(/^byte 2: expected at most 32 for the bits of a class but found 40$/);
     expect(read(3, 9, 0, 5, 32, 0)).toThrow(
       /^byte 3: expected 36 bytes for the classes but found 1 before the end \(truncated\)$/,
@@ -162,7 +173,9 @@ describe("bytes", () => {
     const others = /^byte 2: expected some from 5 on that need 2 bits for the classes but found /;
     expect(read(3, 3, 0, 5, 2, 0b01_01_10)).toThrow(others);
     expect(read(3, 3, 0, 5, 2, 0b01_00_01)).toThrow(others);
-    expect(read(3, 2, 0, 0xff, 0xff, 0xff, 0xff, 15, 1, 0b10)).toThrow(/expected some from 4294967295 on that need 1 bits/);
+    expect(read(3, 2, 0, 0xff, 0xff, 0xff, 0xff, 15, 1, 0b10)).toThrow(
+      /expected some from 4294967295 on that need 1 bits/,
+    );
     expect(read(3, 4, 1, 0, 0, 0x80, 0x7f)).toThrow(
       /^byte 1: expected a finite number for a number of a condition but found Inf/,
     );
@@ -175,7 +188,11 @@ describe("a condition that the model does not take", () => {
   test("is a usage error of who encodes", async () => {
     const plain = await contextPredictor({ levels: 8 });
     const wrong: [typeof model, CodecImage, string][] = [
-      [plain, { ...image, condition: 1 }, "expected no condition, for a model without one, but received one for image 1"],
+      [
+        plain,
+        { ...image, condition: 1 },
+        "expected no condition, for a model without one, but received one for image 1",
+      ],
       [model, { ...image, condition: 4 }, "expected a class from 0 to 3 for image 1 but received 4"],
       [model, { ...image, condition: 0.5 }, "expected a class from 0 to 3 for image 1 but received 0.5"],
       [
@@ -224,7 +241,11 @@ describe("a condition that the model does not take", () => {
         { ...image, condition: vectors[0] },
         /^group 0 .*: expected 3 numbers for the condition of image 0 but found 4$/,
       ],
-      [{ ...model, conditionSize: 0 }, { ...image, condition: 1 }, /^group 0 .*: expected no condition, for a model without one/],
+      [
+        { ...model, conditionSize: 0 },
+        { ...image, condition: 1 },
+        /^group 0 .*: expected no condition, for a model without one/,
+      ],
     ];
     for (const [predictor, other, words] of files) {
       const liar = { ...model, digest: predictor.digest };

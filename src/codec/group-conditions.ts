@@ -1,6 +1,7 @@
 /**
- * The conditions of a group's images as bytes, and whether a model takes them. The conditions of one group are all of one kind, classes or
- * numbers; images without a condition have groups of their own. Byte by byte in docs/file-format.md.
+ * The conditions of a group's images as bytes, and whether a model takes them. The conditions of one group are all of
+ * one kind, classes or numbers; images without a condition have groups of their own. Byte by byte in
+ * docs/file-format.md.
  */
 
 import { fail } from "../errors.ts";
@@ -10,7 +11,10 @@ import type { Condition, PixelSize, Predictor } from "./predictor.ts";
 /** One per image; undefined where the group's images have none. */
 export type GroupConditions = readonly Condition[] | undefined;
 
-/** Two bits of a group's mode: none; a varint per image, its class; as many numbers per image; classes of few bits, or one condition's numbers for all. */
+/**
+ * Two bits of a group's mode: none; a varint per image, its class; as many numbers per image; classes of few bits, or
+ * one condition's numbers for all.
+ */
 export const [NONE, CLASSES, NUMBERS, PACKED] = [0, 1, 2, 3] as const;
 export type ConditionsMode = 0 | 1 | 2 | 3;
 
@@ -34,7 +38,8 @@ export function conditionsMode(conditions: GroupConditions): ConditionsMode {
   return lengthOf((writer) => writePacked(writer, classes)) < plain ? PACKED : CLASSES;
 }
 
-const areNumbers = (conditions: readonly Condition[]): conditions is readonly Float32Array[] => typeof conditions[0] !== "number";
+const areNumbers = (conditions: readonly Condition[]): conditions is readonly Float32Array[] =>
+  typeof conditions[0] !== "number";
 
 function isShared(conditions: readonly Float32Array[]): boolean {
   const [first] = conditions as [Float32Array];
@@ -64,7 +69,10 @@ function lengthOf(write: (writer: ByteWriter) => void): number {
   return writer.length;
 }
 
-/** No numbers; the least class; how many bits; what each class is more than the least, in so many bits, lowest bit first. */
+/**
+ * No numbers; the least class; how many bits; what each class is more than the least, in so many bits, lowest bit
+ * first.
+ */
 function writePacked(writer: ByteWriter, classes: readonly number[]): void {
   const [least, most] = rangeOf(classes);
   const bits = bitsOf(most - least);
@@ -145,7 +153,8 @@ export function checkCondition(
   const found = kind === "usage" ? "received" : "found";
   if (conditionSize === 0) fail(kind, `expected no condition, for a model without one, but ${found} one for ${what}`);
   if (typeof condition === "number") {
-    if (mapSize) fail(kind, `expected a map of ${conditionSize} numbers for ${what} but ${found} the class ${condition}`);
+    if (mapSize)
+      fail(kind, `expected a map of ${conditionSize} numbers for ${what} but ${found} the class ${condition}`);
     if (!Number.isInteger(condition) || condition < 0 || condition >= conditionSize)
       fail(kind, `expected a class from 0 to ${conditionSize - 1} for ${what} but ${found} ${condition}`);
   } else if (condition.length !== conditionSize) {

@@ -1,6 +1,6 @@
 /**
- * Groups as bytes: the record of a group in an archive, and the file that holds one image (`--single`). Both put a CRC-32
- * before what it covers, so that a file cut short still shows its sizes. Byte by byte in docs/file-format.md.
+ * Groups as bytes: the record of a group in an archive, and the file that holds one image (`--single`). Both put a
+ * CRC-32 before what it covers, so that a file cut short still shows its sizes. Byte by byte in docs/file-format.md.
  */
 
 import { fail } from "../errors.ts";
@@ -58,7 +58,10 @@ export function checkGroupCrc(bytes: Uint8Array, offset: number, end: number, id
   const stored = readU32(bytes, offset + CRC_AT);
   const found = crc32(bytes.subarray(offset + CRC_END, end), identity);
   if (stored !== found)
-    fail("corrupt", `byte ${offset + CRC_AT}: expected CRC-32 ${hex32(stored)} for the group's bytes but found ${hex32(found)}`);
+    fail(
+      "corrupt",
+      `byte ${offset + CRC_AT}: expected CRC-32 ${hex32(stored)} for the group's bytes but found ${hex32(found)}`,
+    );
 }
 
 /** The head of a record: everything but the payload, whose length is known from it. Nothing large is allocated. */
@@ -86,7 +89,17 @@ export function readGroupHead(
   const streamLength = mode === 1 ? 0 : reader.varint("the stream's length");
   if (mode !== 1) checkStreamLength(reader, streamAt, streamLength, keptLength, count, keptCount, perImage, limits);
   const pixelsCrc = reader.u32("the pixels' CRC-32");
-  return { first, count, height, width, stored, conditions, streamLength, pixelsCrc, payloadLength: streamLength + keptLength };
+  return {
+    first,
+    count,
+    height,
+    width,
+    stored,
+    conditions,
+    streamLength,
+    pixelsCrc,
+    payloadLength: streamLength + keptLength,
+  };
 }
 
 /** A whole record that must end at `end`, its CRC checked before anything else. */
@@ -102,8 +115,15 @@ export function readGroupRecord(reader: ByteReader, end: number, identity: numbe
 
 const SINGLE_STORED = 2;
 
-/** A file of one image: `prefix` (magic and version), flags, model id, CRC-32 of all the rest, head, payload to the end. */
-export function writeSingle(prefix: Uint8Array, singleFlag: number, modelId: Uint8Array, group: GroupRecord): Uint8Array {
+/**
+ * A file of one image: `prefix` (magic and version), flags, model id, CRC-32 of all the rest, head, payload to the end.
+ */
+export function writeSingle(
+  prefix: Uint8Array,
+  singleFlag: number,
+  modelId: Uint8Array,
+  group: GroupRecord,
+): Uint8Array {
   const flags = singleFlag | (group.stored[0] ? SINGLE_STORED : 0) | (conditionsMode(group.conditions) << 2);
   const before = new ByteWriter().raw(prefix).byte(flags).raw(modelId).finish();
   const rest = new ByteWriter().varint(group.height).varint(group.width);
@@ -116,8 +136,15 @@ export function writeSingle(prefix: Uint8Array, singleFlag: number, modelId: Uin
     .finish();
 }
 
-/** Reads a file of one image from its CRC-32 on; `flags` is the byte after the version. `whole`: check CRC and length. */
-export function readSingle(reader: ByteReader, flags: number, limits: RecordLimits, options: { whole: boolean }): GroupRecord {
+/**
+ * Reads a file of one image from its CRC-32 on; `flags` is the byte after the version. `whole`: check CRC and length.
+ */
+export function readSingle(
+  reader: ByteReader,
+  flags: number,
+  limits: RecordLimits,
+  options: { whole: boolean },
+): GroupRecord {
   const crcAt = reader.offset;
   const crc = reader.u32("the file's CRC-32");
   if (options.whole) {
@@ -133,14 +160,18 @@ export function readSingle(reader: ByteReader, flags: number, limits: RecordLimi
   const stored = (flags & SINGLE_STORED) !== 0;
   if (options.whole) {
     const raw = packedLength(perImage, limits.levels);
-    if (stored && payload.length !== raw) reader.fail(payloadAt, "the stored levels", `${raw} bytes`, String(payload.length));
+    if (stored && payload.length !== raw)
+      reader.fail(payloadAt, "the stored levels", `${raw} bytes`, String(payload.length));
     if (!stored) checkStreamLength(reader, payloadAt, payload.length, 0, 1, 0, perImage, limits);
   }
   const streamLength = stored ? 0 : payload.length;
   return { first: 0, count: 1, height, width, stored: [stored], conditions, streamLength, pixelsCrc, payload };
 }
 
-/** Bytes are never more than stored, nor fewer than the frequencies allow: checked before memory is taken or a model runs. */
+/**
+ * Bytes are never more than stored, nor fewer than the frequencies allow: checked before memory is taken or a model
+ * runs.
+ */
 function checkStreamLength(
   reader: ByteReader,
   at: number,
@@ -158,12 +189,19 @@ function checkStreamLength(
   }
 }
 
-/** The fewest bytes of a stream of so many symbols; one percent less, for the coder's rounding, and a byte for its ending. */
+/**
+ * The fewest bytes of a stream of so many symbols; one percent less, for the coder's rounding, and a byte for its
+ * ending.
+ */
 export function leastStreamLength(symbols: number, levels: number): number {
   return Math.max(0, Math.ceil((0.99 * symbols * leastBits(levels)) / 8 - 1));
 }
 
-function readSize(reader: ByteReader, count: number, { channels, pixelBudget }: RecordLimits): { height: number; width: number } {
+function readSize(
+  reader: ByteReader,
+  count: number,
+  { channels, pixelBudget }: RecordLimits,
+): { height: number; width: number } {
   const at = reader.offset;
   const height = reader.varint("the height", 1, LONGEST_SIDE);
   const width = reader.varint("the width", 1, LONGEST_SIDE);
@@ -190,8 +228,10 @@ function readBitmap(reader: ByteReader, count: number): boolean[] {
   const bitmap = reader.raw(Math.ceil(count / 8), "the map of stored images");
   const stored = Array.from({ length: count }, (_, i) => ((bitmap[i >> 3]! >> (i & 7)) & 1) === 1);
   const spare = count & 7;
-  if (spare !== 0 && bitmap.at(-1)! >> spare !== 0) reader.fail(at, "the map of stored images", "zeros past its end", "others");
-  if (!stored.includes(true) || !stored.includes(false)) reader.fail(at, "the map of stored images", "some of each", "all alike");
+  if (spare !== 0 && bitmap.at(-1)! >> spare !== 0)
+    reader.fail(at, "the map of stored images", "zeros past its end", "others");
+  if (!stored.includes(true) || !stored.includes(false))
+    reader.fail(at, "the map of stored images", "some of each", "all alike");
   return stored;
 }
 

@@ -10,7 +10,13 @@ import { nodeThread, nodeThreads } from "../threads/node-thread.ts";
 import { callingThread, NotStarted, type Thread, warnNotStarted, webThread } from "../threads/thread.ts";
 import type { GroupPayload, StreamOptions } from "./group-coder.ts";
 import type { Condition, GroupSize, Predictor } from "./predictor.ts";
-import { type DecodeJob, type EncodeJob, type FromGroupWorker, serveGroups, type ToGroupWorker } from "./serve-groups.ts";
+import {
+  type DecodeJob,
+  type EncodeJob,
+  type FromGroupWorker,
+  serveGroups,
+  type ToGroupWorker,
+} from "./serve-groups.ts";
 
 type Payload = GroupSize & GroupPayload;
 
@@ -159,12 +165,17 @@ function ownConditions({ conditions }: StreamOptions): readonly Condition[] | un
 
 /** Starts group-worker.ts (or, in a compiled package, group-worker.js). */
 function startGroupThread(): GroupThread {
-  // As in exact/workers.ts: bundlers look for `new Worker(new URL("./group-worker.js", import.meta.url))`, and for nothing else.
-  const source = import.meta.url.endsWith(".ts") ? import.meta.url.replace(/group-threads\.ts$/, "group-worker.ts") : null;
+  // As in exact/workers.ts: bundlers look for `new Worker(new URL("./group-worker.js", import.meta.url))`, and for
+  // nothing else.
+  const source = import.meta.url.endsWith(".ts")
+    ? import.meta.url.replace(/group-threads\.ts$/, "group-worker.ts")
+    : null;
   const threads = nodeThreads();
   if (threads === undefined) {
     if (source !== null) return webThread(new Worker(source, { type: "module" }));
     return webThread(new Worker(new URL("./group-worker.js", import.meta.url), { type: "module" }));
   }
-  return nodeThread(new threads.Worker(source === null ? new URL("./group-worker.js", import.meta.url) : new URL(source)));
+  return nodeThread(
+    new threads.Worker(source === null ? new URL("./group-worker.js", import.meta.url) : new URL(source)),
+  );
 }

@@ -1,6 +1,7 @@
 /**
- * Between the values 0..255 of a picture and the levels 0..K-1 of a model. A table says which value each level stands for, so an
- * image of no more than K values is coded exactly, whatever they are. Archives keep the tables in their notes (archive-notes.ts).
+ * Between the values 0..255 of a picture and the levels 0..K-1 of a model. A table says which value each level stands
+ * for, so an image of no more than K values is coded exactly, whatever they are. Archives keep the tables in their
+ * notes (archive-notes.ts).
  */
 
 import { fail } from "../errors.ts";
@@ -27,8 +28,8 @@ export interface FittedLevels {
 }
 
 /**
- * A picture's values as levels: by the even table where it holds them all, otherwise by the nearest levels where those differ,
- * otherwise in order; and where there are more values than levels, by the nearest levels and no longer exact.
+ * A picture's values as levels: by the even table where it holds them all, otherwise by the nearest levels where those
+ * differ, otherwise in order; and where there are more values than levels, by the nearest levels and no longer exact.
  */
 export function fitLevels(values: Uint8Array, levels: number): FittedLevels {
   const even = evenTable(levels);
@@ -53,7 +54,8 @@ export function fitLevels(values: Uint8Array, levels: number): FittedLevels {
 export function valuesOf(pixels: Uint8Array, table: LevelTable, name: string): Uint8Array {
   return pixels.map((level) => {
     return (
-      table[level] ?? fail("corrupt", `expected a value for level ${level} of ${name} in the archive's notes but found none`)
+      table[level] ??
+      fail("corrupt", `expected a value for level ${level} of ${name} in the archive's notes but found none`)
     );
   });
 }

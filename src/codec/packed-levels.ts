@@ -22,7 +22,12 @@ export function packLevels(pixels: Uint8Array, levels: number): Uint8Array {
 }
 
 /** The first `count` levels; refuses a level of K or more, and anything but zeros in the bits left over at the end. */
-export function unpackLevels(packed: Uint8Array, count: number, levels: number, options: { prefix?: boolean } = {}): Uint8Array {
+export function unpackLevels(
+  packed: Uint8Array,
+  count: number,
+  levels: number,
+  options: { prefix?: boolean } = {},
+): Uint8Array {
   const bits = bitsPerLevel(levels);
   const pixels = new Uint8Array(count);
   let at = 0;

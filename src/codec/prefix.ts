@@ -34,10 +34,18 @@ export interface DecodedPrefix {
 }
 
 /** Decodes what is there of a file that was cut anywhere behind its header. Damage before the cut is an error. */
-export async function decodePrefix(predictor: Predictor, bytes: Uint8Array, options: CodecOptions = {}): Promise<DecodedPrefix> {
+export async function decodePrefix(
+  predictor: Predictor,
+  bytes: Uint8Array,
+  options: CodecOptions = {},
+): Promise<DecodedPrefix> {
   checkPredictor(predictor);
   const { reader, flags } = readStart(bytes);
-  const limits = { channels: predictor.channels, levels: predictor.levels, pixelBudget: options.pixelBudget ?? PIXEL_BUDGET };
+  const limits = {
+    channels: predictor.channels,
+    levels: predictor.levels,
+    pixelBudget: options.pixelBudget ?? PIXEL_BUDGET,
+  };
   if (flags & 1) {
     checkModel({ kind: "single", bytes, modelId: reader.raw(8, "the model's id") }, predictor);
     try {
@@ -46,13 +54,18 @@ export async function decodePrefix(predictor: Predictor, bytes: Uint8Array, opti
       if (!(error instanceof PixelcnnError) || error.kind !== "corrupt") throw error;
     }
     const record = readSingleImage(bytes, limits, { whole: false });
-    return { images: [], partial: await certainRows(predictor, record, Number.POSITIVE_INFINITY, options), complete: false };
+    return {
+      images: [],
+      partial: await certainRows(predictor, record, Number.POSITIVE_INFINITY, options),
+      complete: false,
+    };
   }
 
   const header = readHeader(bytes);
   checkModel({ kind: "archive", header }, predictor);
   const identity = identityOf(header);
-  if (isWhole(bytes, identity)) return { images: await decodeArchive(predictor, bytes, options), partial: [], complete: true };
+  if (isWhole(bytes, identity))
+    return { images: await decodeArchive(predictor, bytes, options), partial: [], complete: true };
   const images: DecodedImage[] = [];
   let next = 0;
   let offset = header.end;

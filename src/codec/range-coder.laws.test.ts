@@ -18,7 +18,12 @@ const tables = fc
   });
 
 const streams = fc
-  .record({ tables: fc.array(tables, { minLength: 1, maxLength: 4 }), length: fc.nat(300), seed: fc.nat(), skewed: fc.boolean() })
+  .record({
+    tables: fc.array(tables, { minLength: 1, maxLength: 4 }),
+    length: fc.nat(300),
+    seed: fc.nat(),
+    skewed: fc.boolean(),
+  })
   .map(({ tables, length, seed, skewed }) => {
     const random = randomFrom(seed, 1);
     const steps = Array.from({ length }, (_, i) => {
@@ -174,7 +179,10 @@ describe("the range coder", { timeout: 60_000 }, () => {
 
 describe("frequencies", () => {
   test("rise strictly from 0 to 2^24 and equal the formula in exact integers", () => {
-    const weights = fc.array(fc.oneof(fc.nat(2 ** 21), fc.constantFrom(0, 1, 2 ** 21)), { minLength: 2, maxLength: 256 });
+    const weights = fc.array(fc.oneof(fc.nat(2 ** 21), fc.constantFrom(0, 1, 2 ** 21)), {
+      minLength: 2,
+      maxLength: 256,
+    });
     fc.assert(
       fc.property(weights, (list) => {
         const positive = list.some((w) => w > 0) ? list : [2 ** 21, ...list.slice(1)];

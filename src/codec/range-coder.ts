@@ -1,8 +1,9 @@
 /**
  * A range coder, first in first out, with carry propagation: the interval is about 48 bits wide and lives in JavaScript
- * doubles, where every integer below 2^53 is exact. Frequencies come from outside, 24 bits in all, one table per symbol.
- * After G. N. N. Martin, "Range encoding" (1979), and Moffat, Neal and Witten, "Arithmetic coding revisited" (1998);
- * derivation, termination and costs in docs/range-coding.md. No models here and no lengths: the container keeps those.
+ * doubles, where every integer below 2^53 is exact. Frequencies come from outside, 24 bits in all, one table per
+ * symbol. After G. N. N. Martin, "Range encoding" (1979), and Moffat, Neal and Witten, "Arithmetic coding revisited"
+ * (1998); derivation, termination and costs in docs/range-coding.md. No models here and no lengths: the container keeps
+ * those.
  */
 
 import { fail } from "../errors.ts";
@@ -18,15 +19,26 @@ const WINDOW_BYTES = 6;
 
 /** Writes symbols as one number in [0, 1), most significant byte first. */
 export class RangeEncoder {
-  /** Invariant: 0 <= low < 2^48. The interval is [bytes.low, bytes.low + range), digits after `bytes`; it lies in [0, 1). */
+  /**
+   * Invariant: 0 <= low < 2^48. The interval is [bytes.low, bytes.low + range), digits after `bytes`; it lies in [0,
+   * 1).
+   */
   #low = 0;
-  /** Invariant between symbols: 2^40 <= range <= 2^48. So low + range < 2^49 and every product below stays under 2^48. */
+  /**
+   * Invariant between symbols: 2^40 <= range <= 2^48. So low + range < 2^49 and every product below stays under 2^48.
+   */
   #range = WINDOW;
-  /** Invariant: `#bytes[0 .. #length)` are digits that only a carry can still change, and a carry never leaves the first. */
+  /**
+   * Invariant: `#bytes[0 .. #length)` are digits that only a carry can still change, and a carry never leaves the
+   * first.
+   */
   #bytes = new Uint8Array(64);
   #length = 0;
 
-  /** Narrows the interval to `frequency` of `TOTAL` parts from `start` on. The last symbol also gets what division leaves. */
+  /**
+   * Narrows the interval to `frequency` of `TOTAL` parts from `start` on. The last symbol also gets what division
+   * leaves.
+   */
   encode(start: number, frequency: number): void {
     const end = start + frequency;
     if (!(start >= 0 && frequency >= 1 && end <= TOTAL)) {
@@ -94,9 +106,14 @@ export class RangeDecoder {
   #range = WINDOW;
   /** Invariant: 0 <= code < range: how far the stream's number lies above the low end of the interval. */
   #code = 0;
-  /** Invariant: the number lies in [code, code + slack], over all ways to fill the bytes that a prefix lacks; 0 if whole. */
+  /**
+   * Invariant: the number lies in [code, code + slack], over all ways to fill the bytes that a prefix lacks; 0 if
+   * whole.
+   */
   #slack = 0;
-  /** Digits taken into the window. Invariant: position - 6, the encoder's `length`, never passes the stream's length. */
+  /**
+   * Digits taken into the window. Invariant: position - 6, the encoder's `length`, never passes the stream's length.
+   */
   #position = 0;
 
   /** A whole stream, or with `length` (Infinity if unknown) a prefix of a longer one. */
@@ -126,7 +143,10 @@ export class RangeDecoder {
     const code = this.#code - unit * start;
     const range = end === TOTAL ? this.#range - unit * start : unit * (end - start);
     if (!(code >= 0 && code < range)) {
-      fail("corrupt", `byte ${this.#position - WINDOW_BYTES} of the stream: expected a value below ${end} but found ${target}`);
+      fail(
+        "corrupt",
+        `byte ${this.#position - WINDOW_BYTES} of the stream: expected a value below ${end} but found ${target}`,
+      );
     }
     if (code + this.#slack >= range) return -1;
     this.#code = code;
@@ -138,18 +158,26 @@ export class RangeDecoder {
     return level;
   }
 
-  /** Checks that the stream is the one that the encoder ends on these symbols: nothing missing, left over or rewritten. */
+  /**
+   * Checks that the stream is the one that the encoder ends on these symbols: nothing missing, left over or rewritten.
+   */
   finish(): void {
     const written = this.#position - WINDOW_BYTES;
     const length = this.#length;
     if (length === written) return; // The number is a multiple of the window inside the interval, and there is only one.
     if (length > written + 1) {
-      fail("corrupt", `byte ${written + 1} of the stream: expected its end but found ${length - written - 1} more bytes`);
+      fail(
+        "corrupt",
+        `byte ${written + 1} of the stream: expected its end but found ${length - written - 1} more bytes`,
+      );
     }
     const last = this.#bytes[length - 1]!;
     const low = last * TOP - this.#code;
     if (!(this.#code < TOP && low > 0 && low + this.#range <= WINDOW)) {
-      fail("corrupt", `byte ${length - 1} of the stream: expected the shortest ending of these symbols but found ${last}`);
+      fail(
+        "corrupt",
+        `byte ${length - 1} of the stream: expected the shortest ending of these symbols but found ${last}`,
+      );
     }
   }
 

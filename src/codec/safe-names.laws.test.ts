@@ -29,11 +29,20 @@ test("a name cannot leave its folder, name a device, or hide what it is", () => 
 });
 
 test("no two names are one file, whatever the disk", () => {
-  expect(safeNames(["a.png", "A.PNG", "a.png", "a (2).png"])).toEqual(["a.png", "A (2).PNG", "a (3).png", "a (2) (2).png"]);
+  expect(safeNames(["a.png", "A.PNG", "a.png", "a (2).png"])).toEqual([
+    "a.png",
+    "A (2).PNG",
+    "a (3).png",
+    "a (2) (2).png",
+  ]);
   expect(safeNames(["\u00e9.png", "e\u0301.png"])[1]).toBe("e\u0301 (2).png");
   expect(safeNames(["a", "a/b", "a/c", "A/d"])).toEqual(["a", "a (2)/b", "a (2)/c", "A (2)/d"]);
   expect(safeNames(["a/b", "a"])).toEqual(["a/b", "a (2)"]);
-  expect(safeNames([undefined, "image-000001", undefined])).toEqual(["image-000001", "image-000001 (2)", "image-000003"]);
+  expect(safeNames([undefined, "image-000001", undefined])).toEqual([
+    "image-000001",
+    "image-000001 (2)",
+    "image-000003",
+  ]);
 });
 
 test("any names become safe, distinct, relative paths, and those that are already stay", { timeout: 30_000 }, () => {
@@ -56,7 +65,8 @@ test("any names become safe, distinct, relative paths, and those that are alread
         expect(path).not.toMatch(/(^|\/)(con|prn|aux|nul|com\d|lpt\d)(\.|\/|$)/i);
         for (const step of path.split("/")) expect(new TextEncoder().encode(step).length).toBeLessThan(255);
         const folders = path.toLowerCase().split("/").slice(0, -1);
-        for (let i = 1; i <= folders.length; i++) expect(files.has(folders.slice(0, i).join("/").normalize("NFC"))).toBe(false);
+        for (let i = 1; i <= folders.length; i++)
+          expect(files.has(folders.slice(0, i).join("/").normalize("NFC"))).toBe(false);
       }
       expect(safeNames(safe)).toEqual(safe);
     }),

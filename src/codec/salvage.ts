@@ -47,7 +47,11 @@ const SCAN_EFFORT = 16;
 const SMALL_HEAD = 64;
 
 /** Decodes all that is whole. Throws only for a file of another model, or one that holds nothing of an archive. */
-export async function salvageArchive(predictor: Predictor, bytes: Uint8Array, options: SalvageOptions = {}): Promise<Salvage> {
+export async function salvageArchive(
+  predictor: Predictor,
+  bytes: Uint8Array,
+  options: SalvageOptions = {},
+): Promise<Salvage> {
   checkPredictor(predictor);
   const problems: string[] = [];
   if (isSingle(bytes) && !quietly(() => readDirectory(bytes, identityOf(predictor))))
@@ -67,7 +71,8 @@ export async function salvageArchive(predictor: Predictor, bytes: Uint8Array, op
   const images: DecodedImage[] = [];
   const lost: LostImages[] = [];
   const lose = (first: number, last: number | undefined, reason: string): void => {
-    const known = directory?.names && last !== undefined ? Array.from({ length: last - first + 1 }, (_, i) => first + i) : [];
+    const known =
+      directory?.names && last !== undefined ? Array.from({ length: last - first + 1 }, (_, i) => first + i) : [];
     lost.push({ first, last, names: known.map((position) => describeImage(directory, position).name), reason });
   };
   let next = 0;

@@ -30,7 +30,14 @@ test("tiles are cut in raster order and named by the lines", async () => {
   );
   for (const spec of [file, `${path}/a/a.jsonl`, `${path}/a`]) {
     const all = await openData(spec, { split: "all" });
-    expect([all.length, all.height, all.width, all.channels, all.classes, all.nameOf(3)]).toEqual([4, 2, 4, 1, ["x", "y"], "s"]);
+    expect([all.length, all.height, all.width, all.channels, all.classes, all.nameOf(3)]).toEqual([
+      4,
+      2,
+      4,
+      1,
+      ["x", "y"],
+      "s",
+    ]);
     const { pixels, labels } = await all.batch([3, 1]);
     expect([...pixels]).toEqual([...new Array(8).fill(30), ...new Array(8).fill(10)]);
     expect([...labels]).toEqual([0, 1]);
@@ -66,7 +73,9 @@ test("lines and images that do not fit are refused", async () => {
     'expected {"name", "label"?, "split"?, "captions"?} in line 1',
   );
   await expect(refuse(lines({ name: "p" }, { name: "p" }))).rejects.toThrow("but received p twice");
-  await expect(refuse(lines({ name: "p", label: 1 }, { name: "q", label: "x" }))).rejects.toThrow("all words or all numbers");
+  await expect(refuse(lines({ name: "p", label: 1 }, { name: "q", label: "x" }))).rejects.toThrow(
+    "all words or all numbers",
+  );
   await expect(refuse(lines({ name: "p", split: "test" }, { name: "q" }))).rejects.toThrow("but received it in 1 of 2");
   await expect(refuse(lines(...Array.from({ length: 7 }, (_, i) => ({ name: String(i) }))))).rejects.toThrow(
     "expected room for 7 tiles of 2x4, 3 a row",

@@ -1,7 +1,7 @@
 /**
- * An atlas: one PNG of equal tiles in raster order and, beside it under the same name, a JSONL file with a line per tile,
- * {"name", "label"?, "split"?, "captions"?}. Its first line may say {"tile": [height, width], "columns": n} instead; otherwise the tile's size
- * is asked for. Held in memory whole: an atlas is for small sets.
+ * An atlas: one PNG of equal tiles in raster order and, beside it under the same name, a JSONL file with a line per
+ * tile, {"name", "label"?, "split"?, "captions"?}. Its first line may say {"tile": [height, width], "columns": n}
+ * instead; otherwise the tile's size is asked for. Held in memory whole: an atlas is for small sets.
  */
 
 import { readFile } from "node:fs/promises";
@@ -44,7 +44,10 @@ export async function atlasSource(path: string, codec: ImageCodec, options: Atla
   const named = tiles.filter((tile) => tile.split !== undefined).length;
   if (named === 0) return { kind: "whole", open: openOnce };
   if (named < tiles.length)
-    fail("data", `expected a split in every line of ${stem}.jsonl, or in none, but received it in ${named} of ${tiles.length}`);
+    fail(
+      "data",
+      `expected a split in every line of ${stem}.jsonl, or in none, but received it in ${named} of ${tiles.length}`,
+    );
   const part = async (split: string): Promise<Dataset> => {
     const indices = tiles.flatMap((tile, i) => (tile.split === split ? [i] : []));
     if (indices.length === 0) fail("data", `expected tiles of the split ${split} in ${stem}.jsonl but received none`);
@@ -62,7 +65,8 @@ async function readLines(path: string): Promise<{ head: z.infer<typeof headLine>
     const value = parseJson(line, (error) =>
       fail("data", `expected JSON in line ${i + 1} of ${path} but received ${line.slice(0, 80)}`, error),
     );
-    const isHead = tiles.length === 0 && head === null && typeof value === "object" && value !== null && "tile" in value;
+    const isHead =
+      tiles.length === 0 && head === null && typeof value === "object" && value !== null && "tile" in value;
     const parsed = (isHead ? headLine : tileLine).safeParse(value);
     if (!parsed.success) {
       const form = isHead ? '{"tile": [height, width], "columns"}' : '{"name", "label"?, "split"?, "captions"?}';
@@ -110,7 +114,8 @@ async function openAtlas(
       `expected room for ${tiles.length} tiles of ${height}x${width}, ${columns} a row, in ${png} but received an image of ${decoded.height}x${decoded.width}`,
     );
   }
-  const channels = options.channels === "auto" ? (usesAlpha(decoded) ? 4 : usesColour(decoded) ? 3 : 1) : options.channels;
+  const channels =
+    options.channels === "auto" ? (usesAlpha(decoded) ? 4 : usesColour(decoded) ? 3 : 1) : options.channels;
   const picture = toChannels(decoded, channels);
   const row = width * channels;
   const pixels = new Uint8Array(tiles.length * height * row);

@@ -1,4 +1,7 @@
-/** The train split seen a little differently each epoch: mirrored or moved by a few pixels. It lets a small set teach more than its own images. */
+/**
+ * The train split seen a little differently each epoch: mirrored or moved by a few pixels. It lets a small set teach
+ * more than its own images.
+ */
 
 import { checkInteger } from "../errors.ts";
 import { randomFrom } from "../random.ts";

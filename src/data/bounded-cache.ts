@@ -1,4 +1,7 @@
-/** A cache of at most so many bytes, where the least recently used goes first. What is larger than the whole cache is not kept. */
+/**
+ * A cache of at most so many bytes, where the least recently used goes first. What is larger than the whole cache is
+ * not kept.
+ */
 
 export interface BoundedCache<V> {
   get(key: number): V | undefined;

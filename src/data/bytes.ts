@@ -1,6 +1,6 @@
 /**
- * The bytes of a file at any place: a small file is held in memory, a big one is read where asked, a gzip file is unpacked into
- * memory whatever its name. Reading past the end is an error that names the file.
+ * The bytes of a file at any place: a small file is held in memory, a big one is read where asked, a gzip file is
+ * unpacked into memory whatever its name. Reading past the end is an error that names the file.
  */
 
 import { createReadStream } from "node:fs";
@@ -17,7 +17,9 @@ export interface Bytes {
 
 /** The system's own message, for the end of ours: "ENOENT: no such file or directory". */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/, (open|stat|scandir|realpath|read|lstat) '.*'$/s, "") : String(error);
+  return error instanceof Error
+    ? error.message.replace(/, (open|stat|scandir|realpath|read|lstat) '.*'$/s, "")
+    : String(error);
 }
 
 /** Throws the "io" error of a file that cannot be read. */
@@ -81,7 +83,10 @@ async function unpack(path: string): Promise<Uint8Array> {
 }
 
 function pastTheEnd(path: string, offset: number, length: number, size: number): never {
-  return fail("data", `expected ${length} bytes at byte ${offset} of ${path} but received the end of the file (${size} bytes)`);
+  return fail(
+    "data",
+    `expected ${length} bytes at byte ${offset} of ${path} but received the end of the file (${size} bytes)`,
+  );
 }
 
 function inMemory(path: string, bytes: Uint8Array): Bytes {
@@ -89,7 +94,9 @@ function inMemory(path: string, bytes: Uint8Array): Bytes {
     path,
     length: bytes.length,
     read: async (offset, length) =>
-      offset + length <= bytes.length ? bytes.subarray(offset, offset + length) : pastTheEnd(path, offset, length, bytes.length),
+      offset + length <= bytes.length
+        ? bytes.subarray(offset, offset + length)
+        : pastTheEnd(path, offset, length, bytes.length),
     close: async () => {},
   };
 }

@@ -43,7 +43,10 @@ test("a .txt beside an image holds its captions, a line each", async () => {
   const { train, test: tests } = await openSplits(`${path}/beside`);
   expect(captionsOf(train)).toEqual({ "train/1.png": ["a cat", "a black cat"], "train/2.jpeg.png": ["a dog"] });
   expect(captionsOf(tests)).toEqual({ "test/3.png": ["a bird"] });
-  expect(captionsOf(await openData(`${path}/beside`, { split: "all" }))).toEqual({ ...captionsOf(train), ...captionsOf(tests) });
+  expect(captionsOf(await openData(`${path}/beside`, { split: "all" }))).toEqual({
+    ...captionsOf(train),
+    ...captionsOf(tests),
+  });
 });
 
 test("images that were skipped take no caption from their neighbours", async () => {
@@ -69,7 +72,9 @@ test("a list that names a missing file, or is no list, is refused with its line"
     `expected an image at ${path}/wrong/b.png, as line 2 of ${file} says, but there is none`,
   );
   list('{"file": "a.png"');
-  await expect(openData(`${path}/wrong`)).rejects.toThrow(`expected JSON in line 1 of ${file} but received {"file": "a.png"`);
+  await expect(openData(`${path}/wrong`)).rejects.toThrow(
+    `expected JSON in line 1 of ${file} but received {"file": "a.png"`,
+  );
   list('{"file": "a.png", "text": 3}');
   await expect(openData(`${path}/wrong`)).rejects.toThrow(
     `expected {"file", "text"} in line 1 of ${file}, text or a list of texts, but received {"file": "a.png", "text": 3}`,

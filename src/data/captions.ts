@@ -1,6 +1,6 @@
 /**
- * Captions of a folder's images: a file `captions.jsonl` at its top with lines {"file": "cat/1.png", "text": "..." or ["...", ...]},
- * or, where there is none, beside an image a `.txt` file of the same name, one caption per line.
+ * Captions of a folder's images: a file `captions.jsonl` at its top with lines {"file": "cat/1.png", "text": "..." or
+ * ["...", ...]}, or, where there is none, beside an image a `.txt` file of the same name, one caption per line.
  */
 
 import { readFile } from "node:fs/promises";
@@ -56,7 +56,9 @@ async function readList(path: string, root: string, images: ReadonlySet<string>)
 }
 
 function parseLine(line: string, where: string): z.infer<typeof captionLine> {
-  const value = parseJson(line, (error) => fail("data", `expected JSON in ${where} but received ${line.slice(0, 80)}`, error));
+  const value = parseJson(line, (error) =>
+    fail("data", `expected JSON in ${where} but received ${line.slice(0, 80)}`, error),
+  );
   const parsed = captionLine.safeParse(value);
   if (!parsed.success)
     fail(

@@ -1,7 +1,8 @@
 /**
- * The CIFAR-10 and CIFAR-100 binary format: records of one label byte (CIFAR-100: coarse, then fine) and 32x32 RGB, planes one
- * after another. A folder of `data_batch_*.bin` (or `train.bin`) and `test_batch.bin` (or `test.bin`) with the class names in
- * `batches.meta.txt` or `fine_label_names.txt`, or one such file. CIFAR-100's labels are the fine ones.
+ * The CIFAR-10 and CIFAR-100 binary format: records of one label byte (CIFAR-100: coarse, then fine) and 32x32 RGB,
+ * planes one after another. A folder of `data_batch_*.bin` (or `train.bin`) and `test_batch.bin` (or `test.bin`) with
+ * the class names in `batches.meta.txt` or `fine_label_names.txt`, or one such file. CIFAR-100's labels are the fine
+ * ones.
  */
 
 import { readdir, readFile } from "node:fs/promises";
@@ -29,15 +30,20 @@ export function looksLikeCifar(files: readonly string[]): boolean {
   return files.some((file) => TRAIN.test(file) || TEST.test(file));
 }
 
-export async function cifarSource(path: string, { isFolder, ...options }: CifarOptions & { isFolder: boolean }): Promise<Source> {
+export async function cifarSource(
+  path: string,
+  { isFolder, ...options }: CifarOptions & { isFolder: boolean },
+): Promise<Source> {
   const folder = isFolder ? path : dirname(path);
   const files = (await readdir(folder).catch((error) => failToRead(folder, error))).sort();
   const classes = options.classes ?? (await readClasses(folder, files));
-  const open = (chosen: readonly string[], split: string) => () => openCifar(folder, chosen, split, { ...options, classes });
+  const open = (chosen: readonly string[], split: string) => () =>
+    openCifar(folder, chosen, split, { ...options, classes });
   if (!isFolder) return { kind: "whole", open: open([basename(path)], "all"), onlyTest: TEST.test(basename(path)) };
   const train = files.filter((file) => TRAIN.test(file));
   const test = files.filter((file) => TEST.test(file));
-  if (train.length > 0 && test.length > 0) return { kind: "divided", train: open(train, "train"), test: open(test, "test") };
+  if (train.length > 0 && test.length > 0)
+    return { kind: "divided", train: open(train, "train"), test: open(test, "test") };
   if (train.length + test.length === 0) {
     fail(
       "data",
@@ -54,7 +60,12 @@ async function readClasses(folder: string, files: readonly string[]): Promise<st
   return text.split(/\r?\n/).filter((line) => line !== "");
 }
 
-async function openCifar(folder: string, files: readonly string[], split: string, options: CifarOptions): Promise<Dataset> {
+async function openCifar(
+  folder: string,
+  files: readonly string[],
+  split: string,
+  options: CifarOptions,
+): Promise<Dataset> {
   const parts: { bytes: Bytes; first: number; labelBytes: number }[] = [];
   const close = async (): Promise<void> => void (await Promise.all(parts.map(({ bytes }) => bytes.close())));
   try {

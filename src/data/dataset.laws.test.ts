@@ -13,7 +13,10 @@ const datasets = fc
     fc
       .uint8Array({ minLength: length * height * width * 3, maxLength: length * height * width * 3 })
       .map((pixels) =>
-        datasetFromArrays({ name: "any", split: "train", height, width, channels: 3, levels: 256, classes: null }, pixels),
+        datasetFromArrays(
+          { name: "any", split: "train", height, width, channels: 3, levels: 256, classes: null },
+          pixels,
+        ),
       ),
   );
 const everything = (d: Dataset): number[] => Array.from({ length: d.length }, (_, i) => i);

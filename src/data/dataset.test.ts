@@ -31,7 +31,10 @@ test("data sets from arrays and every transform keep the laws", async () => {
   await checkDataset(train);
   await checkDataset(tests);
   await checkDataset(
-    concatenate("both", "all", [some(4), datasetFromArrays({ name: "more", split: "test", ...shape }, new Uint8Array(12))]),
+    concatenate("both", "all", [
+      some(4),
+      datasetFromArrays({ name: "more", split: "test", ...shape }, new Uint8Array(12)),
+    ]),
   );
 });
 
@@ -110,10 +113,12 @@ test("arrays that do not fit are refused", () => {
   expect(() => datasetFromArrays({ name: "odd", split: "train", ...shape }, new Uint8Array(6), [1, 2])).toThrow(
     "expected 1 labels",
   );
-  expect(() => datasetFromArrays({ name: "odd", split: "train", ...shape, levels: 2 }, new Uint8Array(6).fill(2))).toThrow(
-    "expected pixels from 0 to 1 for odd but received 2 in image 0",
+  expect(() =>
+    datasetFromArrays({ name: "odd", split: "train", ...shape, levels: 2 }, new Uint8Array(6).fill(2)),
+  ).toThrow("expected pixels from 0 to 1 for odd but received 2 in image 0");
+  expect(() => quantise(quantise(some(2), 4), 2)).toThrow(
+    "expected 256 levels to quantise from but received 4 levels, for some",
   );
-  expect(() => quantise(quantise(some(2), 4), 2)).toThrow("expected 256 levels to quantise from but received 4 levels, for some");
   expect(() => subset(some(4), [1, 1])).toThrow("expected each index at most once");
   expect(() => subset(some(4), { to: 5 })).toThrow("expected an integer from 0 to 4 for to but received 5");
 });

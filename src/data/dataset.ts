@@ -36,7 +36,10 @@ export interface Dataset {
   labelOf?(index: number): number;
   /** Texts that describe an image; the first one names it. Some images may have none. */
   captionsOf?(index: number): readonly string[];
-  /** Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number, evaluation 0. */
+  /**
+   * Reads images. `epoch` names the draw of anything random (stochastic binarisation): train uses the epoch number,
+   * evaluation 0.
+   */
   batch(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<Batch>;
   /** Reads images with all that is known of them, as the engine and the codec take them. */
   images(indices: ArrayLike<number>, options?: { epoch?: number }): Promise<DatasetImages>;
@@ -74,8 +77,8 @@ export async function imagesOf(
 export type DatasetParts = Omit<Dataset, "batch" | "images">;
 
 /**
- * Fills `pixels` [size, H, W, C], `labels` [size] (already -1) and `vectors` [size, vectorSize] (already 0; empty where there are
- * none) with the images at `indices`, which are in range.
+ * Fills `pixels` [size, H, W, C], `labels` [size] (already -1) and `vectors` [size, vectorSize] (already 0; empty where
+ * there are none) with the images at `indices`, which are in range.
  */
 export type FillBatch = (
   indices: Uint32Array,
@@ -171,8 +174,8 @@ function checkIndices(name: string, indices: ArrayLike<number>, length: number):
 }
 
 /**
- * The parts of a data set, for a wrapper to change some of; also of one that is a class with getters. `place` says which image of
- * the data set is image `index` of the wrapper.
+ * The parts of a data set, for a wrapper to change some of; also of one that is a class with getters. `place` says
+ * which image of the data set is image `index` of the wrapper.
  */
 export function partsOf(dataset: Dataset, place: (index: number) => number = (index) => index): DatasetParts {
   const { name, split, height, width, channels, levels, length, classes, vectorSize } = dataset;
@@ -211,7 +214,10 @@ function relabelLevels(dataset: Dataset, levels: number, level: (v: number) => n
 
 function expect256(transform: string, dataset: Dataset): void {
   if (dataset.levels !== 256) {
-    fail("usage", `expected 256 levels to ${transform} from but received ${dataset.levels} levels, for ${dataset.name}`);
+    fail(
+      "usage",
+      `expected 256 levels to ${transform} from but received ${dataset.levels} levels, for ${dataset.name}`,
+    );
   }
 }
 
@@ -229,9 +235,9 @@ export function threshold(dataset: Dataset, at = 127): Dataset {
 }
 
 /**
- * Two levels, 1 with probability v / 255, drawn from the stream (seed, epoch, index): again the same for the same three, on
- * every machine, since a uniform integer 0..254 is compared with v. Only the train split takes the epoch; any other split is
- * drawn once and for all (epoch 0), so that its likelihood is one number.
+ * Two levels, 1 with probability v / 255, drawn from the stream (seed, epoch, index): again the same for the same
+ * three, on every machine, since a uniform integer 0..254 is compared with v. Only the train split takes the epoch; any
+ * other split is drawn once and for all (epoch 0), so that its likelihood is one number.
  */
 export function binariseStochastically(dataset: Dataset, seed: number): Dataset {
   checkInteger("the seed of the binarisation", seed, 0);
@@ -249,12 +255,14 @@ export function binariseStochastically(dataset: Dataset, seed: number): Dataset 
 }
 
 /**
- * Some of the images, in the order given, each at most once: a list of indices, or the range `from` (0) up to, without, `to`
- * (the length). A draw made below, such as a binarisation, keeps the index it has there.
+ * Some of the images, in the order given, each at most once: a list of indices, or the range `from` (0) up to, without,
+ * `to` (the length). A draw made below, such as a binarisation, keeps the index it has there.
  */
 export function subset(dataset: Dataset, selection: ArrayLike<number> | { from?: number; to?: number }): Dataset {
-  const kept = "length" in selection ? checkIndices(dataset.name, selection, dataset.length) : rangeOf(dataset, selection);
-  if (new Set(kept).size !== kept.length) fail("usage", `expected each index at most once for a subset of ${dataset.name}`);
+  const kept =
+    "length" in selection ? checkIndices(dataset.name, selection, dataset.length) : rangeOf(dataset, selection);
+  if (new Set(kept).size !== kept.length)
+    fail("usage", `expected each index at most once for a subset of ${dataset.name}`);
   const parts = partsOf(dataset, (index) => kept[index]!);
   return datasetOf({ ...parts, length: kept.length }, async (indices, pixels, labels, epoch, vectors) => {
     const batch = await dataset.batch(
@@ -274,7 +282,10 @@ function rangeOf(dataset: Dataset, { from = 0, to = dataset.length }: { from?: n
 
 /** The same data set as another split, for instance "test". */
 export function asSplit(dataset: Dataset, split: string): Dataset {
-  return { ...datasetOf({ ...partsOf(dataset), split }, async () => {}), batch: (i, options) => dataset.batch(i, options) };
+  return {
+    ...datasetOf({ ...partsOf(dataset), split }, async () => {}),
+    batch: (i, options) => dataset.batch(i, options),
+  };
 }
 
 /** A fixed division that depends on the seed and the length alone; both halves keep the order of the whole. */
@@ -288,7 +299,10 @@ export function splitBySeed(
     fail("usage", `expected a number between 0 and 1 for testFraction but received ${show(testFraction)}`);
   }
   if (dataset.length < 2) {
-    fail("data", `expected at least 2 images to divide into train and test for ${dataset.name} but received ${dataset.length}`);
+    fail(
+      "data",
+      `expected at least 2 images to divide into train and test for ${dataset.name} but received ${dataset.length}`,
+    );
   }
   const order = randomFrom(seed).permutation(dataset.length);
   const tests = Math.min(dataset.length - 1, Math.max(1, Math.round(dataset.length * testFraction)));
@@ -300,7 +314,8 @@ export function splitBySeed(
 
 /** One data set after another, of the same size, levels and classes. */
 export function concatenate(name: string, split: string, datasets: readonly Dataset[]): Dataset {
-  const first = datasets[0] ?? fail("usage", `expected at least one data set to concatenate for ${name} but received none`);
+  const first =
+    datasets[0] ?? fail("usage", `expected at least one data set to concatenate for ${name} but received none`);
   const shape = (d: Dataset): string =>
     `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}` +
     (d.vectorSize === undefined ? "" : `, vectors of ${d.vectorSize} numbers`);
@@ -325,7 +340,9 @@ export function concatenate(name: string, split: string, datasets: readonly Data
     vectorSize: vectorSize > 0 ? vectorSize : undefined,
     nameOf: (index) => ask(index, (d, i) => d.nameOf(i)),
     ...(datasets.every((d) => d.labelOf) && { labelOf: (index: number) => ask(index, (d, i) => d.labelOf!(i)) }),
-    ...(datasets.some((d) => d.captionsOf) && { captionsOf: (index: number) => ask(index, (d, i) => d.captionsOf?.(i) ?? []) }),
+    ...(datasets.some((d) => d.captionsOf) && {
+      captionsOf: (index: number) => ask(index, (d, i) => d.captionsOf?.(i) ?? []),
+    }),
     close: async () => void (await Promise.all(datasets.map((d) => d.close?.()))),
   };
   const size = height * width * channels;
@@ -340,7 +357,8 @@ export function concatenate(name: string, split: string, datasets: readonly Data
       places.forEach((place, i) => {
         pixels.set(batch.pixels.subarray(i * size, (i + 1) * size), place * size);
         labels[place] = batch.labels[i]!;
-        if (batch.vectors) vectors.set(batch.vectors.subarray(i * vectorSize, (i + 1) * vectorSize), place * vectorSize);
+        if (batch.vectors)
+          vectors.set(batch.vectors.subarray(i * vectorSize, (i + 1) * vectorSize), place * vectorSize);
       });
     }
   });

@@ -7,7 +7,10 @@ import { cutEmoji, type EmojiSources, familyOf, listEmoji, makeEmojiAtlas } from
 import { openData } from "./open.ts";
 import type { Picture } from "./picture.ts";
 
-/** Columns x rows of emoji as the sheet has them: each of one colour, invisible at its corners, in a border of red that must not be seen. */
+/**
+ * Columns x rows of emoji as the sheet has them: each of one colour, invisible at its corners, in a border of red that
+ * must not be seen.
+ */
 function sheetOf(columns: number, rows: number): Picture {
   const [height, width] = [rows * 34, columns * 34];
   const pixels = new Uint8Array(height * width * 4);

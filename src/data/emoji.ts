@@ -1,7 +1,8 @@
 /**
- * The named set emoji: Twemoji's pictures at 32 x 32 with alpha (from emoji-datasource-twitter) and emojibase's names, tags and
- * groups, made once into an atlas: PNG and JSONL, with captions. Skin tones are images of their own, named so.
- * Graphics: Twemoji, CC-BY 4.0; names and tags: emojibase, MIT. The atlas says so beside itself; neither is part of this package.
+ * The named set emoji: Twemoji's pictures at 32 x 32 with alpha (from emoji-datasource-twitter) and emojibase's names,
+ * tags and groups, made once into an atlas: PNG and JSONL, with captions. Skin tones are images of their own, named so.
+ * Graphics: Twemoji, CC-BY 4.0; names and tags: emojibase, MIT. The atlas says so beside itself; neither is part of
+ * this package.
  */
 
 import { readFile, writeFile } from "node:fs/promises";
@@ -69,13 +70,21 @@ export interface Emoji {
 }
 
 const TONE = /^1F3F[B-F]$/;
-/** Woman, man -> person and girl, boy -> child; the signs of gender and of direction, and what only says how to draw, left out. */
-const PERSON: Readonly<Record<string, string>> = { "1F468": "1F9D1", "1F469": "1F9D1", "1F466": "1F9D2", "1F467": "1F9D2" };
+/**
+ * Woman, man -> person and girl, boy -> child; the signs of gender and of direction, and what only says how to draw,
+ * left out.
+ */
+const PERSON: Readonly<Record<string, string>> = {
+  "1F468": "1F9D1",
+  "1F469": "1F9D1",
+  "1F466": "1F9D2",
+  "1F467": "1F9D2",
+};
 const LEFT_OUT = new Set(["FE0F", "200D", "2640", "2642", "27A1"]);
 
 /**
- * One name for an emoji in all its skin tones, genders and directions. They look and are named much alike, so they share a split:
- * otherwise the test split would hold what training has all but seen.
+ * One name for an emoji in all its skin tones, genders and directions. They look and are named much alike, so they
+ * share a split: otherwise the test split would hold what training has all but seen.
  */
 export function familyOf(unified: string): string {
   const points = unified.split("-").filter((point) => !TONE.test(point) && !LEFT_OUT.has(point));
@@ -107,14 +116,19 @@ export function listEmoji({ placed, described, groups, lookOf }: EmojiSources): 
       words.set(keyOf(one.hexcode), { ...one, tags: emoji.tags ?? [], base: emoji.hexcode });
   const all = placed.flatMap((emoji) => [emoji, ...Object.values(emoji.skin_variations ?? {})]);
   const found = all.flatMap((one) => {
-    const about = words.get(keyOf(one.unified)) ?? fail("data", `expected a name for the emoji ${one.unified} but received none`);
+    const about =
+      words.get(keyOf(one.unified)) ?? fail("data", `expected a name for the emoji ${one.unified} but received none`);
     const label = groups[about.group ?? -1];
     return label === undefined ? [] : [{ one, about, label }];
   });
   const places = found.map(({ one }): Emoji["place"] => [one.sheet_x, one.sheet_y]);
   // Two people in two tones are spelled otherwise than in one; that they belong together only emojibase says.
   const kin = joined(
-    found.map(({ one, about }, i) => [`family ${familyOf(one.unified)}`, `base ${about.base}`, `look ${lookOf(places[i]!)}`]),
+    found.map(({ one, about }, i) => [
+      `family ${familyOf(one.unified)}`,
+      `base ${about.base}`,
+      `look ${lookOf(places[i]!)}`,
+    ]),
   );
   const families = [...new Set(kin)];
   const order = randomFrom(SEED).permutation(families.length);
@@ -153,7 +167,10 @@ function captionsOf(label: string, tags: readonly string[], index: number): stri
   return captions;
 }
 
-/** One emoji of the sheet, without its border. A pixel that cannot be seen has no colour: otherwise it would be noise to learn. */
+/**
+ * One emoji of the sheet, without its border. A pixel that cannot be seen has no colour: otherwise it would be noise to
+ * learn.
+ */
 export function cutEmoji(sheet: Picture, [column, row]: readonly [number, number]): Uint8Array {
   const pixels = new Uint8Array(SIDE * SIDE * 4);
   for (let y = 0, at = 0; y < SIDE; y++) {
@@ -166,8 +183,11 @@ export function cutEmoji(sheet: Picture, [column, row]: readonly [number, number
 }
 
 export async function makeEmojiAtlas([pictures, texts]: readonly string[], target: string): Promise<void> {
-  const json = async (folder: string, file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, file), "utf8"));
-  const { groups } = (await json(texts!, "en/messages.json")) as { groups: { key: string; message: string; order: number }[] };
+  const json = async (folder: string, file: string): Promise<unknown> =>
+    JSON.parse(await readFile(join(folder, file), "utf8"));
+  const { groups } = (await json(texts!, "en/messages.json")) as {
+    groups: { key: string; message: string; order: number }[];
+  };
   const names: string[] = [];
   // The group "component" holds skin tones by themselves, which have no image.
   for (const { key, message, order } of groups) if (key !== "component") names[order] = message;
@@ -185,7 +205,8 @@ export async function makeEmojiAtlas([pictures, texts]: readonly string[], targe
   for (const [i, { place }] of emoji.entries()) {
     const one = cutEmoji(sheet, place);
     const [top, left] = [Math.floor(i / COLUMNS) * SIDE, (i % COLUMNS) * SIDE];
-    for (let y = 0; y < SIDE; y++) pixels.set(one.subarray(y * SIDE * 4, (y + 1) * SIDE * 4), ((top + y) * width + left) * 4);
+    for (let y = 0; y < SIDE; y++)
+      pixels.set(one.subarray(y * SIDE * 4, (y + 1) * SIDE * 4), ((top + y) * width + left) * 4);
   }
   const lines = [{ tile: [SIDE, SIDE], columns: COLUMNS }, ...emoji.map(({ place: _, ...line }) => line)];
   await writeFile(join(target, "emoji.png"), encodePng({ height, width, channels: 4, pixels }));

@@ -1,10 +1,10 @@
 /**
- * A data set over encoded images (files of a folder, rows of a Parquet file): one size, one number of channels, decoded when read,
- * through a bounded cache. The codec is passed in, since only folder.ts may load sharp.
+ * A data set over encoded images (files of a folder, rows of a Parquet file): one size, one number of channels, decoded
+ * when read, through a bounded cache. The codec is passed in, since only folder.ts may load sharp.
  *
- * What is checked when: with `onBroken: "error"` opening reads every header (size, channels), unless size and channels are given,
- * and a broken body is an error when that image is first read. With "skip" opening decodes every image once, one after another, so
- * that the length it then states is true; those left out are named in a warning.
+ * What is checked when: with `onBroken: "error"` opening reads every header (size, channels), unless size and channels
+ * are given, and a broken body is an error when that image is first read. With "skip" opening decodes every image once,
+ * one after another, so that the length it then states is true; those left out are named in a warning.
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
@@ -25,7 +25,10 @@ export interface ImageInfo {
 
 export type Fit = "resize" | "crop" | "contain";
 
-/** Where the images' sizes differ: "resize" stretches, "crop" covers and cuts the middle out, "contain" fits inside (padding is not the codec's). */
+/**
+ * Where the images' sizes differ: "resize" stretches, "crop" covers and cuts the middle out, "contain" fits inside
+ * (padding is not the codec's).
+ */
 export interface Target {
   readonly height: number;
   readonly width: number;
@@ -82,7 +85,10 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
   const seen = await survey(list, codec, options);
   const kept = Uint32Array.from(seen.keys());
   if (kept.length === 0)
-    fail("data", `expected at least one image that can be read in ${list.name} but received ${list.length} broken ones`);
+    fail(
+      "data",
+      `expected at least one image that can be read in ${list.name} but received ${list.length} broken ones`,
+    );
   const { height, width } = size ?? sizeOfAll(list, seen);
   const channels = options.channels === "auto" ? await channelsOfAll(list, codec, seen) : options.channels;
   const target = size && { ...size, fit };
@@ -95,7 +101,10 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
     const picture = await codec.decode(await list.read(index), where, target);
     if (options.channels === "auto") checkNothingLost(picture, channels, where);
     if (!size && (picture.height !== height || picture.width !== width)) {
-      fail("data", `expected ${height}x${width} (height x width) for ${where} but received ${picture.height}x${picture.width}`);
+      fail(
+        "data",
+        `expected ${height}x${width} (height x width) for ${where} but received ${picture.height}x${picture.width}`,
+      );
     }
     const { pixels } = padTo(toChannels(picture, channels), height, width);
     cache.set(index, pixels, pixels.length);
@@ -139,13 +148,17 @@ interface Seen extends ImageInfo {
   readonly exact: boolean;
 }
 
-/** What opening must know of each image, by its index in the list; broken ones are absent when they are to be skipped. */
+/**
+ * What opening must know of each image, by its index in the list; broken ones are absent when they are to be skipped.
+ */
 async function survey(list: ImageList, codec: ImageCodec, options: ImageOptions): Promise<Map<number, Seen | null>> {
   const all = Array.from({ length: list.length }, (_, i) => i);
   const seen = new Map<number, Seen | null>(all.map((i) => [i, null]));
   if (options.onBroken === "error") {
     if (options.size && options.channels !== "auto") return seen;
-    await inTurn(all, async (i) => seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false }));
+    await inTurn(all, async (i) =>
+      seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false }),
+    );
     return seen;
   }
   const broken = new Map<number, string>();
@@ -160,13 +173,21 @@ async function survey(list: ImageList, codec: ImageCodec, options: ImageOptions)
   });
   if (broken.size > 0) {
     const texts = [...broken].sort(([a], [b]) => a - b).map(([, text]) => `\n  ${text}`);
-    options.onWarning?.(`skipped ${broken.size} of ${list.length} images of ${list.name} that cannot be read:${texts.join("")}`);
+    options.onWarning?.(
+      `skipped ${broken.size} of ${list.length} images of ${list.name} that cannot be read:${texts.join("")}`,
+    );
   }
   return seen;
 }
 
 function exactly(picture: Picture): Seen {
-  return { height: picture.height, width: picture.width, colour: usesColour(picture), alpha: usesAlpha(picture), exact: true };
+  return {
+    height: picture.height,
+    width: picture.width,
+    colour: usesColour(picture),
+    alpha: usesAlpha(picture),
+    exact: true,
+  };
 }
 
 function sizeOfAll(list: ImageList, seen: Map<number, Seen | null>): { height: number; width: number } {
@@ -208,7 +229,10 @@ function checkNothingLost(picture: Picture, channels: number, where: string): vo
   );
 }
 
-/** Runs `work` over the items in their order, a few at a time. Of several errors that of the first item is thrown, whichever came first. */
+/**
+ * Runs `work` over the items in their order, a few at a time. Of several errors that of the first item is thrown,
+ * whichever came first.
+ */
 async function inTurn(items: readonly number[], work: (item: number) => Promise<unknown>): Promise<void> {
   const errors: { place: number; error: unknown }[] = [];
   let next = 0;

@@ -117,7 +117,8 @@ test("an image of the wanted size is not resampled", async () => {
   write("same/a.png", png(5, 7, 3));
   const exact = Array.from({ length: 105 }, (_, i) => (i * 29) % 256);
   expect(await first("same")).toEqual(exact);
-  for (const fit of ["resize", "crop", "contain"]) expect(await first("same", { height: 5, width: 7, fit })).toEqual(exact);
+  for (const fit of ["resize", "crop", "contain"])
+    expect(await first("same", { height: 5, width: 7, fit })).toEqual(exact);
 });
 
 test("auto channels follow what the pixels use, not what the file declares", async () => {
@@ -159,9 +160,13 @@ test("beyond the files looked at, colour that auto channels would lose is an err
 
 test("every format and kind of pixel becomes 8-bit levels", async () => {
   for (const format of ["png", "webp", "gif", "tiff", "avif"] as const) {
-    const lossless = { png: {}, webp: { lossless: true }, gif: {}, tiff: { compression: "lzw" }, avif: { lossless: true } }[
-      format
-    ];
+    const lossless = {
+      png: {},
+      webp: { lossless: true },
+      gif: {},
+      tiff: { compression: "lzw" },
+      avif: { lossless: true },
+    }[format];
     write(`formats/${format}/a.${format}`, await sharp(red).toFormat(format, lossless).toBuffer());
     expect((await first(`formats/${format}`)).slice(0, 3), format).toEqual([200, 30, 40]);
   }
@@ -170,7 +175,10 @@ test("every format and kind of pixel becomes 8-bit levels", async () => {
     expect(Math.abs(v - [200, 30, 40][i]!)).toBeLessThan(4);
   write("palette/a.png", await sharp(red).png({ palette: true }).toBuffer());
   expect((await first("palette")).slice(0, 6)).toEqual([200, 30, 40, 200, 30, 40]);
-  write("deep/a.png", encode({ height: 1, width: 3, channels: 1, depth: 16, data: new Uint16Array([0, 32768, 65535]) }));
+  write(
+    "deep/a.png",
+    encode({ height: 1, width: 3, channels: 1, depth: 16, data: new Uint16Array([0, 32768, 65535]) }),
+  );
   expect(await first("deep")).toEqual([0, 128, 255]);
   write(
     "deep-colour/a.png",
@@ -219,7 +227,9 @@ test("a broken image is an error that names it, or is skipped with a warning", a
   write("broken/cut.png", whole.subarray(0, whole.length / 2));
   const one = await openData(`${path}/broken`, { split: "all", channels: 3 });
   expect(one.length).toBe(2);
-  await expect(one.batch([1])).rejects.toThrow(`expected an image that can be decoded for ${path}/broken/cut.png but received`);
+  await expect(one.batch([1])).rejects.toThrow(
+    `expected an image that can be decoded for ${path}/broken/cut.png but received`,
+  );
   write("broken/empty.png", "");
   await expect(openData(`${path}/broken`)).rejects.toThrow(
     `expected an image for ${path}/broken/empty.png but received an empty file`,
@@ -228,12 +238,18 @@ test("a broken image is an error that names it, or is skipped with a warning", a
   symlinkSync("nowhere.png", join(path, "broken/dangling.png"));
   await expect(openData(`${path}/broken`)).rejects.toMatchObject({ kind: "io" });
   const warnings: string[] = [];
-  const rest = await openData(`${path}/broken`, { split: "all", onBroken: "skip", onWarning: (text) => warnings.push(text) });
+  const rest = await openData(`${path}/broken`, {
+    split: "all",
+    onBroken: "skip",
+    onWarning: (text) => warnings.push(text),
+  });
   expect(rest.length).toBe(1);
   expect(rest.nameOf(0)).toBe("a.png");
   await checkDataset(rest);
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]).toMatch(/^skipped 4 of 5 images of .*\n.*cut\.png.*\n?.*dangling\.png.*\n.*empty\.png.*\n.*text\.png/s);
+  expect(warnings[0]).toMatch(
+    /^skipped 4 of 5 images of .*\n.*cut\.png.*\n?.*dangling\.png.*\n.*empty\.png.*\n.*text\.png/s,
+  );
   write("only-broken/a.png", "hello");
   await expect(openData(`${path}/only-broken`, { onBroken: "skip" })).rejects.toThrow(
     "expected at least one image that can be read",

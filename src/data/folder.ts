@@ -1,7 +1,8 @@
 /**
- * A folder of images. Subfolders are classes (the first one counts, deeper ones only group); `train/` and `test/` at the top are
- * splits. Files are ordered by path, by code units, the same on every machine. Hidden files are passed over. Captions: captions.ts.
- * The only file here that loads sharp, and only when an image is decoded. PGM and PPM are read by netpbm.ts.
+ * A folder of images. Subfolders are classes (the first one counts, deeper ones only group); `train/` and `test/` at
+ * the top are splits. Files are ordered by path, by code units, the same on every machine. Hidden files are passed
+ * over. Captions: captions.ts. The only file here that loads sharp, and only when an image is decoded. PGM and PPM are
+ * read by netpbm.ts.
  */
 
 import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
@@ -10,14 +11,33 @@ import { fail, PixelcnnError } from "../errors.ts";
 import { failToRead, reasonOf } from "./bytes.ts";
 import { readCaptions } from "./captions.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
-import { type CachedDataset, encodedImages, type ImageCodec, type ImageInfo, type ImageOptions } from "./encoded-images.ts";
+import {
+  type CachedDataset,
+  encodedImages,
+  type ImageCodec,
+  type ImageInfo,
+  type ImageOptions,
+} from "./encoded-images.ts";
 import { decodeNetpbm, isNetpbm } from "./netpbm.ts";
 import type { Picture } from "./picture.ts";
 import type { Source } from "./source.ts";
 
 const READ = new Set([".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif", ".pgm", ".ppm"]);
 /** Images all the same, so that leaving them out deserves a word. */
-const NOT_READ = new Set([".bmp", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".psd", ".exr", ".hdr", ".pbm", ".pnm", ".ico"]);
+const NOT_READ = new Set([
+  ".bmp",
+  ".heic",
+  ".heif",
+  ".jp2",
+  ".jxl",
+  ".svg",
+  ".psd",
+  ".exr",
+  ".hdr",
+  ".pbm",
+  ".pnm",
+  ".ico",
+]);
 
 export function isImageName(name: string): boolean {
   return READ.has(extname(name).toLowerCase());
@@ -37,14 +57,17 @@ export async function folderSource(path: string, options: ImageOptions): Promise
   }
   const unread = others.filter((file) => NOT_READ.has(extname(file).toLowerCase()));
   const formats = `the formats read are ${[...READ].map((e) => e.slice(1)).join(", ")}`;
-  if (unread.length > 0) options.onWarning?.(`${unread.length} images of ${path} are left out, ${unread[0]} for one: ${formats}`);
+  if (unread.length > 0)
+    options.onWarning?.(`${unread.length} images of ${path} are left out, ${unread[0]} for one: ${formats}`);
   if (images.length === 0) {
     const found = others.length === 0 ? "an empty folder" : `${others.length} other files, ${others[0]} for one`;
     fail("data", `expected images in ${path} but received ${found}; ${formats}`);
   }
   let opened: Promise<CachedDataset> | undefined;
   const openOnce = (): Promise<CachedDataset> => {
-    opened ??= readCaptions(path, files, others).then((captions) => openFolder(path, images, divided, captions, options));
+    opened ??= readCaptions(path, files, others).then((captions) =>
+      openFolder(path, images, divided, captions, options),
+    );
     return opened;
   };
   if (!divided) return { kind: "whole", open: openOnce };
@@ -89,7 +112,8 @@ export async function listImages(root: string): Promise<{ files: string[]; other
   const walk = async (folder: string, prefix: string, above: ReadonlyMap<string, string>): Promise<void> => {
     const real = await realpath(folder).catch((error) => failToRead(folder, error));
     const earlier = above.get(real);
-    if (earlier !== undefined) fail("data", `expected folders without a loop but received ${folder}, a link back to ${earlier}`);
+    if (earlier !== undefined)
+      fail("data", `expected folders without a loop but received ${folder}, a link back to ${earlier}`);
     const entries = await readdir(folder, { withFileTypes: true }).catch((error) => failToRead(folder, error));
     for (const entry of entries) {
       if (entry.name.startsWith(".") || entry.name === "__MACOSX") continue;
@@ -129,7 +153,11 @@ async function decoding<T>(where: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof PixelcnnError) throw error;
-    return fail("data", `expected an image that can be decoded for ${where} but received: ${reasonOf(error).trim()}`, error);
+    return fail(
+      "data",
+      `expected an image that can be decoded for ${where} but received: ${reasonOf(error).trim()}`,
+      error,
+    );
   }
 }
 
@@ -166,7 +194,10 @@ async function infoOf(bytes: Uint8Array, where: string): Promise<ImageInfo> {
   });
 }
 
-/** Decodes with sharp: palettes, CMYK, 16 bits and grey become 8-bit sRGB, an animation its first frame, EXIF orientation upright. */
+/**
+ * Decodes with sharp: palettes, CMYK, 16 bits and grey become 8-bit sRGB, an animation its first frame, EXIF
+ * orientation upright.
+ */
 export const imageCodec: ImageCodec = {
   async info(image, where) {
     const head = typeof image === "string" ? await headOf(image) : image;

@@ -50,7 +50,10 @@ test("a folder of four files holds both splits, plain and gzip alike", async () 
 
 test("a file beyond the bound on memory is read where asked, with the same result", async () => {
   const file = write("big/x-images-idx3-ubyte", images(50, 3, 3));
-  const [held, onDisk] = [await openData(file, { testFraction: 0 }), await openData(file, { testFraction: 0, cacheBytes: 0 })];
+  const [held, onDisk] = [
+    await openData(file, { testFraction: 0 }),
+    await openData(file, { testFraction: 0, cacheBytes: 0 }),
+  ];
   await checkDataset(onDisk);
   expect(await onDisk.batch([49, 0, 7])).toEqual(await held.batch([49, 0, 7]));
   await onDisk.close?.();
@@ -82,7 +85,9 @@ test("damaged files are refused with what was expected, what was found, and wher
   );
   await expect(wrong("long", Buffer.concat([images(3, 4, 5), Buffer.alloc(1)]))).rejects.toThrow("but received 77");
   await expect(wrong("empty", new Uint8Array())).rejects.toThrow("but received 0 bytes");
-  await expect(wrong("absurd", Buffer.from("000008037fffffff7fffffff7fffffff", "hex"))).rejects.toThrow("but received 16");
+  await expect(wrong("absurd", Buffer.from("000008037fffffff7fffffff7fffffff", "hex"))).rejects.toThrow(
+    "but received 16",
+  );
   await expect(wrong("cut", gzipSync(images(30, 4, 5)).subarray(0, 60))).rejects.toThrow(
     `expected a whole gzip file at ${path}/cut/images-idx3-ubyte`,
   );

@@ -1,6 +1,7 @@
 /**
- * IDX, the format of MNIST: a file of images (unsigned bytes, [N, H, W] or [N, H, W, C]) and a file of labels [N], plain or gzip.
- * Format: two zero bytes, the element type (8: unsigned byte), the number of axes, each axis as a big-endian 32-bit integer, data.
+ * IDX, the format of MNIST: a file of images (unsigned bytes, [N, H, W] or [N, H, W, C]) and a file of labels [N],
+ * plain or gzip. Format: two zero bytes, the element type (8: unsigned byte), the number of axes, each axis as a
+ * big-endian 32-bit integer, data.
  */
 
 import { readdir } from "node:fs/promises";
@@ -21,7 +22,10 @@ export interface IdxOptions {
 const IMAGES = /^(.*?)(images)([-.]idx[34]-ubyte(?:\.gz)?)$/;
 
 /** A folder of the four usual files, or one file of images. */
-export async function idxSource(path: string, { isFolder, ...options }: IdxOptions & { isFolder: boolean }): Promise<Source> {
+export async function idxSource(
+  path: string,
+  { isFolder, ...options }: IdxOptions & { isFolder: boolean },
+): Promise<Source> {
   const folder = isFolder ? path : dirname(path);
   const files = (await readdir(folder).catch((error) => failToRead(folder, error))).sort();
   const find = (prefix: RegExp): string | undefined => files.find((file) => prefix.test(IMAGES.exec(file)?.[1] ?? ""));
@@ -42,7 +46,11 @@ export async function idxSource(path: string, { isFolder, ...options }: IdxOptio
       `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${folder} but received ${files.length} other files`,
     );
   }
-  return { kind: "whole", open: () => openIdx(folder, file, files, "all", options), onlyTest: /^(t10k|test)[-_.]/.test(file) };
+  return {
+    kind: "whole",
+    open: () => openIdx(folder, file, files, "all", options),
+    onlyTest: /^(t10k|test)[-_.]/.test(file),
+  };
 }
 
 async function openIdx(
@@ -80,7 +88,9 @@ async function openIdx(
         close: () => images.close(),
       },
       async (indices, pixels, targetLabels) => {
-        await Promise.all(Array.from(indices, async (k, i) => pixels.set(await images.read(header + k * size, size), i * size)));
+        await Promise.all(
+          Array.from(indices, async (k, i) => pixels.set(await images.read(header + k * size, size), i * size)),
+        );
         if (labels) targetLabels.set(Array.from(indices, (k) => labels[k]!));
       },
     );
@@ -90,7 +100,10 @@ async function openIdx(
   }
 }
 
-/** The axes that the header states, after checking magic, type, number of axes and that the file is exactly as long as they say. */
+/**
+ * The axes that the header states, after checking magic, type, number of axes and that the file is exactly as long as
+ * they say.
+ */
 async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Promise<number[]> {
   const start = bytes.length < 4 ? new Uint8Array(4).fill(255) : await bytes.read(0, 4);
   const rank = start[3]!;

@@ -80,7 +80,10 @@ test.skipIf(findNamed("emoji") === null)("emoji, where it is in the cache", asyn
     "travel & places",
   ]);
   const everything = (d: Dataset): number[] => Array.from({ length: d.length }, (_, i) => i);
-  const [names, others] = [train, tests].map((d) => everything(d).map((i) => d.captionsOf!(i)[0]!)) as [string[], string[]];
+  const [names, others] = [train, tests].map((d) => everything(d).map((i) => d.captionsOf!(i)[0]!)) as [
+    string[],
+    string[],
+  ];
   const place = others.indexOf("grinning face with smiling eyes");
   expect([tests.nameOf(place), tests.classes![tests.labelOf!(place)]]).toEqual(["1f604", "smileys & emotion"]);
   expect(names).toContain("waving hand: dark skin tone");
@@ -117,7 +120,9 @@ test("without a network, an absent set says what to run", async () => {
 test("$PIXELCNN_DATA comes first, and a folder there that is not the set is refused", async () => {
   process.env.PIXELCNN_DATA = path;
   for (const name of ["fashion-mnist", "emoji"]) mkdirSync(join(path, name));
-  await expect(openData("emoji")).rejects.toThrow(`expected emoji.png and emoji.jsonl in ${path}/emoji but received other files`);
+  await expect(openData("emoji")).rejects.toThrow(
+    `expected emoji.png and emoji.jsonl in ${path}/emoji but received other files`,
+  );
   await expect(openData("fashion-mnist")).rejects.toThrow(
     `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${path}`,
   );

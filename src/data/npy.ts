@@ -1,7 +1,7 @@
 /**
- * .npy, numpy's file of one array: a magic, a version, a header that is the text of a Python dictionary, and the numbers.
- * Read: versions 1.0 and 2.0, little-endian floats (32, 64) and integers (8 to 64 bits), C order; written: version 1.0.
- * Format: numpy.lib.format. Not here: objects, structures, text, booleans, Fortran order.
+ * .npy, numpy's file of one array: a magic, a version, a header that is the text of a Python dictionary, and the
+ * numbers. Read: versions 1.0 and 2.0, little-endian floats (32, 64) and integers (8 to 64 bits), C order; written:
+ * version 1.0. Format: numpy.lib.format. Not here: objects, structures, text, booleans, Fortran order.
  */
 
 import { fail, show } from "../errors.ts";
@@ -59,7 +59,8 @@ export function readNpy(bytes: Uint8Array, where: string): Npy {
   const { type, shape } = headerOf(new TextDecoder().decode(bytes.subarray(start, end)), where);
   const size = shape.reduce((a, b) => a * b, 1);
   const wanted = size * ARRAYS[type].BYTES_PER_ELEMENT;
-  // Compared before anything is held, so that an absurd shape costs nothing; beyond 2^53 the product is inexact and larger than any file.
+  // Compared before anything is held, so that an absurd shape costs nothing; beyond 2^53 the product is inexact and
+  // larger than any file.
   if (bytes.length - end !== wanted) {
     fail(
       "data",
@@ -86,7 +87,10 @@ function headerOf(text: string, where: string): { type: NpyType; shape: number[]
   const order = found("fortran_order", /(True|False)/);
   const axes = found("shape", /\(([^)]*)\)/);
   if (descr === undefined || order === undefined || axes === undefined)
-    return fail("data", `expected descr, fortran_order and shape in the header of ${where} but received ${show(text.trim())}`);
+    return fail(
+      "data",
+      `expected descr, fortran_order and shape in the header of ${where} but received ${show(text.trim())}`,
+    );
   // One byte has no order of bytes: numpy writes "|", others "<".
   const type = /^[<=][iu]1$/.test(descr) ? `|${descr.slice(1)}` : descr;
   if (!(type in ARRAYS))
@@ -95,7 +99,10 @@ function headerOf(text: string, where: string): { type: NpyType; shape: number[]
       `expected numbers of a type among ${Object.keys(ARRAYS).join(", ")} in ${where} but received ${show(descr)}; in numpy: array.astype("<f4")`,
     );
   if (order === "True")
-    return fail("data", `expected C order in ${where} but received Fortran order; in numpy: numpy.ascontiguousarray(array)`);
+    return fail(
+      "data",
+      `expected C order in ${where} but received Fortran order; in numpy: numpy.ascontiguousarray(array)`,
+    );
   const shape = axes.split(",").map((axis) => axis.trim());
   if (shape.at(-1) === "") shape.pop();
   if (!shape.every((axis) => /^\d+$/.test(axis)))
@@ -106,7 +113,8 @@ function headerOf(text: string, where: string): { type: NpyType; shape: number[]
 /** The bytes of a version 1.0 file. */
 export function writeNpy(shape: readonly number[], data: NpyArray): Uint8Array {
   const type = (Object.keys(ARRAYS) as NpyType[]).find((key) => data instanceof ARRAYS[key]);
-  if (type === undefined) return fail("usage", `expected a typed array of numbers to write as .npy but received ${show(data)}`);
+  if (type === undefined)
+    return fail("usage", `expected a typed array of numbers to write as .npy but received ${show(data)}`);
   const size = shape.reduce((a, b) => a * b, 1);
   if (size !== data.length)
     return fail(

@@ -64,7 +64,9 @@ test("a file of another kind and a single image are refused", async () => {
   await expect(openData(write("notes.txt", "hello"))).rejects.toThrow(
     `or a folder of images at ${path}/notes.txt but received another kind of file`,
   );
-  await expect(openData(`${images}/00.png`)).rejects.toThrow("but received a single image; give the folder that holds it");
+  await expect(openData(`${images}/00.png`)).rejects.toThrow(
+    "but received a single image; give the folder that holds it",
+  );
 });
 
 test("wrong options are refused with what was expected and received", async () => {
@@ -91,7 +93,8 @@ test("resolved options are plain JSON and a valid input again", () => {
 
 test("a split by class holds whole classes back, and wants a source that is not divided already", async () => {
   const pixel = encode({ height: 1, width: 1, channels: 1, depth: 8, data: new Uint8Array([9]) });
-  for (const person of ["ann", "bob", "cyd", "dan"]) for (const i of [1, 2, 3]) write(`people/${person}/${i}.png`, pixel);
+  for (const person of ["ann", "bob", "cyd", "dan"])
+    for (const i of [1, 2, 3]) write(`people/${person}/${i}.png`, pixel);
   const { train, test: tests } = await openSplits(`${path}/people`, { splitBy: "class", testFraction: 0.25 });
   expect([train.length, tests.length]).toEqual([9, 3]);
   const persons = (d: typeof train): Set<string> =>

@@ -1,6 +1,7 @@
 /**
  * The one door to data: a named set or a path, and options that are plain JSON, so that a run's config can hold them.
- * Tells the formats apart, divides train from test, and applies the transforms in one fixed order: vectors, split, levels, limit.
+ * Tells the formats apart, divides train from test, and applies the transforms in one fixed order: vectors, split,
+ * levels, limit.
  */
 
 import { open as openFile, readdir, stat } from "node:fs/promises";
@@ -74,12 +75,20 @@ function transformed(spec: string, dataset: Dataset, options: ResolvedDataOption
   return limit === undefined || limit >= images.length ? images : subset(images, { to: limit });
 }
 
-async function sourceOf(spec: string, options: ResolvedDataOptions, onWarning: DataEvents["onWarning"]): Promise<Source> {
+async function sourceOf(
+  spec: string,
+  options: ResolvedDataOptions,
+  onWarning: DataEvents["onWarning"],
+): Promise<Source> {
   const source = await imagesOf(spec, options, onWarning);
   return options.vectors === undefined ? source : withVectorRows(spec, source, await readVectorRows(options.vectors));
 }
 
-async function imagesOf(spec: string, options: ResolvedDataOptions, onWarning: DataEvents["onWarning"]): Promise<Source> {
+async function imagesOf(
+  spec: string,
+  options: ResolvedDataOptions,
+  onWarning: DataEvents["onWarning"],
+): Promise<Source> {
   const { height, width, fit, channels, onBroken, cacheBytes } = options;
   if (namedSets.includes(spec)) return namedSource(spec, { codec: imageCodec, cacheBytes, onWarning });
   const size = height !== undefined && width !== undefined ? { height, width } : undefined;

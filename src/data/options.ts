@@ -1,4 +1,7 @@
-/** Options of a data set as plain JSON, so that a run's config can hold them. Nothing here opens anything: pages use it too. */
+/**
+ * Options of a data set as plain JSON, so that a run's config can hold them. Nothing here opens anything: pages use it
+ * too.
+ */
 
 import { z } from "zod";
 import { fail, show } from "../errors.ts";
@@ -27,8 +30,9 @@ export const dataOptionsSchema = z.strictObject({
   testFraction: z.number().min(0).lt(1).default(0.1),
   splitSeed: z.int().min(0).default(1),
   /**
-   * A .npy file of numbers [N, D], or [N, h, w, c], that come with the images: row i with image i of the whole source in the order
-   * of its split "all". Where a source has splits of its own, that is the train images, then the test images.
+   * A .npy file of numbers [N, D], or [N, h, w, c], that come with the images: row i with image i of the whole source
+   * in the order of its split "all". Where a source has splits of its own, that is the train images, then the test
+   * images.
    */
   vectors: z.string().min(1).optional(),
   /** Half of the train images, drawn anew each epoch, left for right. */

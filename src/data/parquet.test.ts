@@ -75,7 +75,10 @@ test("the hub's layout: a struct of bytes, integer labels, class names in the me
   const batch = await train.batch([29, 0, 20]);
   expect([batch.pixels[0], batch.pixels[6], batch.pixels[12]]).toEqual([29, 0, 20]);
   expect([...batch.labels]).toEqual([1, 0, 0]);
-  expect([train.nameOf(20), tests.nameOf(8)]).toEqual(["train-00001-of-00002.parquet/0", "test-00000-of-00001.parquet/8"]);
+  expect([train.nameOf(20), tests.nameOf(8)]).toEqual([
+    "train-00001-of-00002.parquet/0",
+    "test-00000-of-00001.parquet/8",
+  ]);
   expect((await tests.batch([0])).pixels[0]).toBe(100);
   await train.close?.();
 });
@@ -111,14 +114,19 @@ test("the cache stays within its bound, whatever its size, with the same images"
     if (source.kind !== "whole") throw new Error("expected one pile");
     const dataset = (await source.open()) as CachedDataset;
     const { pixels } = await dataset.batch(Array.from({ length: 200 }, (_, i) => 199 - i));
-    expect(Array.from({ length: 200 }, (_, i) => pixels[i * 6])).toEqual(Array.from({ length: 200 }, (_, i) => 199 - i));
+    expect(Array.from({ length: 200 }, (_, i) => pixels[i * 6])).toEqual(
+      Array.from({ length: 200 }, (_, i) => 199 - i),
+    );
     expect(dataset.cachedBytes).toBeLessThanOrEqual(cacheBytes / 2);
     await dataset.close?.();
   }
 });
 
 test("a broken or missing image is an error that names file and row, or is skipped", async () => {
-  const file = write("broken.parquet", { images: [png(1), new Uint8Array([1, 2, 3]), null, png(4)], labels: zeroOne(4) });
+  const file = write("broken.parquet", {
+    images: [png(1), new Uint8Array([1, 2, 3]), null, png(4)],
+    labels: zeroOne(4),
+  });
   await expect(openData(file)).rejects.toThrow(`expected an image that can be decoded for row 1 of ${file}`);
   const warnings: string[] = [];
   const rest = await openData(file, { split: "all", onBroken: "skip", onWarning: (text) => warnings.push(text) });

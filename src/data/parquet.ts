@@ -1,7 +1,7 @@
 /**
- * Parquet files as the Hugging Face hub lays them out: a column of images, each a struct {bytes, path} or plain bytes, and
- * optionally a column of labels, integers or text. Class names come from the file's `huggingface` metadata where it has them.
- * Read by row groups, through a bounded cache; the codec that decodes the images is passed in.
+ * Parquet files as the Hugging Face hub lays them out: a column of images, each a struct {bytes, path} or plain bytes,
+ * and optionally a column of labels, integers or text. Class names come from the file's `huggingface` metadata where it
+ * has them. Read by row groups, through a bounded cache; the codec that decodes the images is passed in.
  */
 
 import { readdir } from "node:fs/promises";
@@ -23,14 +23,18 @@ import { type CachedDataset, encodedImages, type ImageCodec, type ImageOptions }
 import { classesUpTo } from "./idx.ts";
 import type { Source } from "./source.ts";
 
-/** One file, or a folder (or its `data/`) of `train-*.parquet` and `test-*.parquet`. Both splits share size, channels and classes. */
+/**
+ * One file, or a folder (or its `data/`) of `train-*.parquet` and `test-*.parquet`. Both splits share size, channels
+ * and classes.
+ */
 export async function parquetSource(
   path: string,
   codec: ImageCodec,
   options: ImageOptions & { isFolder: boolean },
 ): Promise<Source> {
   const files = options.isFolder ? await parquetFiles(path) : [path];
-  if (files.length === 0) fail("data", `expected *.parquet files in ${path} or ${join(path, "data")} but received none`);
+  if (files.length === 0)
+    fail("data", `expected *.parquet files in ${path} or ${join(path, "data")} but received none`);
   const splitOf = (file: string): string | null => /^(train|test)(?![a-z])/.exec(basename(file))?.[1] ?? null;
   const splits = new Set(files.map(splitOf));
   const divided = splits.has("train") && splits.has("test");
@@ -47,7 +51,11 @@ export async function parquetSource(
     return opened;
   };
   if (!divided) {
-    return { kind: "whole", open: async () => (await openOnce()).dataset, onlyTest: splits.size === 1 && splits.has("test") };
+    return {
+      kind: "whole",
+      open: async () => (await openOnce()).dataset,
+      onlyTest: splits.size === 1 && splits.has("test"),
+    };
   }
   const part = async (split: string): Promise<Dataset> => {
     const { dataset, fileOf } = await openOnce();
@@ -60,7 +68,9 @@ export async function parquetSource(
 /** Full paths of the Parquet files of a folder or of its `data/`, sorted. */
 export async function parquetFiles(folder: string): Promise<string[]> {
   const list = async (path: string): Promise<string[]> =>
-    (await readdir(path)).filter((file) => file.endsWith(".parquet") && !file.startsWith(".")).map((file) => join(path, file));
+    (await readdir(path))
+      .filter((file) => file.endsWith(".parquet") && !file.startsWith("."))
+      .map((file) => join(path, file));
   const here = await list(folder).catch((error) => failToRead(folder, error));
   return (here.length > 0 ? here : await list(join(folder, "data")).catch(() => [])).sort();
 }
@@ -86,7 +96,12 @@ interface ParquetFile {
   readonly metadata: FileMetaData;
 }
 
-async function openParquet(path: string, paths: readonly string[], codec: ImageCodec, options: ImageOptions): Promise<Parquet> {
+async function openParquet(
+  path: string,
+  paths: readonly string[],
+  codec: ImageCodec,
+  options: ImageOptions,
+): Promise<Parquet> {
   const files: ParquetFile[] = [];
   const close = async (): Promise<void> => void (await Promise.all(files.map(({ bytes }) => bytes.close())));
   try {
@@ -145,7 +160,9 @@ async function openParquet(path: string, paths: readonly string[], codec: ImageC
         async read(row) {
           const group = groupOf(row);
           const bytes = (await readGroup(group))[row - group.first];
-          return bytes ?? fail("data", `expected an image in row ${rowOf(row)} of ${group.file.path} but received none`);
+          return (
+            bytes ?? fail("data", `expected an image in row ${rowOf(row)} of ${group.file.path} but received none`)
+          );
         },
         close,
       },
@@ -194,9 +211,23 @@ const compressors: Compressors = {
   ...(zlib.zstdDecompressSync ? { ZSTD: (input: Uint8Array) => zlib.zstdDecompressSync(input) } : {}),
 };
 
-function readRows(file: ParquetFile, column: string, rowStart: number, rowEnd: number): Promise<Record<string, unknown>[]> {
+function readRows(
+  file: ParquetFile,
+  column: string,
+  rowStart: number,
+  rowEnd: number,
+): Promise<Record<string, unknown>[]> {
   const { path, buffer, metadata } = file;
-  const options = { file: buffer, metadata, columns: [column], rowStart, rowEnd, compressors, utf8: false, geoparquet: false };
+  const options = {
+    file: buffer,
+    metadata,
+    columns: [column],
+    rowStart,
+    rowEnd,
+    compressors,
+    utf8: false,
+    geoparquet: false,
+  };
   return parsing(path, () => parquetReadObjects(options));
 }
 
@@ -224,14 +255,23 @@ function columnsOf({ path, metadata }: ParquetFile): Columns {
   const features = Object.entries(featuresOf(metadata)).filter(([name]) => columns.includes(name));
   const classLabel = features.find(([, feature]) => feature?._type === "ClassLabel");
   const image =
-    features.find(([, feature]) => feature?._type === "Image")?.[0] ?? ["image", "img"].find((name) => columns.includes(name));
-  const label = classLabel?.[0] ?? ["label", "labels", "fine_label", "class"].find((name) => columns.includes(name)) ?? null;
-  if (image === undefined) fail("data", `expected a column image in ${path} but received the columns ${columns.join(", ")}`);
+    features.find(([, feature]) => feature?._type === "Image")?.[0] ??
+    ["image", "img"].find((name) => columns.includes(name));
+  const label =
+    classLabel?.[0] ?? ["label", "labels", "fine_label", "class"].find((name) => columns.includes(name)) ?? null;
+  if (image === undefined)
+    fail("data", `expected a column image in ${path} but received the columns ${columns.join(", ")}`);
   const names = classLabel?.[1]?.names;
-  return { image, label, names: Array.isArray(names) && names.every((name) => typeof name === "string") ? names : null };
+  return {
+    image,
+    label,
+    names: Array.isArray(names) && names.every((name) => typeof name === "string") ? names : null,
+  };
 }
 
-/** `huggingface` in the key-value metadata: {"info": {"features": {"label": {"_type": "ClassLabel", "names": [...]}}}}. */
+/**
+ * `huggingface` in the key-value metadata: {"info": {"features": {"label": {"_type": "ClassLabel", "names": [...]}}}}.
+ */
 function featuresOf(metadata: FileMetaData): Record<string, { _type?: unknown; names?: unknown } | null> {
   const text = metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
   try {

@@ -1,6 +1,6 @@
 /**
- * One decoded image and what its pixels really use. Conversions between grey, colour and alpha are integer arithmetic of ours, so
- * that grey stays exactly itself. Resizing is not here: that is sharp's, in folder.ts.
+ * One decoded image and what its pixels really use. Conversions between grey, colour and alpha are integer arithmetic
+ * of ours, so that grey stays exactly itself. Resizing is not here: that is sharp's, in folder.ts.
  */
 
 export interface Picture {
@@ -29,8 +29,8 @@ export function usesAlpha({ channels, pixels }: Picture): boolean {
 }
 
 /**
- * The image with this many channels. Colour becomes grey as luma (Rec. 601, rounded); alpha that has no channel to go to is laid
- * over white, as a page would show it; grey becomes three equal channels; what had no alpha becomes opaque.
+ * The image with this many channels. Colour becomes grey as luma (Rec. 601, rounded); alpha that has no channel to go
+ * to is laid over white, as a page would show it; grey becomes three equal channels; what had no alpha becomes opaque.
  */
 export function toChannels(picture: Picture, channels: 1 | 3 | 4): Picture {
   if (picture.channels === channels) return picture;

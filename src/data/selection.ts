@@ -23,10 +23,14 @@ export function indicesOf(numbers: string, word: string, length: number): number
   return numbers.split(",").flatMap((part) => {
     const range = /^(\d+)(?:-(\d+))?$/.exec(part);
     if (!range)
-      return fail("usage", `expected numbers and ranges such as 0-7,12 in ${word} but received ${JSON.stringify(part)}`);
+      return fail(
+        "usage",
+        `expected numbers and ranges such as 0-7,12 in ${word} but received ${JSON.stringify(part)}`,
+      );
     const from = Number(range[1]);
     const to = range[2] === undefined ? from : Number(range[2]);
-    if (to < from || to >= length) fail("usage", `expected numbers from 0 to ${length - 1} in ${word} but received ${part}`);
+    if (to < from || to >= length)
+      fail("usage", `expected numbers from 0 to ${length - 1} in ${word} but received ${part}`);
     return Array.from({ length: to - from + 1 }, (_, i) => from + i);
   });
 }

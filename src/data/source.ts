@@ -1,6 +1,6 @@
 /**
- * What a source (a folder, a file, a named set) offers: its own train and test images, or one pile that is divided by a seed.
- * Every format answers with one of these, so that the rule of the splits is written once, here.
+ * What a source (a folder, a file, a named set) offers: its own train and test images, or one pile that is divided by a
+ * seed. Every format answers with one of these, so that the rule of the splits is written once, here.
  */
 
 import { fail } from "../errors.ts";
@@ -24,8 +24,9 @@ export interface SplitOptions {
 }
 
 /**
- * One split of a source. A source that names both splits keeps them. Otherwise `testFraction` of its images or of its classes,
- * drawn by `splitSeed`, is the test split (0: all of it is train), save that a source of test images alone is all test.
+ * One split of a source. A source that names both splits keeps them. Otherwise `testFraction` of its images or of its
+ * classes, drawn by `splitSeed`, is the test split (0: all of it is train), save that a source of test images alone is
+ * all test.
  */
 export async function chooseSplit(
   name: string,

@@ -37,7 +37,12 @@ test("no class is in both splits, together they are the whole, and each keeps it
         const places = namesOf(half).map((name) => names.indexOf(name));
         expect(places).toEqual([...places].sort((a, b) => a - b));
       }
-      expect([train.split, tests.split, train.classes, tests.classes]).toEqual(["train", "test", whole.classes, whole.classes]);
+      expect([train.split, tests.split, train.classes, tests.classes]).toEqual([
+        "train",
+        "test",
+        whole.classes,
+        whole.classes,
+      ]);
       expect(namesOf((await splitByClass(whole, { seed, testFraction })).test)).toEqual(namesOf(tests));
     }),
   );

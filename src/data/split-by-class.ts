@@ -1,6 +1,6 @@
 /**
- * A division by class: the test split holds whole classes (persons, say) of which training sees no image. Both splits keep the
- * list of all classes, so that a label means the same in each.
+ * A division by class: the test split holds whole classes (persons, say) of which training sees no image. Both splits
+ * keep the list of all classes, so that a label means the same in each.
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
@@ -23,8 +23,8 @@ export async function labelsOf(dataset: Dataset): Promise<Int32Array> {
 }
 
 /**
- * `testFraction` of the classes that have images, at least one and never all, drawn by `seed`; both halves keep the order of the
- * whole. An image without a class could show anybody: it is an error.
+ * `testFraction` of the classes that have images, at least one and never all, drawn by `seed`; both halves keep the
+ * order of the whole. An image without a class could show anybody: it is an error.
  */
 export async function splitByClass(
   dataset: Dataset,

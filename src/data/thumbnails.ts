@@ -13,7 +13,10 @@ interface Shape extends ThumbnailSize {
   readonly levels: number;
 }
 
-/** One image [H, W, C] of levels -> [h, w, C], -1 .. 1: the mean of each cell; cells share the pixels out as evenly as they can. */
+/**
+ * One image [H, W, C] of levels -> [h, w, C], -1 .. 1: the mean of each cell; cells share the pixels out as evenly as
+ * they can.
+ */
 export function thumbnailOf(pixels: Uint8Array, image: Shape, { height, width }: ThumbnailSize): Float32Array {
   const { channels, levels } = image;
   const map = new Float32Array(height * width * channels);

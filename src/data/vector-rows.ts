@@ -1,6 +1,7 @@
 /**
- * Vectors from a .npy file of [N, D] or [N, h, w, c] numbers for any source: row i belongs to image i of the whole source, in the
- * order of its split "all". For a source with train and test images of its own that is the train images, then the test images.
+ * Vectors from a .npy file of [N, D] or [N, h, w, c] numbers for any source: row i belongs to image i of the whole
+ * source, in the order of its split "all". For a source with train and test images of its own that is the train images,
+ * then the test images.
  */
 
 import { readFile } from "node:fs/promises";
@@ -36,7 +37,11 @@ export async function readVectorRows(path: string): Promise<VectorRows> {
 /** The same source, whose images have their rows. */
 export function withVectorRows(name: string, source: Source, vectors: VectorRows): Source {
   const attach = (dataset: Dataset, first: number): Dataset =>
-    withVectors(dataset, vectors.numbers.subarray(first * vectors.size, (first + dataset.length) * vectors.size), vectors.size);
+    withVectors(
+      dataset,
+      vectors.numbers.subarray(first * vectors.size, (first + dataset.length) * vectors.size),
+      vectors.size,
+    );
   const check = (length: number, parts: string): void => {
     if (vectors.rows !== length)
       fail(

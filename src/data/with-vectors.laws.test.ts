@@ -18,7 +18,10 @@ const SIZE = 3;
 const shape = { height: 1, width: 2, channels: 1, levels: 256, classes: ["even", "odd"] };
 const everything = (d: Dataset): number[] => Array.from({ length: d.length }, (_, i) => i);
 
-/** Images whose pixel, label, captions, name and every variant of whose vector say which image it is: `first` + its index. */
+/**
+ * Images whose pixel, label, captions, name and every variant of whose vector say which image it is: `first` + its
+ * index.
+ */
 function marked(length: number, split: string, counts: readonly number[] | null, seed = 1, first = 0): Dataset {
   const id = (i: number): number => first + i;
   const pixels = Uint8Array.from({ length: length * 2 }, (_, p) => id(p >> 1));
@@ -33,7 +36,8 @@ function marked(length: number, split: string, counts: readonly number[] | null,
   for (let i = 0; i < length; i++) offsets.push(offsets[i]! + (counts ? counts[i % counts.length]! : 1));
   const vectors = new Float32Array(offsets[length]! * SIZE);
   for (let i = 0; i < length; i++)
-    for (let row = offsets[i]!; row < offsets[i + 1]!; row++) vectors.set([id(i) + 1, row - offsets[i]!, 1], row * SIZE);
+    for (let row = offsets[i]!; row < offsets[i + 1]!; row++)
+      vectors.set([id(i) + 1, row - offsets[i]!, 1], row * SIZE);
   return withVectors(images, vectors, SIZE, counts ? { variants: { offsets, seed } } : {});
 }
 
@@ -117,14 +121,18 @@ test("vectors that do not fit are refused", () => {
   const images = marked(3, "train", null);
   const attach = (numbers: number, offsets?: number[]): Dataset =>
     withVectors(images, new Float32Array(numbers), SIZE, offsets ? { variants: { offsets } } : {});
-  expect(() => attach(6)).toThrow("expected 3 x 3 = 9 numbers, a vector for each image of marked (train), but received 6");
+  expect(() => attach(6)).toThrow(
+    "expected 3 x 3 = 9 numbers, a vector for each image of marked (train), but received 6",
+  );
   expect(() => attach(12, [0, 1, 3])).toThrow(
     "expected 4 offsets from 0 to 4, the number of vectors, for marked but received 3 from 0 to 3",
   );
   expect(() => attach(12, [0, 3, 2, 4])).toThrow(
     "expected whole offsets that never fall for marked but received 3 and then 2 at image 1",
   );
-  expect(() => withVectors(images, new Float32Array(0), 0)).toThrow("expected an integer of at least 1 for the size of a vector");
+  expect(() => withVectors(images, new Float32Array(0), 0)).toThrow(
+    "expected an integer of at least 1 for the size of a vector",
+  );
 });
 
 test("data sets of unlike vectors are not put together", () => {

@@ -1,6 +1,7 @@
 /**
- * A vector for each image: what an image is about, as numbers that a model may be conditioned on. Where an image has several (one a
- * caption), the train split draws one of them each epoch; any other split takes the first, so that its likelihood is one number.
+ * A vector for each image: what an image is about, as numbers that a model may be conditioned on. Where an image has
+ * several (one a caption), the train split draws one of them each epoch; any other split takes the first, so that its
+ * likelihood is one number.
  */
 
 import { checkInteger, fail } from "../errors.ts";
@@ -8,7 +9,10 @@ import { randomFrom } from "../random.ts";
 import { type Dataset, datasetOf, partsOf } from "./dataset.ts";
 
 export interface Variants {
-  /** [length + 1], from 0, never falling: rows offsets[i] up to, without, offsets[i + 1] belong to image i. No row: all zeros. */
+  /**
+   * [length + 1], from 0, never falling: rows offsets[i] up to, without, offsets[i + 1] belong to image i. No row: all
+   * zeros.
+   */
   readonly offsets: ArrayLike<number>;
   /** Names the draws. */
   readonly seed?: number;
@@ -18,8 +22,8 @@ export interface Variants {
 const STREAM = 1;
 
 /**
- * The same images, each with its row of `vectors` [rows, size]: row i is image i's, or `variants` says which rows are. A draw
- * depends on (seed, epoch, index) alone, the index in `dataset`. Vectors that the data set has already give way.
+ * The same images, each with its row of `vectors` [rows, size]: row i is image i's, or `variants` says which rows are.
+ * A draw depends on (seed, epoch, index) alone, the index in `dataset`. Vectors that the data set has already give way.
  */
 export function withVectors(
   dataset: Dataset,

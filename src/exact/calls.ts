@@ -1,6 +1,6 @@
 /**
- * The described kernel calls of a plan in a layout, written once. What depends on the row (slots of rings, and rows above the image) is written anew
- * by {@link aim} as each row begins.
+ * The described kernel calls of a plan in a layout, written once. What depends on the row (slots of rings, and rows
+ * above the image) is written anew by {@link aim} as each row begins.
  */
 
 import {
@@ -109,7 +109,8 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
   };
 
   // A map whose size is not the rows' cannot be given: canvas.ts refuses it, and its calls are never made.
-  const usable = (call: Call): boolean => layout.condition !== null || !placesOf(call).some(({ buffer }) => buffer === CONDITION);
+  const usable = (call: Call): boolean =>
+    layout.condition !== null || !placesOf(call).some(({ buffer }) => buffer === CONDITION);
   const row = plan.row.map((run) =>
     run.filter(({ call }) => usable(call)).map(({ call, condition }) => ({ ...describe(call), condition })),
   );
@@ -168,8 +169,9 @@ export function addressOf(layout: Layout, { buffer, at, down, right }: Place, ro
 }
 
 /**
- * Points a call at the rows that it reads and writes while row `row` is computed. Inputs above the image that a product begins with are left out, with
- * their weights; others read zeros. A sum that begins with a condition goes on from its own place.
+ * Points a call at the rows that it reads and writes while row `row` is computed. Inputs above the image that a product
+ * begins with are left out, with their weights; others read zeros. A sum that begins with a condition goes on from its
+ * own place.
  */
 export function aim({ at, call }: Aim, layout: Layout, row: number, words: Uint32Array): void {
   const d = at >> 2;

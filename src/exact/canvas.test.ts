@@ -31,14 +31,30 @@ const configs: [string, GatedConfig][] = [
   ["grey, one layer, no skip", configOf({ depth: 1, skip: 0 })],
   [
     "grey, kernels 7 3 5 7, dilations 1 2 4, conditioned",
-    configOf({ depth: 5, firstKernel: 7, kernels: [3, 5, 7], dilations: [1, 2, 4], condition: { kind: "vector", size: 5 } }),
+    configOf({
+      depth: 5,
+      firstKernel: 7,
+      kernels: [3, 5, 7],
+      dilations: [1, 2, 4],
+      condition: { kind: "vector", size: 5 },
+    }),
   ],
   [
     "grey, binary, 32 features",
-    configOf({ levels: 2, features: 32, skip: 32, head: { kind: "categorical", features: 64 }, depth: 4, dilations: [1, 2] }),
+    configOf({
+      levels: 2,
+      features: 32,
+      skip: 32,
+      head: { kind: "categorical", features: 64 },
+      depth: 4,
+      dilations: [1, 2],
+    }),
   ],
   ["colour, 256 levels", configOf({ channels: 3, levels: 256 })],
-  ["colour, no skip, conditioned", configOf({ channels: 3, skip: 0, levels: 3, condition: { kind: "vector", size: 3 } })],
+  [
+    "colour, no skip, conditioned",
+    configOf({ channels: 3, skip: 0, levels: 3, condition: { kind: "vector", size: 3 } }),
+  ],
   [
     "colour, kernels 3 5 7, dilations 2 1 3",
     configOf({ channels: 3, features: 24, skip: 12, depth: 4, firstKernel: 3, kernels: [5, 7], dilations: [2, 1, 3] }),
@@ -80,7 +96,11 @@ function expectEqual(received: readonly Uint32Array[], expected: readonly Uint32
 const numbersOf = (model: ExactModel<GatedConfig>, count: number): Float32Array | undefined =>
   model.config.condition === null
     ? undefined
-    : numbersOfConditions(createPlan(model), randomConditions(model.config, count), { count, height: HEIGHT, width: WIDTH });
+    : numbersOfConditions(createPlan(model), randomConditions(model.config, count), {
+        count,
+        height: HEIGHT,
+        width: WIDTH,
+      });
 
 /** All tables of n images, image by image, each in raster order. */
 function tablesOf(
@@ -167,14 +187,17 @@ test.each(configs)("%s: frequencies are, to the bit, the naive float32 pass's in
   expectEqual([table!], [Uint32Array.from(tables.flatMap((t) => [...t]))]);
 });
 
-test.each(configs)("%s: stepwise equals forced, and the reference kernel equals WebAssembly, to the bit", (_, config) => {
-  const model = randomModel(config, 3);
-  const pixels = randomPixels(config, 2, HEIGHT, WIDTH);
-  const truth = tablesOf("forced", model, pixels, { count: 2 });
-  expectEqual(tablesOf("stepwise", model, pixels, { count: 2 }), truth);
-  expectEqual(tablesOf("forced", model, pixels, { count: 2, kernel: "reference" }), truth);
-  expectEqual(tablesOf("stepwise", model, pixels, { count: 2, kernel: "reference" }), truth);
-});
+test.each(configs)(
+  "%s: stepwise equals forced, and the reference kernel equals WebAssembly, to the bit",
+  (_, config) => {
+    const model = randomModel(config, 3);
+    const pixels = randomPixels(config, 2, HEIGHT, WIDTH);
+    const truth = tablesOf("forced", model, pixels, { count: 2 });
+    expectEqual(tablesOf("stepwise", model, pixels, { count: 2 }), truth);
+    expectEqual(tablesOf("forced", model, pixels, { count: 2, kernel: "reference" }), truth);
+    expectEqual(tablesOf("stepwise", model, pixels, { count: 2, kernel: "reference" }), truth);
+  },
+);
 
 test.each(configs)("%s: an image's frequencies do not depend on its batch or place in it", (_, config) => {
   const model = randomModel(config, 4);
@@ -185,7 +208,10 @@ test.each(configs)("%s: an image's frequencies do not depend on its batch or pla
   const part = (first: number, count: number): Uint32Array[] =>
     tablesOf("stepwise", model, pixels.subarray(first * perImage, (first + count) * perImage), {
       count,
-      conditions: conditions?.subarray((first * conditions.length) / most, ((first + count) * conditions.length) / most),
+      conditions: conditions?.subarray(
+        (first * conditions.length) / most,
+        ((first + count) * conditions.length) / most,
+      ),
     });
   const truth = tablesOf("forced", model, pixels, { count: most });
   expectEqual(part(0, 64), truth);
@@ -201,11 +227,13 @@ test("what a canvas computed before, and garbage in pixels that are not yet know
   // A taller image first: every ring of rows is full of it.
   tablesOf("forced", model, randomPixels(config, 2, 9, WIDTH, 99), { count: 2, height: 9, canvas });
   expectEqual(tablesOf("stepwise", model, pixels, { count: 2, canvas }), truth);
-  // Forced over an image that differs from sub-pixel `from` on: the tables up to and with that sub-pixel's are the same.
+  // Forced over an image that differs from sub-pixel `from` on: the tables up to and with that sub-pixel's are the
+  // same.
   const perImage = pixels.length / 2;
   for (let from = 0; from < perImage; from += 10) {
     const garbage = randomPixels(config, 2, HEIGHT, WIDTH, 1000 + from);
-    for (const image of [0, 1]) garbage.set(pixels.subarray(image * perImage, image * perImage + from), image * perImage);
+    for (const image of [0, 1])
+      garbage.set(pixels.subarray(image * perImage, image * perImage + from), image * perImage);
     const upTo = (from + 1) * (config.levels + 1);
     const tables = tablesOf("forced", model, garbage, { count: 2, canvas });
     expectEqual(
@@ -238,7 +266,11 @@ test("no condition is the same as a condition of zeros", () => {
   const zero = tablesOf("forced", model, pixels, { count: 2, conditions: new Float32Array(8), canvas });
   canvas.begin();
   expectEqual(tablesOf("stepwise", model, pixels, { count: 2, conditions: new Float32Array(8) }), zero);
-  const one = tablesOf("forced", model, pixels, { count: 2, conditions: Float32Array.of(0, 1, 0, 0, 0, 0, 0, 1), canvas });
+  const one = tablesOf("forced", model, pixels, {
+    count: 2,
+    conditions: Float32Array.of(0, 1, 0, 0, 0, 0, 0, 1),
+    canvas,
+  });
   expect(one).not.toEqual(zero);
 });
 

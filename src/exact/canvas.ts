@@ -1,6 +1,6 @@
 /**
- * n images of width W on their way through the network in lock step, row by row. Nothing here depends on n, on W, or on how many lines are computed
- * at once.
+ * n images of width W on their way through the network in lock step, row by row. Nothing here depends on n, on W, or on
+ * how many lines are computed at once.
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
@@ -76,7 +76,8 @@ export class Canvas {
     if (!(scale > 0 && scale < Infinity)) fail("usage", `expected a positive temperature but received ${temperature}`);
     for (const d of this.#calls.frequencies) this.#floats[(d >> 2) + 3] = scale;
 
-    if (!this.guided && guidance !== 0) fail("internal", `expected no guidance without room for it but received ${guidance}`);
+    if (!this.guided && guidance !== 0)
+      fail("internal", `expected no guidance without room for it but received ${guidance}`);
     this.#guidance = this.guided ? [Math.fround(1 + guidance), Math.fround(guidance)] : null;
 
     this.#conditioned = conditions !== undefined;
@@ -93,7 +94,10 @@ export class Canvas {
     }
   }
 
-  /** Writes what V is multiplied with: classes and vectors as they are, maps as m(h) in the order of lines. The lanes of guidance get zeros. */
+  /**
+   * Writes what V is multiplied with: classes and vectors as they are, maps as m(h) in the order of lines. The lanes of
+   * guidance get zeros.
+   */
   #setConditions(conditions: Float32Array): void {
     const { condition: kind, map } = this.plan;
     if (kind === null) throw new PixelcnnError("usage", "expected no condition: the model has none");
@@ -150,7 +154,10 @@ export class Canvas {
     for (const walk of this.#calls.finished) this.#walk(walk);
   }
 
-  /** A walk over the whole current row: all columns together, or one after another where a step reads its own states beside it. */
+  /**
+   * A walk over the whole current row: all columns together, or one after another where a step reads its own states
+   * beside it.
+   */
   #walk({ scan, steps }: DescribedWalk): void {
     const { lanes } = this.#layout;
     if (scan === 0) {
@@ -179,8 +186,8 @@ export class Canvas {
   }
 
   /**
-   * What one channel group adds at one column of the current row, up to its logits. Needs all earlier columns, and this column's earlier channels: their
-   * groups computed, their levels set.
+   * What one channel group adds at one column of the current row, up to its logits. Needs all earlier columns, and this
+   * column's earlier channels: their groups computed, their levels set.
    */
   predict(channel: number, column: number): void {
     const { lanes } = this.#layout;
@@ -192,12 +199,18 @@ export class Canvas {
     }
   }
 
-  /** The same for all groups of a whole row, whose levels are all set: step by step, since a step looks left at every group of those before it. */
+  /**
+   * The same for all groups of a whole row, whose levels are all set: step by step, since a step looks left at every
+   * group of those before it.
+   */
   predictRow(): void {
     for (const walk of this.#calls.pixel) this.#walk(walk);
   }
 
-  /** The n tables of K + 1 cumulative frequencies of one column, after {@link predict} or {@link predictRow}. Overwritten by the next call. */
+  /**
+   * The n tables of K + 1 cumulative frequencies of one column, after {@link predict} or {@link predictRow}.
+   * Overwritten by the next call.
+   */
   frequencies(channel: number, column: number): Uint32Array {
     const line = column * this.#layout.lanes;
     if (this.#guidance !== null) this.#join(channel, line, this.#guidance);
@@ -225,9 +238,9 @@ export class Canvas {
   }
 
   /**
-   * Where the interval of each set level starts and how wide it is, out of 2^24, for the whole row, after {@link predictRow}:
-   * [W, C, n] into both arrays. What an encoder or a scorer needs, for less work than whole tables. Not of a guided canvas: a likelihood has
-   * no guidance.
+   * Where the interval of each set level starts and how wide it is, out of 2^24, for the whole row, after
+   * {@link predictRow}: [W, C, n] into both arrays. What an encoder or a scorer needs, for less work than whole tables.
+   * Not of a guided canvas: a likelihood has no guidance.
    */
   intervals(starts: Uint32Array, frequencies: Uint32Array): void {
     const { channels } = this.plan;
@@ -249,7 +262,9 @@ export class Canvas {
 
   #refuse(image: number, column: number, channel: number): never {
     const where = `row ${this.#row}, column ${column}, channel ${channel}`;
-    const why = this.guided ? "the model's weights overflow, or the guidance is too strong" : "the model's weights overflow";
+    const why = this.guided
+      ? "the model's weights overflow, or the guidance is too strong"
+      : "the model's weights overflow";
     fail("model", `expected finite logits but image ${image} has NaN or infinite ones at ${where}: ${why}`);
   }
 

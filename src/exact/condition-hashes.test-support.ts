@@ -1,6 +1,7 @@
 /**
- * For tests: hashes of what small fixed models with a condition of each kind draw and score, for any way of running the engine, in Node and in
- * browsers. Bits are API: they may only change together with the version that archives carry (FREQUENCY_VERSION in codec/).
+ * For tests: hashes of what small fixed models with a condition of each kind draw and score, for any way of running the
+ * engine, in Node and in browsers. Bits are API: they may only change together with the version that archives carry
+ * (FREQUENCY_VERSION in codec/).
  */
 
 import { createEngine, type EngineOptions } from "./engine.ts";
@@ -34,10 +35,19 @@ export const models = {
     configOf({ ...grey, ...SIZE, condition: { kind: "vector", size: 5, features: 6, scale: 1.5 } }),
     16,
   ),
-  "plain, classes": randomModel(plainConfigOf({ ...plainGrey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }), 17),
-  "plain, colour, vector": randomModel(plainConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }), 18),
+  "plain, classes": randomModel(
+    plainConfigOf({ ...plainGrey, condition: { kind: "class", classes: ["a", "b", "c", "d"] } }),
+    17,
+  ),
+  "plain, colour, vector": randomModel(
+    plainConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }),
+    18,
+  ),
   "plain, map of a quarter": randomModel(plainConfigOf({ ...plainGrey, ...mapOf(2, 3, 2) }), 19),
-  "plain, colour, map of the image's size": randomModel(plainConfigOf({ channels: 3, levels: 8, ...mapOf(6, 9, 2) }), 20),
+  "plain, colour, map of the image's size": randomModel(
+    plainConfigOf({ channels: 3, levels: 8, ...mapOf(6, 9, 2) }),
+    20,
+  ),
   "row LSTM, classes": randomModel(rowLstmConfigOf({ ...recurrentGrey, condition: classes }), 21),
   "row LSTM, colour, vector": randomModel(
     rowLstmConfigOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 5 } }),
@@ -61,7 +71,8 @@ export const conditionGolden = {
   "vector: intervals of known images": "bf1b3a662a31f2fb2a582e5c8b2af47cc2c99999e8a6955af9e0138516d1931b",
   "map of the image's size: samples": "35d484a20314903b72f8ad8489116b20244da977683d6355c71aa110450d60be",
   "map of the image's size: guided samples": "b51862e37e3972a197daab1ae4fcc48cd67d5674d097e1502875167d268c9a28",
-  "map of the image's size: intervals of known images": "c153b5e6036a12de645a1a511b09f7aa21c86da9bd73700ac8a98593ab19c8c7",
+  "map of the image's size: intervals of known images":
+    "c153b5e6036a12de645a1a511b09f7aa21c86da9bd73700ac8a98593ab19c8c7",
   "map of a quarter: samples": "3be0cc939781bc951b7563c3c3aeb126a833f0cbb49bbad4ea2938e332a12eb7",
   "map of a quarter: guided samples": "a279b06af9d04003735ca4882ea406e4d340cac4cbca3801e2c6b6e975be5605",
   "map of a quarter: intervals of known images": "1dcc3705f23b05b43f799b0c9c16104e0bd2a6159e777d5b66fe4a4a6e249704",
@@ -76,12 +87,15 @@ export const conditionGolden = {
   "plain, classes: intervals of known images": "cd6b6e17e7dec8209546eaf97d2af18c8322382326559328f3fa6518974c0d31",
   "plain, colour, vector: samples": "9730b038b3a924d201cb7f288c1005ea3fcbae47398c0ac2df704fb76755fa45",
   "plain, colour, vector: guided samples": "611b2c789be85955d49abcc566e7c00a10f05c20372f0ff808044643a2ade9a0",
-  "plain, colour, vector: intervals of known images": "26c432a159c17dd7276c4beafa387d6fae0a6e0cfa16657dc50cf188209282a3",
+  "plain, colour, vector: intervals of known images":
+    "26c432a159c17dd7276c4beafa387d6fae0a6e0cfa16657dc50cf188209282a3",
   "plain, map of a quarter: samples": "f48869aad35c5c398302b3d76c6909ae8c0181d109e05944c515fd8b1d4fb22b",
   "plain, map of a quarter: guided samples": "4a99666de29dbbd8e9ff97f3c4dbe7f1470e55099ffaec791905a5bdb74f9cb3",
-  "plain, map of a quarter: intervals of known images": "56f4588acecae59d1449901d165a508e1aceb1604618d2a009e09be00d1d9ac0",
+  "plain, map of a quarter: intervals of known images":
+    "56f4588acecae59d1449901d165a508e1aceb1604618d2a009e09be00d1d9ac0",
   "plain, colour, map of the image's size: samples": "9789d7080947de0108e083cba31bdafed10d6ca3c2669037bb8fd1a5a657ef86",
-  "plain, colour, map of the image's size: guided samples": "4702c954ae0493d7f2bbe0cefdf6ef0096158a0316d42c9849996bafe427f345",
+  "plain, colour, map of the image's size: guided samples":
+    "4702c954ae0493d7f2bbe0cefdf6ef0096158a0316d42c9849996bafe427f345",
   "plain, colour, map of the image's size: intervals of known images":
     "8c0ed82d7600773e3233e9b4da28bf398b9bd6528460a84c6f56e315659d6a04",
   "row LSTM, classes: samples": "71dec3d7ad4799fd03e44340a31ad2d1e6b53399e446be7e383c135181069bf2",
@@ -89,19 +103,23 @@ export const conditionGolden = {
   "row LSTM, classes: intervals of known images": "b360b53464060665403def6baa47d080c30e64e0f53938fa418a1513044b49a8",
   "row LSTM, colour, vector: samples": "260955bd88514a7e189719dbe0bc7b9b5d05b3f5be27aade0f0336654ee91182",
   "row LSTM, colour, vector: guided samples": "5dae466d3a6652bb80466f3ff565bb71c52a65e13a8417e255d436779cc10b4a",
-  "row LSTM, colour, vector: intervals of known images": "1a9d36b6ca1c17a604ea691b64647f2b9c9cd4f28cc3e60ab45aa0c6b1fdb27b",
+  "row LSTM, colour, vector: intervals of known images":
+    "1a9d36b6ca1c17a604ea691b64647f2b9c9cd4f28cc3e60ab45aa0c6b1fdb27b",
   "row LSTM, map of a quarter: samples": "4fc8c1c7955f180eb09551bbdadcf2822e4c32bef9715bad01247f81bbcc0b48",
   "row LSTM, map of a quarter: guided samples": "37f1c7a299944137e42fcb72ff53b057d2233a4247af09d92cb8b84e765d42bb",
-  "row LSTM, map of a quarter: intervals of known images": "550a44d1b9ad95a0249a56da166a7b7660b1d28bcd96e57fc95014cea5cd98ec",
+  "row LSTM, map of a quarter: intervals of known images":
+    "550a44d1b9ad95a0249a56da166a7b7660b1d28bcd96e57fc95014cea5cd98ec",
   "diagonal BiLSTM, classes: samples": "97908d097b7856976d05c22eef07a974a6d17076b4b1b97b5f7d21161dfa03e7",
   "diagonal BiLSTM, classes: guided samples": "b7102fb1a8aa7933af0241e7bd3899e7b57ed2f8efdb1babe74bc86752f1d6de",
-  "diagonal BiLSTM, classes: intervals of known images": "bfff2ace811f6fcd98ea45dbc19f6bf4fb1573f934ee33392f64ad20f73c9213",
+  "diagonal BiLSTM, classes: intervals of known images":
+    "bfff2ace811f6fcd98ea45dbc19f6bf4fb1573f934ee33392f64ad20f73c9213",
   "diagonal BiLSTM, colour, vector: samples": "512c73d09114548e0e2518dafe90d87db85d7f7aa284764b9d849cd818e1fa5d",
   "diagonal BiLSTM, colour, vector: guided samples": "62c01633abcb42b04fd4a597e0e40061fd0686f4710a36f4855e4f86236a8f4d",
   "diagonal BiLSTM, colour, vector: intervals of known images":
     "8ce521a3ced993224c9908e916c4443c01ac608cfc6bf849ebaed4923fa8053b",
   "diagonal BiLSTM, map of a quarter: samples": "09f01355aa997c4acefa0643b36c7cb0bf1d0ab936ce2b8ae0741d0781c1eb31",
-  "diagonal BiLSTM, map of a quarter: guided samples": "8c3eb6b5e0d1be087a72de59cc1b0a11ef6ec224f435a7c9376b60b5828248aa",
+  "diagonal BiLSTM, map of a quarter: guided samples":
+    "8c3eb6b5e0d1be087a72de59cc1b0a11ef6ec224f435a7c9376b60b5828248aa",
   "diagonal BiLSTM, map of a quarter: intervals of known images":
     "3861990f10fcc9de7bcbd587f951e224f7c00c2b72e583eb98bf679d0f6390a4",
 };
@@ -114,13 +132,20 @@ export async function conditionHashes(options: EngineOptions = {}): Promise<Reco
     const conditions = randomConditions(model.config, count);
     const draw = { count, ...SIZE, seed: 1, conditions };
     found[`${name}: samples`] = await sha256((await engine.sample(draw)).pixels);
-    found[`${name}: guided samples`] = await sha256((await engine.sample({ ...draw, guidance: 1.25, temperature: 0.9 })).pixels);
+    found[`${name}: guided samples`] = await sha256(
+      (await engine.sample({ ...draw, guidance: 1.25, temperature: 0.9 })).pixels,
+    );
     const pixels = randomPixels(model.config, count, SIZE.height, SIZE.width);
     // Integers: a score's last digit is the machine's.
     const intervals: number[] = [];
-    await engine.forced(pixels, { count, ...SIZE }, (_, starts, frequencies) => intervals.push(...starts, ...frequencies), {
-      conditions,
-    });
+    await engine.forced(
+      pixels,
+      { count, ...SIZE },
+      (_, starts, frequencies) => intervals.push(...starts, ...frequencies),
+      {
+        conditions,
+      },
+    );
     found[`${name}: intervals of known images`] = await sha256(new Uint8Array(Uint32Array.from(intervals).buffer));
     await engine.close();
   }

@@ -1,6 +1,7 @@
 /**
- * The bits of conditioned and guided models, pinned: the same for every batch, thread count, kernel and compiler tier. m(h) and the joining of
- * guided logits are plain TypeScript, so the tiers of JavaScript count here as much as those of WebAssembly.
+ * The bits of conditioned and guided models, pinned: the same for every batch, thread count, kernel and compiler tier.
+ * m(h) and the joining of guided logits are plain TypeScript, so the tiers of JavaScript count here as much as those of
+ * WebAssembly.
  */
 
 import { execFileSync } from "node:child_process";
@@ -24,5 +25,7 @@ test.each(ways)("%s: the golden bits", async (_, options) => {
 test.each(["--liftoff-only", "--no-liftoff", "--no-opt", "--always-turbofan"])("node %s: the golden bits", (flag) => {
   const source = new URL("./condition-hashes.test-support.ts", import.meta.url).href;
   const script = `import(${JSON.stringify(source)}).then(async (s) => console.log(JSON.stringify(await s.conditionHashes())))`;
-  expect(JSON.parse(execFileSync(process.execPath, [flag, "-e", script], { encoding: "utf8" }))).toEqual(conditionGolden);
+  expect(JSON.parse(execFileSync(process.execPath, [flag, "-e", script], { encoding: "utf8" }))).toEqual(
+    conditionGolden,
+  );
 });

@@ -1,6 +1,6 @@
 /**
- * The exact engine and the throughput engine give a conditioned model the same log-probabilities, to 1e-4. Of few levels: with 256 the floor of
- * 2^-24 under each level's probability alone adds up to more in an image.
+ * The exact engine and the throughput engine give a conditioned model the same log-probabilities, to 1e-4. Of few
+ * levels: with 256 the floor of 2^-24 under each level's probability alone adds up to more in an image.
  */
 
 import { afterAll, describe, expect, test } from "vitest";
@@ -13,7 +13,8 @@ import { randomConditions } from "./naive.test-support.ts";
 const engines: Engine[] = [];
 afterAll(async () => void (await Promise.all(engines.map((engine) => engine.close()))));
 
-const map = (height: number, width: number, channels = 2) => ({ kind: "map", height, width, channels, features: 5 }) as const;
+const map = (height: number, width: number, channels = 2) =>
+  ({ kind: "map", height, width, channels, features: 5 }) as const;
 const kinds: [string, Partial<GatedInput>][] = [
   ["classes, grey", { condition: { kind: "class", classes: ["shirt", "shoe", "bag"] } }],
   ["a vector, colour", { channels: 3, condition: { kind: "vector", size: 4 } }],

@@ -1,4 +1,7 @@
-/** Models with a condition, of every kind: the bits of the naive pass, whatever the batch, threads and walk; and what is refused. */
+/**
+ * Models with a condition, of every kind: the bits of the naive pass, whatever the batch, threads and walk; and what is
+ * refused.
+ */
 
 import { afterAll, describe, expect, test } from "vitest";
 import { conditionNumbers } from "../models/condition.ts";
@@ -68,7 +71,10 @@ async function tablesOf(
 }
 
 /** Printing two long arrays that differ takes minutes. */
-function expectEqual(received: Uint32Array | Float64Array | Uint8Array, expected: Uint32Array | Float64Array | Uint8Array): void {
+function expectEqual(
+  received: Uint32Array | Float64Array | Uint8Array,
+  expected: Uint32Array | Float64Array | Uint8Array,
+): void {
   const at = expected.findIndex((x, i) => x !== received[i]);
   if (at >= 0 || received.length !== expected.length)
     expect.fail(`differs first at ${at} of ${expected.length}: ${received[at]} for ${expected[at]}`);
@@ -152,7 +158,11 @@ describe.each(kinds)("%s", (_, config) => {
   test("no condition, for all or for one, has the bits of the model without V", async () => {
     const bare = randomModel(config, 3).parameters;
     for (const name of [...bare.keys()]) if (/\.V_|^map\./.test(name)) bare.delete(name);
-    const truth = await tablesOf(engineOf({ config: { ...config, condition: null }, parameters: bare }), pixels, undefined);
+    const truth = await tablesOf(
+      engineOf({ config: { ...config, condition: null }, parameters: bare }),
+      pixels,
+      undefined,
+    );
     expectEqual(await tablesOf(here, pixels, undefined), truth);
     expectEqual(await tablesOf(here, pixels, new Array<null>(COUNT).fill(null)), truth);
     // In one lock step with others.
@@ -202,7 +212,9 @@ test("classes and vectors at any size; a map fixes the size, and without it any 
       kind: "usage",
       message: `expected images of 5x7 pixels, since its condition goes through m(h), which fixes the size, but received ${height}x${width}`,
     });
-    expect((await engine.sample({ count: 1, height, width, conditions: [null] })).pixels.length).toBe(height * width * 3);
+    expect((await engine.sample({ count: 1, height, width, conditions: [null] })).pixels.length).toBe(
+      height * width * 3,
+    );
   }
 });
 
@@ -216,8 +228,12 @@ test("conditions that do not fit are refused, by image and name", async () => {
         (error) => `${error.kind}: ${error.message}`,
       );
   };
-  expect(await say(classes, [1, 3])).toBe("usage: image 1: expected a class from 0 to 2 (shirt, shoe, bag) but received 3");
-  expect(await say(classes, [1, NaN])).toBe("usage: image 1: expected a class from 0 to 2 (shirt, shoe, bag) but received NaN");
+  expect(await say(classes, [1, 3])).toBe(
+    "usage: image 1: expected a class from 0 to 2 (shirt, shoe, bag) but received 3",
+  );
+  expect(await say(classes, [1, NaN])).toBe(
+    "usage: image 1: expected a class from 0 to 2 (shirt, shoe, bag) but received NaN",
+  );
   expect(await say(classes, [1, new Float32Array(2)])).toBe(
     "usage: image 1: expected 3 weights, one a class (shirt, shoe, bag), but received 2",
   );
@@ -228,7 +244,9 @@ test("conditions that do not fit are refused, by image and name", async () => {
     'usage: expected a number, a Float32Array or null for the condition of image 1 but received "shoe"',
   );
   expect(await say(classes, [1])).toBe("usage: expected 2 conditions, one an image, but received 1");
-  expect(await say(map, 1)).toBe("usage: image 0: expected a map of 3x4x2 numbers for the condition but received the number 1");
+  expect(await say(map, 1)).toBe(
+    "usage: image 0: expected a map of 3x4x2 numbers for the condition but received the number 1",
+  );
   expect(await say(map, new Float32Array(12))).toBe(
     "usage: image 0: expected a map of 3x4x2 = 24 numbers an image but received 12",
   );
@@ -245,7 +263,8 @@ test("a cell of a map first changes the pixel as far to its left as the vertical
   const size = 35 * (config.levels + 1);
   for (let cell = 0; cell < 35; cell++) {
     const first = tables.subarray((cell + 1) * size, (cell + 2) * size).findIndex((x, i) => x !== tables[i]);
-    // Two layers of kernel 3 look one column to the right in the row itself, at features that have seen the map and rows above.
+    // Two layers of kernel 3 look one column to the right in the row itself, at features that have seen the map and
+    // rows above.
     expect(Math.floor(first / (config.levels + 1))).toBe(cell - Math.min(2, cell % WIDTH));
   }
 });

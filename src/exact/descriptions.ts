@@ -1,7 +1,7 @@
 /**
- * What an exact-engine kernel is: one interface for the WebAssembly kernel and the plain TypeScript reference, which give the same bits.
- * A kernel owns one memory of a fixed size. A call is described by 32-bit words in that memory, so a product, whatever its
- * segments, costs three arguments; the words are listed here once, for both implementations.
+ * What an exact-engine kernel is: one interface for the WebAssembly kernel and the plain TypeScript reference, which
+ * give the same bits. A kernel owns one memory of a fixed size. A call is described by 32-bit words in that memory, so
+ * a product, whatever its segments, costs three arguments; the words are listed here once, for both implementations.
  */
 
 import { fail } from "../errors.ts";
@@ -13,8 +13,8 @@ export interface Kernel {
   readonly name: KernelName;
   readonly memory: ArrayBuffer;
   /**
-   * Rows `first .. first + rows - 1` of a product. Every output is start + bias (either may be absent), then + input * weight for
-   * each input of each segment in order, one rounding an operation; with `relu`, what is below 0 becomes 0.
+   * Rows `first .. first + rows - 1` of a product. Every output is start + bias (either may be absent), then + input *
+   * weight for each input of each segment in order, one rounding an operation; with `relu`, what is below 0 becomes 0.
    */
   product(description: number, first: number, rows: number): void;
   /** y = tanh(f) * logistic(g). */
@@ -23,11 +23,14 @@ export interface Kernel {
   cell(description: number, first: number, rows: number): void;
   /** y = x < 0 ? 0 : x. */
   relu(description: number, first: number, rows: number): void;
-  /** Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a NaN; else -1. */
+  /**
+   * Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a
+   * NaN; else -1.
+   */
   frequencies(description: number, first: number, rows: number): number;
   /**
-   * The same for one known level of each row (one byte per row at `levels`): two integers per row at `out`, where the level's interval
-   * starts and how wide it is. The description's own `out` is scratch.
+   * The same for one known level of each row (one byte per row at `levels`): two integers per row at `out`, where the
+   * level's interval starts and how wide it is. The description's own `out` is scratch.
    */
   intervals(description: number, first: number, rows: number, levels: number, out: number): number;
   /** Elementwise over `count` float32 numbers, a multiple of 4. exp is of x held to -87 .. 87. */
@@ -86,7 +89,8 @@ export const product = {
 };
 
 export function productWords(d: ProductDescription): number[] {
-  if (d.outputs % PANEL !== 0) fail("internal", `expected a multiple of ${PANEL} outputs of a product but received ${d.outputs}`);
+  if (d.outputs % PANEL !== 0)
+    fail("internal", `expected a multiple of ${PANEL} outputs of a product but received ${d.outputs}`);
   const panelStride = d.weightInputs * PANEL * 4;
   const head = [
     d.out,

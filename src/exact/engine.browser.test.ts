@@ -1,6 +1,6 @@
 /**
- * The same golden bits in Chromium, in the page and in web workers, of the tests' models and of those that ship (all images with PIXELCNN_SLOW=1).
- * Skipped where no Chromium is installed.
+ * The same golden bits in Chromium, in the page and in web workers, of the tests' models and of those that ship (all
+ * images with PIXELCNN_SLOW=1). Skipped where no Chromium is installed.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -18,7 +18,10 @@ import { goldenOf, PART, shippedGolden, WHOLE } from "./shipped-golden.test-supp
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const root = new URL("../../", import.meta.url);
 
-/** Serves the sources as they are, types stripped: what Node runs, the browser runs. Workers know no import map, so bare names become paths. */
+/**
+ * Serves the sources as they are, types stripped: what Node runs, the browser runs. Workers know no import map, so bare
+ * names become paths.
+ */
 function serve(): Server {
   return createServer((request, response) => {
     const path = request.url ?? "/";
@@ -62,7 +65,9 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
   async function inPage(file: string, name: string, ...args: unknown[]): Promise<unknown> {
     const page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const found = await page.evaluate(`import("/src/exact/${file}").then((it) => it.${name}(...${JSON.stringify(args)}))`);
+    const found = await page.evaluate(
+      `import("/src/exact/${file}").then((it) => it.${name}(...${JSON.stringify(args)}))`,
+    );
     await page.close();
     return found;
   }

@@ -1,6 +1,6 @@
 /**
- * Bits are API: these hashes may only change together with the version that archives carry (FREQUENCY_VERSION in codec/). They are
- * the same for every batch, thread count, kernel, compiler tier and machine.
+ * Bits are API: these hashes may only change together with the version that archives carry (FREQUENCY_VERSION in
+ * codec/). They are the same for every batch, thread count, kernel, compiler tier and machine.
  */
 
 import { execFileSync } from "node:child_process";

@@ -1,4 +1,7 @@
-/** The exact engine against log-probabilities from PyTorch in float64 (test/golden/torch_golden.py): an oracle that shares no code with it. */
+/**
+ * The exact engine against log-probabilities from PyTorch in float64 (test/golden/torch_golden.py): an oracle that
+ * shares no code with it.
+ */
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -28,7 +31,10 @@ test.each([
 ])("%s: log-probabilities are PyTorch's", async (name) => {
   const golden = JSON.parse(readFileSync(new URL(`../../test/golden/${name}.json`, import.meta.url), "utf8")) as Golden;
   const parameters = Object.fromEntries(
-    Object.entries(golden.parameters).map(([key, { shape, data }]) => [key, tensor("float32", shape, Float32Array.from(data))]),
+    Object.entries(golden.parameters).map(([key, { shape, data }]) => [
+      key,
+      tensor("float32", shape, Float32Array.from(data)),
+    ]),
   );
   const engine = createEngine({ config: golden.config, parameters });
   const [count, height, width] = golden.images.shape as [number, number, number];
@@ -38,7 +44,10 @@ test.each([
     Array.from({ length: count }, (_, i) =>
       Float32Array.from(condition.data.slice(i * condition.shape[1]!, (i + 1) * condition.shape[1]!)),
     );
-  const bits = await engine.score({ images: { height, width, pixels: Uint8Array.from(golden.images.data) }, conditions });
+  const bits = await engine.score({
+    images: { height, width, pixels: Uint8Array.from(golden.images.data) },
+    conditions,
+  });
   const perImage = bits.length / count;
   for (const [i, expected] of golden.logProbabilities.entries()) {
     const nats = -Math.LN2 * bits.slice(i * perImage, (i + 1) * perImage).reduce((a, b) => a + b);

@@ -5,7 +5,10 @@ import { randomFrom } from "../random.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { configOf, randomModel, randomPixels } from "./naive.test-support.ts";
 
-const colour = randomModel(configOf({ channels: 3, depth: 4, dilations: [1, 2], condition: { kind: "vector", size: 4 } }), 1);
+const colour = randomModel(
+  configOf({ channels: 3, depth: 4, dilations: [1, 2], condition: { kind: "vector", size: 4 } }),
+  1,
+);
 const SIZE = { height: 5, width: 7 };
 const PER_IMAGE = 5 * 7 * 3;
 
@@ -89,7 +92,8 @@ test("a completion keeps the given pixels to the bit, for rows and for any mask"
     const random = randomFrom(trial);
     const mask = Uint8Array.from({ length: 35 }, () => random.below(2));
     const { pixels } = await here.complete({ images, mask, seed: trial });
-    for (const [i, level] of images.pixels.entries()) if (mask[Math.floor(i / 3) % 35] !== 0) expect(pixels[i]).toBe(level);
+    for (const [i, level] of images.pixels.entries())
+      if (mask[Math.floor(i / 3) % 35] !== 0) expect(pixels[i]).toBe(level);
     const rows = random.below(6);
     const below = (await here.complete({ images, rows, seed: trial })).pixels;
     for (let image = 0; image < 3; image++) {
@@ -100,7 +104,8 @@ test("a completion keeps the given pixels to the bit, for rows and for any mask"
 });
 
 test("completing a sample from a part of itself, with its seed, gives it back", async () => {
-  for (const rows of [0, 1, 3, 5]) expect(await here.complete({ images: truth, rows, seed: 3, conditions })).toEqual(truth);
+  for (const rows of [0, 1, 3, 5])
+    expect(await here.complete({ images: truth, rows, seed: 3, conditions })).toEqual(truth);
 });
 
 test("a vector condition that is one-hot is its class", async () => {
@@ -171,7 +176,10 @@ test.each(["calling thread", "one thread"])(
 test("closing an engine ends what it was doing; it can be used again", async () => {
   const engine = createEngine(colour, { threads: 2 });
   const pending = engine.sample({ count: 8, height: 4000, width: 7 });
-  const closed = expect(pending).rejects.toMatchObject({ kind: "interrupted", message: "stopped: the engine was closed" });
+  const closed = expect(pending).rejects.toMatchObject({
+    kind: "interrupted",
+    message: "stopped: the engine was closed",
+  });
   await engine.close();
   await closed;
   expect(await engine.sample({ count: 8, ...SIZE, seed: 3, conditions })).toEqual(truth);
@@ -179,7 +187,9 @@ test("closing an engine ends what it was doing; it can be used again", async () 
 });
 
 test("jobs of several sizes at the same time do not disturb each other", async () => {
-  const jobs = [1, 2, 3].map((count) => here.sample({ count, ...SIZE, seed: 3, conditions: conditions.slice(0, count) }));
+  const jobs = [1, 2, 3].map((count) =>
+    here.sample({ count, ...SIZE, seed: 3, conditions: conditions.slice(0, count) }),
+  );
   for (const [i, images] of (await Promise.all(jobs)).entries())
     expect(images.pixels).toEqual(truth.pixels.slice(0, (i + 1) * PER_IMAGE));
 });
@@ -190,7 +200,9 @@ test("errors say what was expected, for what, and what came", async () => {
       () => "nothing",
       (error) => `${error.kind}: ${error.message}`,
     );
-  expect(await bad(here.sample({ count: 0, ...SIZE }))).toBe("usage: expected an integer of at least 1 for count but received 0");
+  expect(await bad(here.sample({ count: 0, ...SIZE }))).toBe(
+    "usage: expected an integer of at least 1 for count but received 0",
+  );
   expect(await bad(here.sample({ count: 1, ...SIZE, temperature: 0 }))).toBe(
     "usage: expected a positive temperature but received 0",
   );

@@ -1,6 +1,7 @@
 /**
- * The exact engine's front door: sample, complete and score images with a model, and the two walks that a codec needs. Every number
- * that decides anything is the same on every machine, for any batch and any number of threads (docs/determinism.md).
+ * The exact engine's front door: sample, complete and score images with a model, and the two walks that a codec needs.
+ * Every number that decides anything is the same on every machine, for any batch and any number of threads
+ * (docs/determinism.md).
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
@@ -27,11 +28,16 @@ export type { Condition, Conditions } from "./conditions.ts";
 export interface EngineOptions {
   /** "reference" is plain TypeScript, some hundred times slower: the oracle. */
   readonly kernel?: KernelName;
-  /** Threads beside the calling one; default 0: run in the calling thread, row by row, letting others run in between. */
+  /**
+   * Threads beside the calling one; default 0: run in the calling thread, row by row, letting others run in between.
+   */
   readonly threads?: number;
   /** Most images in lock step; default 64. Wide ones run fewer at a time, to keep their buffers below 512 MiB. */
   readonly batch?: number;
-  /** Starts one thread; for pages whose bundler does not find the worker by itself: `() => webThread(new Worker(...))` (docs/web.md). */
+  /**
+   * Starts one thread; for pages whose bundler does not find the worker by itself: `() => webThread(new Worker(...))`
+   * (docs/web.md).
+   */
   readonly startThread?: () => EngineThread;
 }
 
@@ -49,7 +55,10 @@ export interface GivenImages {
 }
 
 export interface RunOptions {
-  /** One for all images, or one per image; null or absent, for all or for one, leaves the condition out. A map fixes the size of the images. */
+  /**
+   * One for all images, or one per image; null or absent, for all or for one, leaves the condition out. A map fixes the
+   * size of the images.
+   */
   readonly conditions?: Conditions;
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,8 +75,9 @@ export interface DrawOptions extends ProgressOptions {
   /** Divides the logits; below 1 likelier images, above 1 stranger ones. Default 1. */
   readonly temperature?: number | undefined;
   /**
-   * How far to go on from what the model gives without the condition through what it gives with it (docs/conditioning.md): above 0 clearer
-   * images of the condition, and less varied ones; twice the work. Needs conditions. Default 0.
+   * How far to go on from what the model gives without the condition through what it gives with it
+   * (docs/conditioning.md): above 0 clearer images of the condition, and less varied ones; twice the work. Needs
+   * conditions. Default 0.
    */
   readonly guidance?: number | undefined;
 }
@@ -93,7 +103,10 @@ export interface Engine {
   readonly levels: number;
   /** What images can be conditioned on; null for a model without condition. */
   readonly condition: ConditionConfig | null;
-  /** Numbers of a condition that is given as numbers: one a class, those of a vector or of a map; 0 for a model without condition. */
+  /**
+   * Numbers of a condition that is given as numbers: one a class, those of a vector or of a map; 0 for a model without
+   * condition.
+   */
   readonly conditionSize: number;
   /** Image i of seed s is the same whatever else is drawn with it. */
   sample(options: SampleOptions): Promise<Images>;
@@ -101,13 +114,17 @@ export interface Engine {
   /** Bits of each sub-pixel, [count, H, W, C]. */
   score(options: { readonly images: GivenImages } & ProgressOptions): Promise<Float64Array>;
   /**
-   * The images are known: `onRow(row, starts, frequencies)` for each row from the top, both [W, C, count]: where the given level's
-   * interval starts and how wide it is, out of 2^24. All images in one lock step. Runs in a thread of its own if there are any.
+   * The images are known: `onRow(row, starts, frequencies)` for each row from the top, both [W, C, count]: where the
+   * given level's interval starts and how wide it is, out of 2^24. All images in one lock step. Runs in a thread of its
+   * own if there are any.
    */
   forced(images: Uint8Array, size: GroupSize, onRow: OnRow, options?: RunOptions): Promise<void>;
   /** The images are asked for: `source` says each level. All images in one lock step, in the calling thread. */
   stepwise(size: GroupSize, source: SymbolSource, options?: RunOptions): Promise<Uint8Array>;
-  /** Bytes of buffers that a lock step of `count` images takes, `guided` or not, whatever their height; more than 2 GiB are refused. */
+  /**
+   * Bytes of buffers that a lock step of `count` images takes, `guided` or not, whatever their height; more than 2 GiB
+   * are refused.
+   */
   memoryFor(size: { readonly count: number; readonly width: number; readonly guided?: boolean | undefined }): number;
   /** Ends the threads. */
   close(): Promise<void>;
@@ -174,7 +191,11 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     await Promise.all(parts);
   }
 
-  async function draw(size: GroupSize, options: DrawOptions, given?: { pixels: Uint8Array; mask: Uint8Array }): Promise<Images> {
+  async function draw(
+    size: GroupSize,
+    options: DrawOptions,
+    given?: { pixels: Uint8Array; mask: Uint8Array },
+  ): Promise<Images> {
     const seed = checkInteger("seed", options.seed ?? 1, 0);
     const number = checkInteger("first", options.first ?? 0, 0);
     const temperature = options.temperature ?? 1;
@@ -223,7 +244,8 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
       );
     }
     const bad = pixels.findIndex((level) => level >= levels);
-    if (bad >= 0) fail("data", `expected levels below ${levels} but image ${Math.floor(bad / perImage)} has ${pixels[bad]}`);
+    if (bad >= 0)
+      fail("data", `expected levels below ${levels} but image ${Math.floor(bad / perImage)} has ${pixels[bad]}`);
     return { count, height, width };
   }
 
@@ -238,7 +260,8 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     async complete({ images, rows, mask, ...rest }) {
       const size = checkImages(images);
       const { height, width } = size;
-      if ((rows === undefined) === (mask === undefined)) fail("usage", "expected either rows or a mask for a completion");
+      if ((rows === undefined) === (mask === undefined))
+        fail("usage", "expected either rows or a mask for a completion");
       const given = mask ?? new Uint8Array(height * width).fill(1, 0, checkInteger("rows", rows, 0, height) * width);
       if (given.length !== height * width)
         fail("usage", `expected a mask of ${height}x${width} pixels but received ${given.length}`);

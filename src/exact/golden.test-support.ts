@@ -1,6 +1,6 @@
 /**
- * Hashes of what hashes.test-support.ts computes. Bits are API: these may only change together with the version that archives carry
- * (FREQUENCY_VERSION in codec/).
+ * Hashes of what hashes.test-support.ts computes. Bits are API: these may only change together with the version that
+ * archives carry (FREQUENCY_VERSION in codec/).
  */
 
 export const golden = {

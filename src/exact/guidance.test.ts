@@ -1,4 +1,7 @@
-/** Guidance: the logits with and without a condition, joined in the documented order, whatever the batch and the threads. */
+/**
+ * Guidance: the logits with and without a condition, joined in the documented order, whatever the batch and the
+ * threads.
+ */
 
 import { afterAll, expect, test } from "vitest";
 import { conditionNumbers } from "../models/condition.ts";
@@ -49,38 +52,41 @@ function naiveTables(
   });
 }
 
-test.each(kinds)("%s: guided tables are, to the bit, those of the two naive passes joined, in both kernels", (_, config) => {
-  const model = randomModel(config, 2);
-  const plan = createPlan(model);
-  const count = 4;
-  const pixels = randomPixels(config, count, HEIGHT, WIDTH);
-  const perImage = pixels.length / count;
-  const conditions = numbersOfConditions(plan, randomConditions(config, count), { count, ...SIZE })!;
-  const D = conditions.length / count;
-  for (const kernel of ["wasm", "reference"] as const) {
-    const canvas = new Canvas(plan, kernel, count, WIDTH, true);
-    canvas.begin({ conditions, guidance: 1.7, temperature: 0.8 });
-    const tables: Uint32Array[][] = Array.from({ length: count }, () => []);
-    const size = config.levels + 1;
-    const watch = stepwise(
-      canvas,
-      HEIGHT,
-      (_, cumulative, levels) => {
-        for (const [image, own] of tables.entries()) {
-          levels[image] = pixels[image * perImage + own.length]!;
-          own.push(cumulative.slice(image * size, (image + 1) * size));
-        }
-      },
-      new Uint8Array(pixels.length),
-    );
-    expect([...watch].length).toBe(HEIGHT);
-    for (const [image, own] of tables.entries()) {
-      const numbers = conditions.subarray(image * D, (image + 1) * D);
-      const known = pixels.subarray(image * perImage, (image + 1) * perImage);
-      expect(own).toEqual(naiveTables(model, known, numbers, 1.7, 0.8));
+test.each(kinds)(
+  "%s: guided tables are, to the bit, those of the two naive passes joined, in both kernels",
+  (_, config) => {
+    const model = randomModel(config, 2);
+    const plan = createPlan(model);
+    const count = 4;
+    const pixels = randomPixels(config, count, HEIGHT, WIDTH);
+    const perImage = pixels.length / count;
+    const conditions = numbersOfConditions(plan, randomConditions(config, count), { count, ...SIZE })!;
+    const D = conditions.length / count;
+    for (const kernel of ["wasm", "reference"] as const) {
+      const canvas = new Canvas(plan, kernel, count, WIDTH, true);
+      canvas.begin({ conditions, guidance: 1.7, temperature: 0.8 });
+      const tables: Uint32Array[][] = Array.from({ length: count }, () => []);
+      const size = config.levels + 1;
+      const watch = stepwise(
+        canvas,
+        HEIGHT,
+        (_, cumulative, levels) => {
+          for (const [image, own] of tables.entries()) {
+            levels[image] = pixels[image * perImage + own.length]!;
+            own.push(cumulative.slice(image * size, (image + 1) * size));
+          }
+        },
+        new Uint8Array(pixels.length),
+      );
+      expect([...watch].length).toBe(HEIGHT);
+      for (const [image, own] of tables.entries()) {
+        const numbers = conditions.subarray(image * D, (image + 1) * D);
+        const known = pixels.subarray(image * perImage, (image + 1) * perImage);
+        expect(own).toEqual(naiveTables(model, known, numbers, 1.7, 0.8));
+      }
     }
-  }
-});
+  },
+);
 
 test.each(kinds)(
   "%s: a guided sample is drawn from its joined tables, and is another than without guidance",
@@ -188,7 +194,9 @@ test("what guidance cannot be is refused", async () => {
     "usage: expected no guidance: the model has no condition",
   );
   const images = { ...SIZE, pixels: new Uint8Array(35) };
-  await expect(engine.complete({ images, rows: 2, guidance: -1, conditions: 0 })).rejects.toMatchObject({ kind: "usage" });
+  await expect(engine.complete({ images, rows: 2, guidance: -1, conditions: 0 })).rejects.toMatchObject({
+    kind: "usage",
+  });
   const model = randomModel(config);
   model.parameters.get("head.logits.b")!.data.fill(9 as never);
   expect(await say({ guidance: 3e38 }, engineOf(model))).toMatch(

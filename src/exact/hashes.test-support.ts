@@ -1,6 +1,6 @@
 /**
- * For tests: hashes of samples and of whole tables of frequencies of fixed random models of each family, for any way of running the
- * engine, in Node and in browsers.
+ * For tests: hashes of samples and of whole tables of frequencies of fixed random models of each family, for any way of
+ * running the engine, in Node and in browsers.
  */
 
 import { type Condition, createEngine, type Engine, type EngineOptions, type GivenImages } from "./engine.ts";
@@ -63,7 +63,10 @@ export async function hashes(options: EngineOptions = {}): Promise<Record<string
   return found;
 }
 
-/** All tables of frequencies of given images, whatever the lock step: in the order image, row, column, channel, each [K + 1]. */
+/**
+ * All tables of frequencies of given images, whatever the lock step: in the order image, row, column, channel, each
+ * [K + 1].
+ */
 export async function tablesOf(
   engine: Engine,
   { height, width, pixels }: GivenImages,

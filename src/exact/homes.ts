@@ -1,7 +1,8 @@
 /**
- * Where each map of a network lives in the exact engine: in which buffer of rows, and at which numbers of a pixel's line. Three things save work and
- * memory: sums of the same inputs lie side by side and are one product; a ReLU that alone reads a sum is part of it; and maps that are used up at
- * once share a buffer. Widths only: addresses are in layout.ts.
+ * Where each map of a network lives in the exact engine: in which buffer of rows, and at which numbers of a pixel's
+ * line. Three things save work and memory: sums of the same inputs lie side by side and are one product; a ReLU that
+ * alone reads a sum is part of it; and maps that are used up at once share a buffer. Widths only: addresses are in
+ * layout.ts.
  */
 
 import { type Schedule, schedule } from "../network/schedule.ts";
@@ -100,7 +101,10 @@ const partWidth = ({ features, groups }: FeatureMap): number => padded(features 
 const groupWidth = (map: FeatureMap): number => Math.max(1, map.parts.length) * partWidth(map);
 
 /** Sums that only a ReLU reads, and these ReLUs. */
-function fusedRelus({ steps, outputs }: Network): { sums: Map<Step, Step>; relus: Set<Extract<Step, { step: "relu" }>> } {
+function fusedRelus({ steps, outputs }: Network): {
+  sums: Map<Step, Step>;
+  relus: Set<Extract<Step, { step: "relu" }>>;
+} {
   const sums = new Map<Step, Step>();
   const relus = new Set<Extract<Step, { step: "relu" }>>();
   for (const step of steps) {
@@ -114,11 +118,15 @@ function fusedRelus({ steps, outputs }: Network): { sums: Map<Step, Step>; relus
   return { sums, relus };
 }
 
-/** Sums that run pixel by pixel on the very same inputs: neighbours in the list, such as a residual connection and a skip connection. */
+/**
+ * Sums that run pixel by pixel on the very same inputs: neighbours in the list, such as a residual connection and a
+ * skip connection.
+ */
 function mergedSums({ steps }: Network, when: Schedule, fused: ReadonlySet<Step>): Map<Step, Sum[]> {
   const merged = new Map<Step, Sum[]>();
   /** The list that a map's maker leads or follows. */
-  const listOf = (map: FeatureMap): Sum[] | undefined => [...merged.values()].find((sums) => sums.some(({ out }) => out === map));
+  const listOf = (map: FeatureMap): Sum[] | undefined =>
+    [...merged.values()].find((sums) => sums.some(({ out }) => out === map));
   const plain = (sum: Sum): boolean =>
     when.of(sum.out) === "pixel" &&
     !fused.has(sum) &&
@@ -137,7 +145,9 @@ function mergedSums({ steps }: Network, when: Schedule, fused: ReadonlySet<Step>
 
 function sameReads(a: Sum, b: Sum): boolean {
   const reads = ({ terms }: Sum): string =>
-    JSON.stringify(terms.flatMap((t) => (t.term === "read" ? [[t.map.name, t.at, t.mask, t.by.name.includes("{c}")]] : [])));
+    JSON.stringify(
+      terms.flatMap((t) => (t.term === "read" ? [[t.map.name, t.at, t.mask, t.by.name.includes("{c}")]] : [])),
+    );
   return a.out.groups === b.out.groups && reads(a) === reads(b);
 }
 
@@ -168,7 +178,10 @@ function neighbourhoods({ steps }: Network, homeMap: (map: FeatureMap) => Featur
   return needs;
 }
 
-/** Gives buffers of one width in turn to maps that are used up in the walk that makes them, before the next takes their place. */
+/**
+ * Gives buffers of one width in turn to maps that are used up in the walk that makes them, before the next takes their
+ * place.
+ */
 function share(
   { steps, channels: C, outputs }: Network,
   when: Schedule,
@@ -176,7 +189,9 @@ function share(
   specs: readonly Buffer[],
   homeMap: (map: FeatureMap) => FeatureMap,
 ): { index: number[]; buffers: Buffer[] } {
-  /** First and last step of a map's life; null where it outlives its walk, or several groups read it one after another. */
+  /**
+   * First and last step of a map's life; null where it outlives its walk, or several groups read it one after another.
+   */
   const life = (map: FeatureMap): readonly [number, number] | null => {
     const at = when.of(map);
     const made = steps.findIndex(({ out }) => out === map);
@@ -210,7 +225,8 @@ function share(
   const free: { buffer: number; until: number }[] = [];
   const index = tenants.map((maps, t) => {
     const spec = specs[t]!;
-    const lifetime = maps.length === 1 && spec.slots === 1 && spec.left === 0 && spec.right === 0 ? life(maps[0]!) : null;
+    const lifetime =
+      maps.length === 1 && spec.slots === 1 && spec.left === 0 && spec.right === 0 ? life(maps[0]!) : null;
     if (lifetime === null) return buffers.push(spec) - 1;
     const [from, until] = lifetime;
     const found = free.find((f) => f.until < from && buffers[f.buffer]!.width === spec.width && f.until >= 0);

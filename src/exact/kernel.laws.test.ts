@@ -2,7 +2,15 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { cellWords, elementwiseWords, FIRST_ADDRESS, frequencyWords, type Kernel, PANEL, productWords } from "./descriptions.ts";
+import {
+  cellWords,
+  elementwiseWords,
+  FIRST_ADDRESS,
+  frequencyWords,
+  type Kernel,
+  PANEL,
+  productWords,
+} from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { cumulativeFrequencies } from "./reference.ts";
 
@@ -43,7 +51,9 @@ const finite = anyFloat.map((x) => (Number.isFinite(x) ? x : 1));
 /** Bits of float32 numbers; every NaN is one value, since WebAssembly leaves a NaN's bits open. */
 function bits(memory: ArrayBuffer, at: number, count: number): Uint32Array {
   const floats = new Float32Array(memory, at, count);
-  return new Uint32Array(memory.slice(at, at + 4 * count)).map((word, i) => (Number.isNaN(floats[i]) ? 0x7fc00000 : word));
+  return new Uint32Array(memory.slice(at, at + 4 * count)).map((word, i) =>
+    Number.isNaN(floats[i]) ? 0x7fc00000 : word,
+  );
 }
 
 /** Runs the same call on both kernels, from the same memory, and compares `count` floats at `at`. */
@@ -127,7 +137,8 @@ test("a cell of any floats has the reference's bits, its state and its memory, w
         const width = 4 * quads;
         const total = first + rows;
         const [BEFORE, MEMORY, stride] = [192 << 10, OUT + 4 * total * width, 4 * width];
-        const before = { "the row before": MEMORY - stride, "where the new one goes": MEMORY }[where as string] ?? BEFORE;
+        const before =
+          { "the row before": MEMORY - stride, "where the new one goes": MEMORY }[where as string] ?? BEFORE;
         const take = (n: number): number[] => Array.from({ length: n }, () => stream.next().value as number);
         const parts: [number, number[]][] = [
           [IN, take(total * 4 * width)],
@@ -169,7 +180,8 @@ test("a cell is c = logistic(f) before + logistic(i) tanh(g), y = logistic(o) ta
       const r = Math.fround;
       const c = r(r(logistic(f) * before) + r(logistic(i) * tanh(g)));
       const y = r(logistic(o) * tanh(c));
-      for (const [part, x] of [o, f, i, g, before].entries()) floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
+      for (const [part, x] of [o, f, i, g, before].entries())
+        floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
       const words = cellWords({
         ...{ out: OUT, outStride: 16, of: IN, stride: 64, width: 4 },
         ...{ before: IN + 64, beforeStride: 16, memory: OUT + 16, memoryStride: 16 },
@@ -300,7 +312,10 @@ test("frequencies of any logits have the reference's integers, or are refused by
         expectSame(
           (floats, words) => {
             for (const row of [0, 1, 2]) floats.set(values, (IN + row * stride) >> 2);
-            words.set(frequencyWords({ logits: IN, stride, levels: values.length, scale, out: OUT }), FIRST_ADDRESS >> 2);
+            words.set(
+              frequencyWords({ logits: IN, stride, levels: values.length, scale, out: OUT }),
+              FIRST_ADDRESS >> 2,
+            );
           },
           (kernel) => {
             const floats = new Float32Array(kernel.memory);
@@ -331,7 +346,9 @@ test("frequencies are exactly the integers of docs/determinism.md, strictly incr
         IN >> 2,
       );
       kernel.exp(IN, OUT, padded);
-      const weights = Array.from(floats.subarray(OUT >> 2, (OUT >> 2) + values.length), (e) => BigInt(Math.trunc(e * 2 ** 21)));
+      const weights = Array.from(floats.subarray(OUT >> 2, (OUT >> 2) + values.length), (e) =>
+        BigInt(Math.trunc(e * 2 ** 21)),
+      );
       const total = weights.reduce((a, b) => a + b);
       let sum = 0n;
       expect(out[0]).toBe(0);

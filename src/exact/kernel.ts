@@ -1,5 +1,6 @@
 /**
- * Makes a kernel: the WebAssembly module that scripts/build-kernel.mjs embeds, or the TypeScript reference. Both give the same bits.
+ * Makes a kernel: the WebAssembly module that scripts/build-kernel.mjs embeds, or the TypeScript reference. Both give
+ * the same bits.
  */
 
 import { fail } from "../errors.ts";
@@ -32,7 +33,11 @@ function createWasmKernel(pages: number): Kernel {
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     compiled ??= new WebAssembly.Module(kernelBytes());
   } catch (cause) {
-    return fail("device", `expected WebAssembly with SIMD and ${pages / 16} MiB of memory but received ${cause}`, cause);
+    return fail(
+      "device",
+      `expected WebAssembly with SIMD and ${pages / 16} MiB of memory but received ${cause}`,
+      cause,
+    );
   }
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   // The exports' signatures are those of kernel/index.ts; a test rebuilds the module from it.

@@ -1,9 +1,11 @@
 /**
- * Where everything of a plan lies in a kernel's memory, for n images of width W in lock step. A buffer keeps only the rows that will be asked for again,
- * so the height does not matter. Layout only: what is computed is in plan.ts and calls.ts.
+ * Where everything of a plan lies in a kernel's memory, for n images of width W in lock step. A buffer keeps only the
+ * rows that will be asked for again, so the height does not matter. Layout only: what is computed is in plan.ts and
+ * calls.ts.
  *
- * A "line" is one pixel of one lane: line column * lanes + lane. A lane is an image, or with guidance one of its two. Rows lie as [column][lane][feature],
- * so that a step to another column is a fixed distance, and any run of columns is one product. Left and right of the image lie zeros, never written.
+ * A "line" is one pixel of one lane: line column * lanes + lane. A lane is an image, or with guidance one of its two.
+ * Rows lie as [column][lane][feature], so that a step to another column is a fixed distance, and any run of columns is
+ * one product. Left and right of the image lie zeros, never written.
  */
 
 import { FIRST_ADDRESS, FREQUENCY_SPILL } from "./descriptions.ts";
@@ -31,7 +33,10 @@ export interface Layout {
   readonly zeros: number;
   /** For each conditioned sum, what it begins with, one line a lane; none where the condition differs by pixel. */
   readonly begins: readonly Rows[];
-  /** Classes and vectors: one line a lane. Through m(h): its numbers, all rows of the image; null where rows are not as wide as the map's. */
+  /**
+   * Classes and vectors: one line a lane. Through m(h): its numbers, all rows of the image; null where rows are not as
+   * wide as the map's.
+   */
   readonly condition: Rows | null;
   /** n tables of K + 1 integers. */
   readonly cumulative: number;

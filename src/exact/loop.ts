@@ -1,8 +1,8 @@
 /**
- * The one loop behind sampling, completing, scoring, encoding and decoding: rows, columns, channels, with n images in lock step. A
- * symbol source says which level each sub-pixel has, given its integer frequencies. Where all levels are known in advance, whole
- * rows are computed at once, with the same bits. Both walks are generators that pause after each row: whoever drives them may
- * yield to others, report progress, or stop.
+ * The one loop behind sampling, completing, scoring, encoding and decoding: rows, columns, channels, with n images in
+ * lock step. A symbol source says which level each sub-pixel has, given its integer frequencies. Where all levels are
+ * known in advance, whole rows are computed at once, with the same bits. Both walks are generators that pause after
+ * each row: whoever drives them may yield to others, report progress, or stop.
  */
 
 import { fail } from "../errors.ts";
@@ -16,14 +16,19 @@ export interface Step {
 }
 
 /**
- * Called once per sub-pixel, in order, to fill in `levels`, one per image. `cumulative` holds one table of K + 1 integers, from 0 to 2^24, for each image: level k owns
- * the numbers from C[k] up to C[k + 1].
- * Both arrays are used again for the next sub-pixel.
+ * Called once per sub-pixel, in order, to fill in `levels`, one per image. `cumulative` holds one table of K + 1
+ * integers, from 0 to 2^24, for each image: level k owns the numbers from C[k] up to C[k + 1]. Both arrays are used
+ * again for the next sub-pixel.
  */
 export type SymbolSource = (step: Step, cumulative: Uint32Array, levels: Uint8Array) => void;
 
 /** Asks `source` for every level, pixel by pixel; fills `pixels` [n, H, W, C]. Yields each finished row. */
-export function* stepwise(canvas: Canvas, height: number, source: SymbolSource, pixels: Uint8Array): Generator<number, void> {
+export function* stepwise(
+  canvas: Canvas,
+  height: number,
+  source: SymbolSource,
+  pixels: Uint8Array,
+): Generator<number, void> {
   const { count, width } = canvas;
   const { channels, levels: most } = canvas.plan;
   const perImage = height * width * channels;
@@ -48,8 +53,8 @@ export function* stepwise(canvas: Canvas, height: number, source: SymbolSource, 
 }
 
 /**
- * Computes row after row of `pixels` [n, H, W, C], all known, as matrix products. Yields each row when the canvas can be asked for
- * its `intervals` or `frequencies`.
+ * Computes row after row of `pixels` [n, H, W, C], all known, as matrix products. Yields each row when the canvas can
+ * be asked for its `intervals` or `frequencies`.
  */
 export function* forced(canvas: Canvas, height: number, pixels: Uint8Array): Generator<number, void> {
   const { count, width } = canvas;

@@ -1,6 +1,7 @@
 /**
- * m(h): a map condition brought to the size of the image, as docs/conditioning.md orders its sums. Plain TypeScript rather than a call of
- * the kernel: float32 arithmetic rounded by Math.fround has the same bits everywhere, and an image needs this once, before its first pixel.
+ * m(h): a map condition brought to the size of the image, as docs/conditioning.md orders its sums. Plain TypeScript
+ * rather than a call of the kernel: float32 arithmetic rounded by Math.fround has the same bits everywhere, and an
+ * image needs this once, before its first pixel.
  */
 
 import type { MapShape } from "../models/condition.ts";
@@ -21,7 +22,10 @@ export interface MapLayers {
 }
 
 /** [h0, w0, inputs] -> s, [H, W, M]. */
-export function upsampledCondition({ from, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
+export function upsampledCondition(
+  { from, weights, height, width, features }: MapLayers,
+  numbers: Float32Array,
+): Float32Array {
   let s: Grid = { height: from.height, width: from.width, features: from.inputs, data: numbers };
   for (const [k, layer] of weights.entries()) {
     // Of the last layer only the image's part is wanted.
@@ -47,7 +51,10 @@ interface Grid extends Size {
   readonly data: Float32Array;
 }
 
-/** The first `out.height` rows and `out.width` columns of a transposed convolution (kernel 4, stride 2, padding 1) and its ReLU. */
+/**
+ * The first `out.height` rows and `out.width` columns of a transposed convolution (kernel 4, stride 2, padding 1) and
+ * its ReLU.
+ */
 function upsample({ data: input, ...from }: Grid, weights: Float32Array, out: Size): Grid {
   const { height, width, features } = out;
   const data = new Float32Array(height * width * features);

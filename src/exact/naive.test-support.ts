@@ -1,7 +1,7 @@
 /**
- * For tests: random models, and the network of docs/model.md computed naively, the whole image at every layer, no buffers, no tiles.
- * With float64 arithmetic it is the obviously right value; with float32 arithmetic in the order of docs/determinism.md it must
- * equal the engine to the bit.
+ * For tests: random models, and the network of docs/model.md computed naively, the whole image at every layer, no
+ * buffers, no tiles. With float64 arithmetic it is the obviously right value; with float32 arithmetic in the order of
+ * docs/determinism.md it must equal the engine to the bit.
  */
 
 import {
@@ -66,8 +66,8 @@ const recurrentBase = {
 };
 
 /**
- * The order in which golden models draw their weights, which decides their golden hashes: not the order of the parameters. Other families draw in the
- * order of theirs.
+ * The order in which golden models draw their weights, which decides their golden hashes: not the order of the
+ * parameters. Other families draw in the order of theirs.
  */
 function drawOrder(config: PixelcnnConfig, names: readonly string[]): readonly string[] {
   if (config.family !== "gated-pixelcnn") return names;
@@ -78,7 +78,9 @@ function drawOrder(config: PixelcnnConfig, names: readonly string[]): readonly s
     ...layersOf(config).flatMap((_, i) => {
       const l = `layer${i + 1}`;
       return [
-        ...["vertical", "horizontal"].flatMap((stack) => ["W", "b", "V"].flatMap((what) => halves(`${l}.${stack}.${what}`))),
+        ...["vertical", "horizontal"].flatMap((stack) =>
+          ["W", "b", "V"].flatMap((what) => halves(`${l}.${stack}.${what}`)),
+        ),
         ...halves(`${l}.link.W`),
         ...groups.flatMap((c) => halves(`${l}.centre${c}.W`)),
         ...groups.flatMap((c) => [`${l}.residual${c}.W`, `${l}.skip${c}.W`]),
@@ -92,8 +94,13 @@ function drawOrder(config: PixelcnnConfig, names: readonly string[]): readonly s
   return wanted.filter((name) => names.includes(name));
 }
 
-/** Untrained weights, every bias and condition non-zero, of a size that keeps features lively and probabilities uneven. */
-export function randomModel<C extends PixelcnnConfig>(config: C, seed = 1): ExactModel<C> & { parameters: Map<string, Tensor> } {
+/**
+ * Untrained weights, every bias and condition non-zero, of a size that keeps features lively and probabilities uneven.
+ */
+export function randomModel<C extends PixelcnnConfig>(
+  config: C,
+  seed = 1,
+): ExactModel<C> & { parameters: Map<string, Tensor> } {
   const random = randomFrom(seed);
   const parameters = new Map<string, Tensor>();
   const checked = checkPixelcnn(config);
@@ -128,7 +135,10 @@ export function randomPixels(
   return Uint8Array.from({ length: count * height * width * config.channels }, () => random.below(config.levels));
 }
 
-/** Conditions of every sort that a model takes: of a class an index, then a mixture, and so on; the fourth image, the ninth and so on have none. */
+/**
+ * Conditions of every sort that a model takes: of a class an index, then a mixture, and so on; the fourth image, the
+ * ninth and so on have none.
+ */
 export function randomConditions(
   { condition }: Pick<PixelcnnConfig, "condition">,
   count: number,
@@ -193,7 +203,10 @@ export function naiveMap(
   return s;
 }
 
-/** Logits of every sub-pixel of one image [H, W, C]: K numbers for each, in raster order. `condition`: the D numbers of docs/conditioning.md. */
+/**
+ * Logits of every sub-pixel of one image [H, W, C]: K numbers for each, in raster order. `condition`: the D numbers of
+ * docs/conditioning.md.
+ */
 export function naiveLogits(
   model: { config: GatedConfig; parameters: Map<string, Tensor> },
   pixels: Uint8Array,
@@ -245,7 +258,9 @@ export function naiveLogits(
     const layer = `layer${index + 1}`;
     const begin = (stack: string, half: string, i: number, j: number, f: number): number => {
       const bias = get(`${layer}.${stack}.b_${half}`)[f]!;
-      return conditionAt === null ? bias : addProduct(bias, conditionAt[i]![j]!, get(`${layer}.${stack}.V_${half}`), 0, F, f);
+      return conditionAt === null
+        ? bias
+        : addProduct(bias, conditionAt[i]![j]!, get(`${layer}.${stack}.V_${half}`), 0, F, f);
     };
     const verticalSum = (half: string, i: number, j: number, f: number): number => {
       let sum = begin("vertical", half, i, j, f);

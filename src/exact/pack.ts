@@ -1,4 +1,7 @@
-/** Weights and biases packed for the kernel, in panels of eight outputs: [panel][input][PANEL]. docs/determinism.md fixes the order of each sum. */
+/**
+ * Weights and biases packed for the kernel, in panels of eight outputs: [panel][input][PANEL]. docs/determinism.md
+ * fixes the order of each sum.
+ */
 
 import { PANEL } from "./descriptions.ts";
 
@@ -37,7 +40,9 @@ export function createPacker() {
     return length - chunk.length;
   };
   return {
-    /** A product whose sum begins here has `biases`, zeros where none is given; one that goes on from another has null. */
+    /**
+     * A product whose sum begins here has `biases`, zeros where none is given; one that goes on from another has null.
+     */
     pack(inputs: number, outputs: number, weights: readonly Block[], biases: readonly Block[] | null): PackedProduct {
       const panels = new Float32Array(inputs * outputs);
       for (const block of weights) place(panels, inputs, block);

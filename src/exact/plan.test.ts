@@ -92,8 +92,14 @@ test.each([
   [{ kernels: [4] }, "expected odd kernel sizes of at least 3 for kernels but received [4]"],
   [{ dilations: [] }, "expected at least one number for dilations but received []"],
   [{ channels: 4 }, "expected a multiple of channels (4) for features but received 6"],
-  [{ head: { kind: "logistic-mixture", features: 6 } }, 'expected "categorical" for head.kind but received "logistic-mixture"'],
-  [{ condition: { kind: "text", size: 3 } }, 'expected "class" or "vector" or "map" or none for condition but received "text"'],
+  [
+    { head: { kind: "logistic-mixture", features: 6 } },
+    'expected "categorical" for head.kind but received "logistic-mixture"',
+  ],
+  [
+    { condition: { kind: "text", size: 3 } },
+    'expected "class" or "vector" or "map" or none for condition but received "text"',
+  ],
   [
     { condition: { kind: "class", classes: ["one"] } },
     'expected the names of at least 2 classes for condition.classes but received ["one"]',
@@ -149,6 +155,9 @@ test("memory does not depend on the height, and an absurd width is refused befor
 test("wide images run fewer at a time instead of failing", async () => {
   const engine = createEngine(randomModel(configOf({ depth: 2 })), { batch: 64 });
   expect(engine.memoryFor({ count: 64, width: 40000 })).toBeGreaterThan(512 * 2 ** 20);
-  const { pixels } = await engine.complete({ images: { height: 1, width: 40000, pixels: new Uint8Array(64 * 40000) }, rows: 1 });
+  const { pixels } = await engine.complete({
+    images: { height: 1, width: 40000, pixels: new Uint8Array(64 * 40000) },
+    rows: 1,
+  });
   expect(pixels.length).toBe(64 * 40000);
 });

@@ -1,7 +1,8 @@
 /**
- * The exact lowering: a network's steps as the calls that the kernel runs, in order, with their weights packed. What reads only rows above runs a row at
- * a time, the rest pixel by pixel and channel group by channel group (network/schedule.ts). Depends on no image size. docs/determinism.md fixes the
- * order of each sum; the order of a step's terms is that order.
+ * The exact lowering: a network's steps as the calls that the kernel runs, in order, with their weights packed. What
+ * reads only rows above runs a row at a time, the rest pixel by pixel and channel group by channel group
+ * (network/schedule.ts). Depends on no image size. docs/determinism.md fixes the order of each sum; the order of a
+ * step's terms is that order.
  */
 
 import { fail } from "../errors.ts";
@@ -68,7 +69,10 @@ export type Call =
 
 /** Steps of calls, by step, then group. */
 export interface Walk {
-  /** 0: any columns go through together. Otherwise column by column, since a step reads its own states beside it: 1 from the left, -1 from the right. */
+  /**
+   * 0: any columns go through together. Otherwise column by column, since a step reads its own states beside it: 1 from
+   * the left, -1 from the right.
+   */
   readonly scan: -1 | 0 | 1;
   readonly steps: readonly (readonly Call[])[];
 }
@@ -88,7 +92,10 @@ export type FirstCall =
 export interface ConditionedSum {
   readonly product: PackedProduct;
   readonly out: Place;
-  /** The run of row calls before which its beginnings are put in place: maps of several layers may take turns in one buffer. */
+  /**
+   * The run of row calls before which its beginnings are put in place: maps of several layers may take turns in one
+   * buffer.
+   */
   readonly run: number;
   /** The products that begin the sum. */
   readonly first: readonly FirstCall[];
@@ -136,7 +143,15 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
     features: network.condition!.width,
   };
   const { channels, levels, condition } = config;
-  return { config, channels, levels, condition, conditionWidth: network.condition?.width ?? 0, map, ...lower(network, get) };
+  return {
+    config,
+    channels,
+    levels,
+    condition,
+    conditionWidth: network.condition?.width ?? 0,
+    map,
+    ...lower(network, get),
+  };
 }
 
 /** The steps from outputs to log-weights that the engine has, by the name that a head gives. */
@@ -148,7 +163,10 @@ type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditione
 function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const { steps, channels: C, outputs } = network;
   if (!LOG_WEIGHTS.includes(network.logWeights) || outputs.shares)
-    fail("internal", `expected a head that the exact engine has (${LOG_WEIGHTS.join(", ")}) but received ${network.logWeights}`);
+    fail(
+      "internal",
+      `expected a head that the exact engine has (${LOG_WEIGHTS.join(", ")}) but received ${network.logWeights}`,
+    );
   const homes = findHomes(network);
   const { schedule, merged, fused } = homes;
   const { pack, data } = createPacker();
@@ -165,8 +183,8 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const outputsOf = (map: FeatureMap): number => Math.max(1, map.parts.length) * homes.of(map).part;
 
   /**
-   * One term's weights [rows, columns] in a product to `out`: of group c alone, or of all groups (null) as they lie in the map's buffer. `base` is where
-   * the map begins in the product's outputs.
+   * One term's weights [rows, columns] in a product to `out`: of group c alone, or of all groups (null) as they lie in
+   * the map's buffer. `base` is where the map begins in the product's outputs.
    */
   function blocks(by: Weights, out: FeatureMap, c: number | null, input: number, base = 0): Block[] {
     const { part, group } = homes.of(out);
@@ -178,7 +196,11 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       }
       const matrix = { from: get(`${by.name}${suffix}`), columns: out.features, count: each, input };
       if (c !== null) return [{ ...matrix, first: c * each, output: base + p * part }];
-      return Array.from({ length: out.groups }, (_, g) => ({ ...matrix, first: g * each, output: base + g * group + p * part }));
+      return Array.from({ length: out.groups }, (_, g) => ({
+        ...matrix,
+        first: g * each,
+        output: base + g * group + p * part,
+      }));
     });
   }
 
@@ -214,15 +236,22 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   }
 
   /** The cell that a sum's gates are for, and how it walks. */
-  const cellOf = (gates: FeatureMap): Cell | undefined => steps.find((s): s is Cell => s.step === "cell" && s.of === gates);
+  const cellOf = (gates: FeatureMap): Cell | undefined =>
+    steps.find((s): s is Cell => s.step === "cell" && s.of === gates);
   function scanOf(cell: Cell): -1 | 0 | 1 {
     const gates = steps.find((s): s is Sum => s.step === "sum" && s.out === cell.of);
-    const beside = [cell.from, ...(gates?.terms ?? []).flatMap((t) => (t.term === "read" && t.map === cell.out ? t.at : []))];
+    const beside = [
+      cell.from,
+      ...(gates?.terms ?? []).flatMap((t) => (t.term === "read" && t.map === cell.out ? t.at : [])),
+    ];
     const own = beside.find(([down]) => down === 0);
     return own === undefined ? 0 : own[1] < 0 ? 1 : -1;
   }
 
-  /** A row call joins the run, unless it reads what the run makes at another column, or begins with a condition where the run has something already. */
+  /**
+   * A row call joins the run, unless it reads what the run makes at another column, or begins with a condition where
+   * the run has something already.
+   */
   function addToRow(call: Call, { condition = false, begins = false } = {}): readonly [number, number] {
     const made = new Set(runs.at(-1)!.map((other) => other.call.out.buffer));
     const reads = call.call === "product" ? [...call.segments, ...(call.start ? [call.start] : [])] : [call.of];
@@ -267,7 +296,8 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
         let base = 0;
         const at = inputs;
         const found = sums.flatMap((each) => {
-          const same = each === sum ? term : each.terms.filter((t): t is ReadTerm => t.term === "read")[reads.indexOf(term)]!;
+          const same =
+            each === sum ? term : each.terms.filter((t): t is ReadTerm => t.term === "read")[reads.indexOf(term)]!;
           const list = blocks(same.by, each.out, c, at, base);
           base += outputsOf(each.out);
           return list;
@@ -300,7 +330,8 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       return found ? placeOf(found.map, c, found.at) : null;
     };
 
-    const packedCondition = condition && pack(network.condition!.width, whole, blocks(condition.by, out, null, 0), biases(null));
+    const packedCondition =
+      condition && pack(network.condition!.width, whole, blocks(condition.by, out, null, 0), biases(null));
     const first: FirstCall[] = [];
     if (packedCondition && network.condition!.perPixel) {
       const segments = [{ buffer: CONDITION, at: 0, down: 0, right: 0, inputs: packedCondition.inputs }];
@@ -316,7 +347,9 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       const beside = reads.slice(whole.length);
       if (whole.some((t, i) => reads[i] !== t))
         fail("internal", `expected the states beside the pixel last in the sum ${out.name}`);
-      const [walk, step] = addToWalk("finished", 0, [product(whole, null, plus(0), { bias: true, last: beside.length === 0 })]);
+      const [walk, step] = addToWalk("finished", 0, [
+        product(whole, null, plus(0), { bias: true, last: beside.length === 0 }),
+      ]);
       first.push({ when, at: [walk, step, 0] });
       if (beside.length > 0)
         addToWalk("finished", scanOf(cell!), [product(beside, null, placeOf(out), { bias: false, last: true })]);
@@ -330,7 +363,9 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     if (when !== "finished" && (pixelReads.length > 0 || rowReads.length === 0)) {
       const goesOn = rowReads.length > 0;
       const cell = cellOf(out);
-      const calls = groups.map((c) => product(pixelReads, c, goesOn ? placeOf(out, c) : plus(c), { bias: !goesOn, last: true }));
+      const calls = groups.map((c) =>
+        product(pixelReads, c, goesOn ? placeOf(out, c) : plus(c), { bias: !goesOn, last: true }),
+      );
       const [walk, step] = addToWalk("pixel", cell ? scanOf(cell) : 0, calls);
       if (!goesOn) first.push(...groups.map((c): FirstCall => ({ when: "pixel", at: [walk, step, c] })));
     }
@@ -377,10 +412,14 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
 /** In place of a buffer: the condition's numbers, or m(h), of each pixel of the row. */
 export const CONDITION = -1;
 
-/** Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel by pixel. */
+/**
+ * Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel
+ * by pixel.
+ */
 export function checkTerms({ out, terms }: Sum): void {
   const unknown = terms.find((t: Term) => t.term === "embed" || t.term === "position");
-  if (unknown) fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
+  if (unknown)
+    fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
   if (terms.filter((t) => t.term === "plus").length > 1)
     fail("internal", `expected at most one map to begin the sum ${out.name}`);
   // A condition's row and another map's pixel would both have to be where the product starts.

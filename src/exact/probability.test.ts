@@ -66,8 +66,8 @@ test("sampled images cost as many bits as their entropy, on average", async () =
 });
 
 /**
- * Whether sub-pixel (i, j, c) may see (a, b, e), from the rules of docs/model.md alone: which inputs the features of a position of each
- * stack can reach, layer by layer.
+ * Whether sub-pixel (i, j, c) may see (a, b, e), from the rules of docs/model.md alone: which inputs the features of a
+ * position of each stack can reach, layer by layer.
  */
 function reachOf(config: GatedConfig, height: number, width: number): Set<number>[] {
   const C = config.channels;
@@ -76,7 +76,10 @@ function reachOf(config: GatedConfig, height: number, width: number): Set<number
   const pixels = height * width;
   const union = (into: Set<number>, from: Set<number>): void => from.forEach((x) => void into.add(x));
   const empty = (n: number): Set<number>[] => Array.from({ length: n }, () => new Set<number>());
-  let v: Set<number>[] = Array.from({ length: pixels }, (_, p) => new Set(Array.from({ length: C }, (_, c) => p * C + c)));
+  let v: Set<number>[] = Array.from(
+    { length: pixels },
+    (_, p) => new Set(Array.from({ length: C }, (_, c) => p * C + c)),
+  );
   /** Per pixel and group. */
   let h: Set<number>[] = Array.from({ length: pixels * C }, (_, x) => new Set([x]));
   const skip = empty(pixels * C);
@@ -131,7 +134,8 @@ test.each([
     const engine = createEngine(randomModel(config, 9), { batch: 4096 });
     const places = height * width * config.channels;
     const base = randomPixels(config, 1, height, width, 11);
-    // Image j differs from the base in sub-pixel j only; twice, so that a chance equality of a change is out of the question.
+    // Image j differs from the base in sub-pixel j only; twice, so that a chance equality of a change is out of the
+    // question.
     const changed = [1, 2].map((by) => {
       const pixels = new Uint8Array(places * places);
       for (let j = 0; j < places; j++) {

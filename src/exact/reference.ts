@@ -1,6 +1,7 @@
 /**
- * The kernel in plain TypeScript: each operation of kernel/*.ts, in its order, rounded by Math.fround. The oracle of the
- * WebAssembly kernel, and slow. Only WebAssembly's own exact operations are used (+ - * /, comparisons, integer shifts), never Math.exp.
+ * The kernel in plain TypeScript: each operation of kernel/*.ts, in its order, rounded by Math.fround. The oracle of
+ * the WebAssembly kernel, and slow. Only WebAssembly's own exact operations are used (+ - * /, comparisons, integer
+ * shifts), never Math.exp.
  */
 
 import { type Kernel, product as word } from "./descriptions.ts";
@@ -61,8 +62,8 @@ export function gate(a: number, b: number): number {
 }
 
 /**
- * Cumulative frequencies of `levels` logits (float32), K + 1 integers from 0 to 2^24 into `out`. Returns false, and writes nothing, when a
- * logit is NaN or the largest is infinite.
+ * Cumulative frequencies of `levels` logits (float32), K + 1 integers from 0 to 2^24 into `out`. Returns false, and
+ * writes nothing, when a logit is NaN or the largest is infinite.
  */
 export function cumulativeFrequencies(logits: Float32Array, scale: number, out: Uint32Array): boolean {
   const levels = logits.length;
@@ -105,7 +106,8 @@ export function createReferenceKernel(bytes: number): Kernel {
         for (let s = 0; s < segments; s++) {
           const entry = (description >> 2) + word.list + 3 * s;
           const input = (words[entry]! + row * words[entry + 1]!) >> 2;
-          for (let i = 0; i < words[entry + 2]!; i++, weight += 8) sum = f(sum + f(floats[input + i]! * floats[weight]!));
+          for (let i = 0; i < words[entry + 2]!; i++, weight += 8)
+            sum = f(sum + f(floats[input + i]! * floats[weight]!));
         }
         if (at("relu") === 1 && sum < 0) sum = 0;
         floats[((at("out") + row * at("outStride")) >> 2) + o] = sum;
@@ -114,7 +116,10 @@ export function createReferenceKernel(bytes: number): Kernel {
   }
 
   function gateRows(description: number, first: number, rows: number): void {
-    const [out, outStride, a, b, stride, width] = words.subarray(description >> 2, (description >> 2) + 6) as unknown as number[];
+    const [out, outStride, a, b, stride, width] = words.subarray(
+      description >> 2,
+      (description >> 2) + 6,
+    ) as unknown as number[];
     for (let row = first; row < first + rows; row++) {
       for (let i = 0; i < width!; i++) {
         const offset = ((row * stride!) >> 2) + i;
@@ -155,12 +160,16 @@ export function createReferenceKernel(bytes: number): Kernel {
   }
 
   function frequencies(description: number, first: number, rows: number): number {
-    const [logits, stride, levels, , out] = words.subarray(description >> 2, (description >> 2) + 5) as unknown as number[];
+    const [logits, stride, levels, , out] = words.subarray(
+      description >> 2,
+      (description >> 2) + 5,
+    ) as unknown as number[];
     const scale = floats[(description >> 2) + 3]!;
     for (let row = first; row < first + rows; row++) {
       const from = (logits! + row * stride!) >> 2;
       const to = (out! >> 2) + (row - first) * (levels! + 1);
-      if (!cumulativeFrequencies(floats.subarray(from, from + levels!), scale, words.subarray(to, to + levels! + 1))) return row;
+      if (!cumulativeFrequencies(floats.subarray(from, from + levels!), scale, words.subarray(to, to + levels! + 1)))
+        return row;
     }
     return -1;
   }

@@ -1,7 +1,7 @@
 /**
- * For tests: hashes of what the models that ship draw, and of all their tables of frequencies for images that they were made for, in
- * any way of running the engine, in Node and in browsers. Bits are API: these may only change together with the version that archives
- * carry (FREQUENCY_VERSION in codec/), or with the weights.
+ * For tests: hashes of what the models that ship draw, and of all their tables of frequencies for images that they were
+ * made for, in any way of running the engine, in Node and in browsers. Bits are API: these may only change together
+ * with the version that archives carry (FREQUENCY_VERSION in codec/), or with the weights.
  */
 
 import type { PixelcnnConfig } from "../models/config.ts";
@@ -10,7 +10,10 @@ import { createEngine, type EngineOptions, type GivenImages } from "./engine.ts"
 import { sha256, tablesOf } from "./hashes.test-support.ts";
 import type { ExactModel } from "./plan.ts";
 
-/** Images drawn and images whose tables are hashed: the whole, a part for the bounded run, and a first one for the slow reference. */
+/**
+ * Images drawn and images whose tables are hashed: the whole, a part for the bounded run, and a first one for the slow
+ * reference.
+ */
 export const WHOLE = { samples: 64, images: 100 };
 /** One more than a lock step of 16, so that steps of 1, 3 and 16 meet their ends. */
 export const PART = { samples: 17, images: 17 };
@@ -22,7 +25,9 @@ interface Hashes {
 }
 
 /** By model, the hashes of so many samples of seed 1, and of the tables of so many images. */
-export const shippedGolden: Readonly<Record<string, { readonly [kind in keyof Hashes]: Readonly<Record<number, string>> }>> = {
+export const shippedGolden: Readonly<
+  Record<string, { readonly [kind in keyof Hashes]: Readonly<Record<number, string>> }>
+> = {
   emoji: {
     samples: {
       1: "fbccb83dfc8efb89a6ba083a8d67b1380847ae8b74b5a4383b86f4166258ff6e",
@@ -82,10 +87,10 @@ export interface ShippedOptions extends EngineOptions {
 }
 
 /**
- * Hashes of the first samples of seed 1, and of all tables of the first images, in the order image, row, column, channel. The images are
- * MNIST's first test images, at a threshold of 127 for two levels, which every clone has; of a model of other images, its own samples of seed 2. A
- * model with a vector for a condition is given one, the same for all.
- * Threads do not ask for whole tables; the intervals that they find are held to be the tables'.
+ * Hashes of the first samples of seed 1, and of all tables of the first images, in the order image, row, column,
+ * channel. The images are MNIST's first test images, at a threshold of 127 for two levels, which every clone has; of a
+ * model of other images, its own samples of seed 2. A model with a vector for a condition is given one, the same for
+ * all. Threads do not ask for whole tables; the intervals that they find are held to be the tables'.
  */
 export async function shippedHashes(name: string, { samples, images, ...options }: ShippedOptions): Promise<Hashes> {
   const model = await shippedModel(name);
@@ -93,7 +98,8 @@ export async function shippedHashes(name: string, { samples, images, ...options 
   const { levels } = engine;
   const { height = 28, width = 28, condition } = model.config;
   const perImage = height * width * engine.channels;
-  const conditions = condition?.kind === "vector" ? Array<Float32Array>(images).fill(anyVector(condition.size!)) : undefined;
+  const conditions =
+    condition?.kind === "vector" ? Array<Float32Array>(images).fill(anyVector(condition.size!)) : undefined;
   const draw = { height, width, conditions: conditions?.[0] };
   const own = async (): Promise<Uint8Array> => (await engine.sample({ ...draw, count: images, seed: 2 })).pixels;
   const all = options.pixels ?? (perImage === 784 ? await mnist(levels) : await own());
@@ -120,7 +126,10 @@ export function goldenOf(name: string, { samples, images }: { samples: number; i
 
 /** Of length one or so, the same everywhere: no sine of a machine's own. */
 function anyVector(size: number): Float32Array {
-  return Float32Array.from({ length: size }, (_, i) => (((i * 37) % 64) - 31.5) / 32 / Math.fround(Math.sqrt(size / 3)));
+  return Float32Array.from(
+    { length: size },
+    (_, i) => (((i * 37) % 64) - 31.5) / 32 / Math.fround(Math.sqrt(size / 3)),
+  );
 }
 
 /** Start and width of each given level's interval, by rows that are known, in the engine's threads if it has any. */

@@ -1,6 +1,7 @@
 /**
- * What the shipped models draw and say, to the bit, in every way of running the engine. Bounded here (the first images; every one of them one
- * way); PIXELCNN_SLOW=1 runs all of them in all ways, the reference for some minutes a model. Chromium's turn is in engine.browser.test.ts.
+ * What the shipped models draw and say, to the bit, in every way of running the engine. Bounded here (the first images;
+ * every one of them one way); PIXELCNN_SLOW=1 runs all of them in all ways, the reference for some minutes a model.
+ * Chromium's turn is in engine.browser.test.ts.
  */
 
 import { execFileSync } from "node:child_process";

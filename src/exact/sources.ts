@@ -1,6 +1,6 @@
 /**
- * Symbol sources of the raster loop: who says which level a sub-pixel has. A decoder's source is the codec's; a scorer and an
- * encoder watch a forced walk instead, and {@link costOf} is what each symbol costs.
+ * Symbol sources of the raster loop: who says which level a sub-pixel has. A decoder's source is the codec's; a scorer
+ * and an encoder watch a forced walk instead, and {@link costOf} is what each symbol costs.
  */
 
 import { type Random, randomFrom } from "../random.ts";
@@ -10,14 +10,15 @@ import type { SymbolSource } from "./loop.ts";
 const TOTAL_BITS = 24;
 
 /**
- * Draws from the frequencies. Image i of seed s uses the stream randomFrom(s, i), one draw per sub-pixel, so neither the batch nor
- * the order of images matters; `first` is the number of the first image.
+ * Draws from the frequencies. Image i of seed s uses the stream randomFrom(s, i), one draw per sub-pixel, so neither
+ * the batch nor the order of images matters; `first` is the number of the first image.
  */
 export function sampleSource(seed: number, first: number, count: number): SymbolSource {
   const streams = Array.from({ length: count }, (_, i) => randomFrom(seed, first + i));
   return (_step, cumulative, levels) => {
     const size = cumulative.length / count;
-    for (let image = 0; image < count; image++) levels[image] = draw(streams[image]!, cumulative, image * size, size - 1);
+    for (let image = 0; image < count; image++)
+      levels[image] = draw(streams[image]!, cumulative, image * size, size - 1);
   };
 }
 
@@ -35,8 +36,8 @@ function draw(random: Random, cumulative: Uint32Array, at: number, levels: numbe
 }
 
 /**
- * Keeps the given pixels, [n, H, W, C], where `mask` [H, W] is not 0, and draws the others. A number is drawn for given pixels too:
- * completing an image from a part of itself, with the seed it was sampled with, gives it back.
+ * Keeps the given pixels, [n, H, W, C], where `mask` [H, W] is not 0, and draws the others. A number is drawn for given
+ * pixels too: completing an image from a part of itself, with the seed it was sampled with, gives it back.
  */
 export function completeSource(
   drawn: SymbolSource,
@@ -48,7 +49,8 @@ export function completeSource(
     drawn(step, cumulative, levels);
     const pixel = step.row * width + step.column;
     if (mask[pixel] === 0) return;
-    for (let image = 0; image < count; image++) levels[image] = pixels[image * perImage + pixel * channels + step.channel]!;
+    for (let image = 0; image < count; image++)
+      levels[image] = pixels[image * perImage + pixel * channels + step.channel]!;
   };
 }
 

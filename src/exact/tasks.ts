@@ -1,6 +1,7 @@
 /**
- * What can be asked of the exact engine for some images, as plain data: it runs here or in a worker, with the same bits. Each task
- * is a generator over the rows of the raster loop; {@link drive} runs it without blocking others for long.
+ * What can be asked of the exact engine for some images, as plain data: it runs here or in a worker, with the same
+ * bits. Each task is a generator over the rows of the raster loop; {@link drive} runs it without blocking others for
+ * long.
  */
 
 import { PixelcnnError } from "../errors.ts";
@@ -126,7 +127,9 @@ export interface DriveOptions {
   readonly onRow?: ((row: TaskRow) => void) | undefined;
 }
 
-/** Runs a row generator to its end, pausing now and then for the event loop; stops between rows when the signal says so. */
+/**
+ * Runs a row generator to its end, pausing now and then for the event loop; stops between rows when the signal says so.
+ */
 export async function drive<R>(rows: Generator<TaskRow, R>, { signal, onRow }: DriveOptions = {}): Promise<R> {
   try {
     let began = performance.now();

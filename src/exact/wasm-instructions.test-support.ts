@@ -54,7 +54,10 @@ export function listInstructions(bytes: Uint8Array): Instruction[] {
         (opcode >= 0x45 && opcode <= 0xc4)
       )
     ) {
-      fail("internal", `expected an instruction that the walk knows but received 0x${opcode.toString(16)} at byte ${at}`);
+      fail(
+        "internal",
+        `expected an instruction that the walk knows but received 0x${opcode.toString(16)} at byte ${at}`,
+      );
     }
   };
   /** Steps over the immediates of an instruction with the prefix 0xfd. */
@@ -88,7 +91,8 @@ export function listInstructions(bytes: Uint8Array): Instruction[] {
         found.push({ prefix: prefixed ? first : 0, opcode });
         if (first === 0xfd) simd(opcode);
         else if (!prefixed) plain(opcode);
-        else if (opcode > 7) fail("internal", `expected no bulk-memory instruction but received 0xfc ${opcode} at byte ${at}`);
+        else if (opcode > 7)
+          fail("internal", `expected no bulk-memory instruction but received 0xfc ${opcode} at byte ${at}`);
       }
       if (at !== bodyEnd) fail("internal", `expected a function to end at byte ${bodyEnd} but the walk is at ${at}`);
     }

@@ -81,7 +81,8 @@ export class ThreadPool {
   #assign(): void {
     while (this.#waiting.length > 0) {
       const free =
-        [...this.#seats].find((seat) => seat.job === undefined) ?? (this.#seats.size < this.#size ? this.#open() : undefined);
+        [...this.#seats].find((seat) => seat.job === undefined) ??
+        (this.#seats.size < this.#size ? this.#open() : undefined);
       if (free === undefined) return;
       const job = this.#waiting.shift()!;
       const { signal } = job.options;

@@ -46,7 +46,11 @@ export async function classify(
   return { classes, ...bayes(nats, await labelsOf(data), data.name) };
 }
 
-function bayes(nats: readonly Float64Array[], labels: ArrayLike<number>, name: string): Omit<Classification, "classes"> {
+function bayes(
+  nats: readonly Float64Array[],
+  labels: ArrayLike<number>,
+  name: string,
+): Omit<Classification, "classes"> {
   let [labelled, right, posterior] = [0, 0, 0];
   const wrong = new Map<number, number>();
   for (const [i, label] of Array.from(labels).entries()) {

@@ -38,9 +38,14 @@ export async function compareConditions(
 ): Promise<ConditionComparison> {
   const { condition } = pixelcnnOf(model).config;
   if (condition === null)
-    return fail("usage", `expected a model with a condition to compare but received ${familyName(model.config)} without one`);
+    return fail(
+      "usage",
+      `expected a model with a condition to compare but received ${familyName(model.config)} without one`,
+    );
   const values =
-    codesKind(model.config) === "latents" ? await ownLatents(model, data, options) : await conditionsOfAll(condition, data);
+    codesKind(model.config) === "latents"
+      ? await ownLatents(model, data, options)
+      : await conditionsOfAll(condition, data);
   const labels = await labelsOf(data);
   const measure = (conditions: readonly ConditionValue[], what: string): Promise<Likelihood> =>
     likelihood(model, data, { ...options, conditions, onProgress: (done, all) => onProgress?.(what, done, all) });

@@ -1,4 +1,6 @@
-/** The likelihood of data under conditions: the data's own, one for all, one per image, none; and what cannot be one. */
+/**
+ * The likelihood of data under conditions: the data's own, one for all, one per image, none; and what cannot be one.
+ */
 
 import { describe, expect, test } from "vitest";
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";
@@ -14,7 +16,10 @@ const COUNT = 7;
 const CLASSES = ["a", "b", "c"];
 const classes = randomModel(configOf({ ...shape, condition: { kind: "class", classes: CLASSES } }), 2);
 const vector = randomModel(configOf({ ...shape, condition: { kind: "vector", size: 4 } }), 2);
-const map = randomModel(configOf({ ...shape, condition: { kind: "map", height: 2, width: 2, channels: 1, features: 5 } }), 2);
+const map = randomModel(
+  configOf({ ...shape, condition: { kind: "map", height: 2, width: 2, channels: 1, features: 5 } }),
+  2,
+);
 const plain = randomModel(configOf(shape), 2);
 type Model = typeof plain;
 
@@ -24,7 +29,9 @@ const LABELS = [2, 0, -1, 1, 1, 2, 0];
 const labelled = datasetFromArrays({ ...parts, classes: CLASSES }, pixels, LABELS);
 const bare = datasetFromArrays({ ...parts, classes: null }, pixels);
 const random = randomFrom(6);
-const rows = Array.from({ length: COUNT }, () => Array.from({ length: 4 }, () => Math.fround(2 * random.uniform() - 1)));
+const rows = Array.from({ length: COUNT }, () =>
+  Array.from({ length: 4 }, () => Math.fround(2 * random.uniform() - 1)),
+);
 const described = withVectors(bare, Float32Array.from(rows.flat()), 4);
 const asGiven = (value: NaiveCondition): ConditionValue =>
   Array.isArray(value) ? Float32Array.from(value) : (value as number | null);
@@ -58,7 +65,8 @@ describe("is that of the naive forward", () => {
   });
   test("under one condition for all: a class, a mixture, a vector, a map, none", async () => {
     const all = (value: NaiveCondition): NaiveCondition[] => Array(COUNT).fill(value);
-    for (const value of [1, [0.5, 0, 0.5], null]) await expectNats(classes, bare, all(value), { conditions: asGiven(value) });
+    for (const value of [1, [0.5, 0, 0.5], null])
+      await expectNats(classes, bare, all(value), { conditions: asGiven(value) });
     await expectNats(vector, bare, all(rows[2]!), { conditions: asGiven(rows[2]!) });
     await expectNats(map, bare, all(rows[3]!), { conditions: asGiven(rows[3]!) });
     // No condition is no zeros of the data's own kind, even where these have one.
@@ -78,7 +86,13 @@ describe("is that of the naive forward", () => {
 });
 
 test.each<[string, Model, Dataset, LikelihoodOptions["conditions"], string]>([
-  ["classes of data without", classes, bare, undefined, "expected the model's classes (a, b, c) but seven has no classes"],
+  [
+    "classes of data without",
+    classes,
+    bare,
+    undefined,
+    "expected the model's classes (a, b, c) but seven has no classes",
+  ],
   [
     "other classes",
     classes,
@@ -86,10 +100,28 @@ test.each<[string, Model, Dataset, LikelihoodOptions["conditions"], string]>([
     undefined,
     "expected the model's classes (a, b, c) but seven has the classes a, b",
   ],
-  ["vectors of data without", vector, labelled, undefined, "expected a vector of 4 numbers with each image but seven has none"],
-  ["a class of a model without", plain, labelled, 1, "expected no condition for an unconditional model but received one"],
+  [
+    "vectors of data without",
+    vector,
+    labelled,
+    undefined,
+    "expected a vector of 4 numbers with each image but seven has none",
+  ],
+  [
+    "a class of a model without",
+    plain,
+    labelled,
+    1,
+    "expected no condition for an unconditional model but received one",
+  ],
   ["no such class", classes, labelled, 3, "expected a class from 0 to 2 (a, b, c) but received 3"],
-  ["a class for a vector", vector, labelled, 1, "expected a vector of 4 numbers for the condition but received the number 1"],
+  [
+    "a class for a vector",
+    vector,
+    labelled,
+    1,
+    "expected a vector of 4 numbers for the condition but received the number 1",
+  ],
   [
     "a vector of another size",
     vector,
@@ -99,7 +131,13 @@ test.each<[string, Model, Dataset, LikelihoodOptions["conditions"], string]>([
   ],
   ["too few", classes, labelled, [0, 1], "expected a condition for each of 7 images but received 2"],
   ["too many", classes, labelled, Array(8).fill(0), "expected a condition for each of 7 images but received 8"],
-  ["one wrong among many", classes, labelled, [0, 1, 2, 0, 9, 0, 1], "expected a class from 0 to 2 (a, b, c) but received 9"],
+  [
+    "one wrong among many",
+    classes,
+    labelled,
+    [0, 1, 2, 0, 9, 0, 1],
+    "expected a class from 0 to 2 (a, b, c) but received 9",
+  ],
 ])("%s: the words", async (_, model, data, conditions, words) => {
   const found = likelihood(model, data, { conditions, threads: 1 });
   await expect(found).rejects.toMatchObject({ kind: "usage", message: words });

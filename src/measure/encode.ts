@@ -1,4 +1,7 @@
-/** Images of a data set through an encoder, and codes through a deconvolution, on the throughput engine: each image once, in order. */
+/**
+ * Images of a data set through an encoder, and codes through a deconvolution, on the throughput engine: each image
+ * once, in order.
+ */
 
 import { type Dataset, subset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
@@ -39,7 +42,10 @@ export async function decode(model: Model, codes: Float32Array, options: EncodeO
   const m = codeSize(config);
   const count = codes.length / m;
   if (!Number.isInteger(count))
-    fail("usage", `expected ${m} numbers an image, the latents of its auto-encoder, but received ${codes.length} in all`);
+    fail(
+      "usage",
+      `expected ${m} numbers an image, the latents of its auto-encoder, but received ${codes.length} in all`,
+    );
   const each = config.height * config.width * config.channels;
   const pixels = new Float32Array(count * each);
   await run(model, count, reconstructionGraph, options, async (indices) => {
@@ -49,14 +55,18 @@ export async function decode(model: Model, codes: Float32Array, options: EncodeO
     });
     return {
       inputs: { codes: tensor("float32", [indices.length, m], chosen) },
-      take: (outputs, from, size) => pixels.set((outputs.pixels!.data as Float32Array).subarray(0, size * each), from * each),
+      take: (outputs, from, size) =>
+        pixels.set((outputs.pixels!.data as Float32Array).subarray(0, size * each), from * each),
     };
   });
   return pixels;
 }
 
 /** Throws unless a data set's images are of a model's size, channels and levels. */
-export function checkImages(config: ModelConfig, data: Pick<Dataset, "name" | "height" | "width" | "channels" | "levels">): void {
+export function checkImages(
+  config: ModelConfig,
+  data: Pick<Dataset, "name" | "height" | "width" | "channels" | "levels">,
+): void {
   for (const axis of ["height", "width", "channels", "levels"] as const) {
     if (data[axis] !== config[axis])
       fail(
@@ -70,7 +80,12 @@ export function checkImages(config: ModelConfig, data: Pick<Dataset, "name" | "h
 export async function ownLatents(
   model: Model,
   data: Dataset,
-  { limit, device, threads, signal }: Omit<EncodeOptions, "batch" | "onProgress"> & { readonly limit?: number | undefined } = {},
+  {
+    limit,
+    device,
+    threads,
+    signal,
+  }: Omit<EncodeOptions, "batch" | "onProgress"> & { readonly limit?: number | undefined } = {},
 ): Promise<Float32Array[]> {
   const some = limit === undefined || limit >= data.length ? data : subset(data, { to: limit });
   const codes = await encode(model, some, { device, threads, signal });

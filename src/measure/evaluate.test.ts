@@ -22,7 +22,11 @@ const data = datasetFromArrays({ name: "nine", split: "test", ...image, classes:
 const firstSix = { ...levels, shape: [6, 6, 5, 1], data: levels.data.slice(0, 180) };
 
 test("a PixelCNN's is its likelihood, under the data's own conditions", async () => {
-  const config = resolveModel({ ...image, ...small, condition: { kind: "class", classes: CLASSES } }) as Of<"gated-pixelcnn">;
+  const config = resolveModel({
+    ...image,
+    ...small,
+    condition: { kind: "class", classes: CLASSES },
+  }) as Of<"gated-pixelcnn">;
   const parameters = randomParameters(modelParameters(config));
   const found = await evaluate({ config, parameters }, data, { threads: 1 });
   const { each: _, ...expected } = await likelihood({ config, parameters }, data, { threads: 1 });
@@ -32,7 +36,10 @@ test("a PixelCNN's is its likelihood, under the data's own conditions", async ()
   expect(expected.nats).toBeCloseTo(nats, 4);
   expect(expected.bitsPerDim * 30 * Math.LN2).toBeCloseTo(expected.nats, 12);
   // Others' conditions are not its own.
-  const shuffled = await evaluate({ config, parameters }, data, { threads: 1, conditions: labels.map((l) => (l + 1) % 3) });
+  const shuffled = await evaluate({ config, parameters }, data, {
+    threads: 1,
+    conditions: labels.map((l) => (l + 1) % 3),
+  });
   expect(Math.abs((shuffled as typeof expected).nats - nats)).toBeGreaterThan(1e-2);
 });
 
@@ -59,10 +66,13 @@ describe("an auto-encoder's", () => {
   test("counts the first images where it is limited", async () => {
     const found = await evaluate({ config, parameters }, data, { threads: 2, limit: 6, batch: 4 });
     expect(found).toMatchObject({ images: 6 });
-    if (found.kind === "likelihood") expect(found.nats).toBeCloseTo((await lossOf(config, parameters, firstSix)) / 6, 4);
+    if (found.kind === "likelihood")
+      expect(found.nats).toBeCloseTo((await lossOf(config, parameters, firstSix)) / 6, 4);
   });
   test("latents of each image, in order", async () => {
-    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) => latentsOf(config, lookup, pixels));
+    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
+      latentsOf(config, lookup, pixels),
+    );
     const found = (await ownLatents({ config, parameters }, data, { threads: 1, limit: 4 })) as Float32Array[];
     expect(found).toHaveLength(4);
     found.forEach((code, i) => {
@@ -97,12 +107,16 @@ describe("an embedder's", () => {
   const parameters = randomParameters(modelParameters(config), 4);
 
   test("is how often a pair of one class is nearer than a pair of two, and the best balanced accuracy of a threshold", async () => {
-    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) => embeddingsOf(config, lookup, pixels));
+    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
+      embeddingsOf(config, lookup, pixels),
+    );
     const same: number[] = [];
     const other: number[] = [];
     for (let i = 0; i < COUNT; i++)
       for (let j = i + 1; j < COUNT; j++)
-        (labels[i] === labels[j] ? same : other).push(Math.hypot(...[0, 1, 2].map((k) => y[3 * i + k]! - y[3 * j + k]!)));
+        (labels[i] === labels[j] ? same : other).push(
+          Math.hypot(...[0, 1, 2].map((k) => y[3 * i + k]! - y[3 * j + k]!)),
+        );
     const share = (list: number[], below: number): number => list.filter((d) => d <= below).length / list.length;
     const auc = same.reduce((sum, s) => sum + other.filter((o) => s < o).length, 0) / same.length / other.length;
     const accuracies = [...same, ...other].map((at) => (share(same, at) + 1 - share(other, at)) / 2);

@@ -1,6 +1,6 @@
 /**
- * The number that says how good a model is on a data set, for each family: likelihood of a PixelCNN or of an auto-encoder's images given their latents,
- * squared error of a deconvolution, verification of an embedder.
+ * The number that says how good a model is on a data set, for each family: likelihood of a PixelCNN or of an
+ * auto-encoder's images given their latents, squared error of a deconvolution, verification of an embedder.
  */
 
 import type { Dataset } from "../data/dataset.ts";

@@ -24,7 +24,14 @@ describe.each([
   { name: "colour, without skips", height: 4, width: 3, channels: 3, levels: 2, skip: 0 },
   { name: "one pixel", height: 1, width: 1, channels: 3, levels: 3, skip: 6 },
 ])("an exported model ($name)", ({ name, ...size }) => {
-  const model = resolvePixelcnn({ ...size, features: 6, depth: 3, firstKernel: 5, dilations: [1, 2], head: { features: 6 } });
+  const model = resolvePixelcnn({
+    ...size,
+    features: 6,
+    depth: 3,
+    firstKernel: 5,
+    dilations: [1, 2],
+    head: { features: 6 },
+  });
   const random = randomFrom(11);
   const parameters: Parameters = new Map(
     pixelcnnParameters(model).map((spec) => [
@@ -49,7 +56,9 @@ describe.each([
     // The same float32 operators in other shapes of product.
     for (let i = 0; i < count; i++) expect(found.logProbability!.data[i]).toBeCloseTo(-each[i]!, 3);
 
-    const session = await runtime.InferenceSession.create(exportOnnx({ config: model, parameters }, { what: "logits" }));
+    const session = await runtime.InferenceSession.create(
+      exportOnnx({ config: model, parameters }, { what: "logits" }),
+    );
     const { logits } = await session.run(input);
     expect(logits!.dims).toEqual([count, height, width, channels, levels]);
     const values = logits!.data as Float32Array;
@@ -73,7 +82,10 @@ describe.each([
       const files = EXPORT_KINDS.map((what) => join(folder, `${name.replaceAll(/\W+/g, "-")}-${what}.onnx`));
       for (const [i, what] of EXPORT_KINDS.entries())
         writeFileSync(files[i]!, exportOnnx({ config: model, parameters }, { what }));
-      const { stdout, stderr, status } = spawnSync(PYTHON, ["-c", script, ...files], { encoding: "utf8", timeout: 60_000 });
+      const { stdout, stderr, status } = spawnSync(PYTHON, ["-c", script, ...files], {
+        encoding: "utf8",
+        timeout: 60_000,
+      });
       expect(stderr).toBe("");
       expect(status).toBe(0);
       const input = `['N', ${height}, ${width}, ${channels}]`;

@@ -1,6 +1,7 @@
 /**
- * A model as a plain ONNX file that any language's runtime reads: the weights inside, the batch free. Opset 17, IR 8, standard operators only.
- * Input `pixels` uint8 [N, H, W, C], levels 0 .. K - 1 (and `condition` float32 [N, D] where the model has one).
+ * A model as a plain ONNX file that any language's runtime reads: the weights inside, the batch free. Opset 17, IR 8,
+ * standard operators only. Input `pixels` uint8 [N, H, W, C], levels 0 .. K - 1 (and `condition` float32 [N, D] where
+ * the model has one).
  */
 
 import { conditionNumbersOf } from "../models/condition.ts";
@@ -14,7 +15,10 @@ import { toOnnx } from "../onnx/proto.ts";
 import { frozen } from "./full-pass.ts";
 
 export interface ExportOptions {
-  /** `likelihood`: output `logProbability` [N], nats. `logits`: output `logits` [N, H, W, C, K], unnormalised log-probabilities of each level. */
+  /**
+   * `likelihood`: output `logProbability` [N], nats. `logits`: output `logits` [N, H, W, C, K], unnormalised
+   * log-probabilities of each level.
+   */
   readonly what?: ExportKind;
 }
 export const EXPORT_KINDS = ["likelihood", "logits"] as const;
@@ -28,7 +32,8 @@ export function exportOnnx(given: Model, { what = "likelihood" }: ExportOptions 
   const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
   const h = condition ? graph.input("condition", "float32", [1, conditionNumbersOf(condition)]) : null;
   const lookup: Lookup = frozen(graph, { config: model, parameters });
-  if (what === "likelihood") graph.output("logProbability", pixelcnnLogProbability(model, lookup, { pixels, condition: h }));
+  if (what === "likelihood")
+    graph.output("logProbability", pixelcnnLogProbability(model, lookup, { pixels, condition: h }));
   else
     graph.output(
       "logits",

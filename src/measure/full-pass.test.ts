@@ -42,7 +42,9 @@ describe("sampling by full passes", () => {
 
   test("an image depends on its own seed and number alone: not on the batch, the chunk or the threads", async () => {
     const all = await sampleByFullPasses({ config: model, parameters }, { count: 5, seed: 7, batch: 5, threads: 1 });
-    expect(await sampleByFullPasses({ config: model, parameters }, { count: 5, seed: 7, batch: 2, threads: 2 })).toEqual(all);
+    expect(
+      await sampleByFullPasses({ config: model, parameters }, { count: 5, seed: 7, batch: 2, threads: 2 }),
+    ).toEqual(all);
     const last = await sampleByFullPasses({ config: model, parameters }, { count: 1, seed: 7, first: 4 });
     expect(last).toEqual(all.slice(4 * size));
     expect(await sampleByFullPasses({ config: model, parameters }, { count: 5, seed: 8 })).not.toEqual(all);
@@ -60,9 +62,9 @@ describe("sampling by full passes", () => {
     expect(completed).not.toEqual(sampled);
     expect(given).toEqual(before);
     const prefix = Uint8Array.from({ length: 12 }, (_, p) => (p < 5 ? 1 : 0));
-    expect(await completeByFullPasses({ config: model, parameters }, { pixels: sampled, mask: prefix, seed: 2 })).toEqual(
-      sampled,
-    );
+    expect(
+      await completeByFullPasses({ config: model, parameters }, { pixels: sampled, mask: prefix, seed: 2 }),
+    ).toEqual(sampled);
   });
 
   test("temperature 0 takes the likeliest level each time, whatever the seed", async () => {
@@ -73,7 +75,10 @@ describe("sampling by full passes", () => {
 
   test("progress ends at every sub-pixel of every image, and a signal stops it with its reason", async () => {
     const seen: number[][] = [];
-    await sampleByFullPasses({ config: model, parameters }, { count: 3, onProgress: (done, all) => void seen.push([done, all]) });
+    await sampleByFullPasses(
+      { config: model, parameters },
+      { count: 3, onProgress: (done, all) => void seen.push([done, all]) },
+    );
     expect(seen.at(-1)).toEqual([3 * size, 3 * size]);
     const stop = new AbortController();
     const reason = new Error("enough");
@@ -96,9 +101,9 @@ describe("sampling by full passes", () => {
     await expect(sampleByFullPasses({ config: model, parameters }, { count: 1, temperature: -1 })).rejects.toThrow(
       "expected a temperature of at least 0 but received -1",
     );
-    await expect(completeByFullPasses({ config: model, parameters }, { pixels: new Uint8Array(35), mask })).rejects.toThrow(
-      "expected whole images of 3x4x3 but received 35 sub-pixels",
-    );
+    await expect(
+      completeByFullPasses({ config: model, parameters }, { pixels: new Uint8Array(35), mask }),
+    ).rejects.toThrow("expected whole images of 3x4x3 but received 35 sub-pixels");
     await expect(
       completeByFullPasses({ config: model, parameters }, { pixels: new Uint8Array(size), mask: mask.subarray(1) }),
     ).rejects.toThrow("expected a mask of 3x4 = 12 pixels but received 11");
@@ -114,7 +119,10 @@ describe("with conditions", () => {
   const parameters = randomParameters(config, 2);
   const size = 2 * 2 * 2;
 
-  /** Image i of seed 5 drawn by hand: logits of the naive forward, with and without, joined, and the level that owns the number drawn. */
+  /**
+   * Image i of seed 5 drawn by hand: logits of the naive forward, with and without, joined, and the level that owns the
+   * number drawn.
+   */
   function drawn(
     i: number,
     value: NaiveCondition,
@@ -136,7 +144,9 @@ describe("with conditions", () => {
     return [...pixels];
   }
   const VALUES: NaiveCondition[] = [0, 2, [0.5, 0.5, 0], null];
-  const conditions = VALUES.map((value) => (Array.isArray(value) ? Float32Array.from(value) : (value as number | null)));
+  const conditions = VALUES.map((value) =>
+    Array.isArray(value) ? Float32Array.from(value) : (value as number | null),
+  );
 
   test.each([
     [0, 1],
@@ -171,20 +181,33 @@ describe("with conditions", () => {
 
   test("that cannot be: the words", async () => {
     const say = (model: GatedConfig, options: object): Promise<string> =>
-      sampleByFullPasses({ config: model, parameters: randomParameters(model, 2) }, { count: 2, threads: 1, ...options }).then(
+      sampleByFullPasses(
+        { config: model, parameters: randomParameters(model, 2) },
+        { count: 2, threads: 1, ...options },
+      ).then(
         () => "nothing",
         (error) => `${error.kind}: ${error.message}`,
       );
     const plain = { ...config, condition: null };
-    expect(await say(plain, { conditions: 1 })).toBe("usage: expected no condition for an unconditional model but received one");
-    expect(await say(plain, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
-    expect(await say(config, { guidance: 1 })).toBe("usage: expected a condition for guidance to strengthen but received none");
+    expect(await say(plain, { conditions: 1 })).toBe(
+      "usage: expected no condition for an unconditional model but received one",
+    );
+    expect(await say(plain, { guidance: 1 })).toBe(
+      "usage: expected a condition for guidance to strengthen but received none",
+    );
+    expect(await say(config, { guidance: 1 })).toBe(
+      "usage: expected a condition for guidance to strengthen but received none",
+    );
     expect(await say(config, { guidance: 1, conditions: [null, null] })).toBe(
       "usage: expected a condition for guidance to strengthen but received none",
     );
-    expect(await say(config, { guidance: -1, conditions: 1 })).toBe("usage: expected a guidance of at least 0 but received -1");
+    expect(await say(config, { guidance: -1, conditions: 1 })).toBe(
+      "usage: expected a guidance of at least 0 but received -1",
+    );
     expect(await say(config, { conditions: 3 })).toBe("usage: expected a class from 0 to 2 (a, b, c) but received 3");
-    expect(await say(config, { conditions: [1] })).toBe("usage: expected a condition for each of 2 images but received 1");
+    expect(await say(config, { conditions: [1] })).toBe(
+      "usage: expected a condition for each of 2 images but received 1",
+    );
     expect(await say(config, { conditions: null })).toBe("nothing");
   });
 });
@@ -200,7 +223,10 @@ test("samples of a 2x2 binary model come as often as it says: chi-square", async
   const observed = new Float64Array(16);
   for (let i = 0; i < count; i++)
     observed[pixels[4 * i]! + 2 * pixels[4 * i + 1]! + 4 * pixels[4 * i + 2]! + 8 * pixels[4 * i + 3]!]!++;
-  const chi = observed.reduce((sum, n, i) => sum + (n - count * Math.exp(-each[i]!)) ** 2 / (count * Math.exp(-each[i]!)), 0);
+  const chi = observed.reduce(
+    (sum, n, i) => sum + (n - count * Math.exp(-each[i]!)) ** 2 / (count * Math.exp(-each[i]!)),
+    0,
+  );
   // 15 degrees of freedom: above 37.7 in one of a thousand; the seed is fixed, so it is in none of them.
   expect(chi).toBeLessThan(37.7);
 });

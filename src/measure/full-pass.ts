@@ -1,7 +1,8 @@
 /**
- * Sampling and completion by full passes: one whole forward of the network, on the throughput engine, for every sub-pixel.
- * Slow but obviously right: what the exact engine is checked against. Not bit-exact across machines, since its logits are not; the draws
- * from the seed are the same ones as the exact engine's, so that the two give the same image but for ties in the last digits.
+ * Sampling and completion by full passes: one whole forward of the network, on the throughput engine, for every
+ * sub-pixel. Slow but obviously right: what the exact engine is checked against. Not bit-exact across machines, since
+ * its logits are not; the draws from the seed are the same ones as the exact engine's, so that the two give the same
+ * image but for ties in the last digits.
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
@@ -21,11 +22,17 @@ import { type Random, randomFrom } from "../random.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 
 export interface FullPassOptions {
-  /** Names all draws; default 1. Image i uses the stream randomFrom(seed, first + i), one draw per sub-pixel, also where it is given. */
+  /**
+   * Names all draws; default 1. Image i uses the stream randomFrom(seed, first + i), one draw per sub-pixel, also where
+   * it is given.
+   */
   readonly seed?: number | undefined;
   /** Number of the first image; default 0. */
   readonly first?: number | undefined;
-  /** Divides the logits: below 1 for likelier images, above 1 for wilder ones, 0 for the likeliest level each time; default 1. */
+  /**
+   * Divides the logits: below 1 for likelier images, above 1 for wilder ones, 0 for the likeliest level each time;
+   * default 1.
+   */
   readonly temperature?: number | undefined;
   /** One for all images or one per image; null leaves it out. Default: none. */
   readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
@@ -51,7 +58,10 @@ export async function sampleByFullPasses(
   return completeByFullPasses(model, { ...options, pixels, mask: new Uint8Array(height * width) });
 }
 
-/** Completes images: `pixels` [N, H, W, C] are kept, to the bit, where `mask` [H, W] is not 0; the others, which may hold anything, are drawn. */
+/**
+ * Completes images: `pixels` [N, H, W, C] are kept, to the bit, where `mask` [H, W] is not 0; the others, which may
+ * hold anything, are drawn.
+ */
 export async function completeByFullPasses(
   given: Model,
   { pixels, mask, ...options }: FullPassOptions & { readonly pixels: Uint8Array; readonly mask: Uint8Array },
@@ -113,7 +123,10 @@ export async function completeByFullPasses(
           temperature,
           guidance,
           images: result.subarray(from * size, (from + chunk) * size),
-          conditions: conditions?.subarray((from * conditions.length) / count, ((from + chunk) * conditions.length) / count),
+          conditions: conditions?.subarray(
+            (from * conditions.length) / count,
+            ((from + chunk) * conditions.length) / count,
+          ),
           given: mask[Math.floor(at / channels)] !== 0,
         });
         done += chunk;
@@ -176,7 +189,10 @@ async function drawOne(draw: Draw): Promise<void> {
   });
 }
 
-/** The level that owns a number of [0, 1) when each level owns as much as its probability, softmax(logits / temperature), in float64. */
+/**
+ * The level that owns a number of [0, 1) when each level owns as much as its probability, softmax(logits /
+ * temperature), in float64.
+ */
 export function drawLevel(logits: ArrayLike<number>, uniform: number, temperature: number): number {
   let best = 0;
   for (let k = 1; k < logits.length; k++) if (logits[k]! > logits[best]!) best = k;
@@ -198,8 +214,11 @@ function conditionsFor(
 ): Float32Array | undefined {
   if (given === undefined || given === null) return undefined;
   if (!condition) return fail("usage", "expected no condition for an unconditional model but received one");
-  const each = Array.isArray(given) ? (given as ConditionValue[]) : Array.from({ length: count }, () => given as ConditionValue);
-  if (each.length !== count) fail("usage", `expected a condition for each of ${count} images but received ${each.length}`);
+  const each = Array.isArray(given)
+    ? (given as ConditionValue[])
+    : Array.from({ length: count }, () => given as ConditionValue);
+  if (each.length !== count)
+    fail("usage", `expected a condition for each of ${count} images but received ${each.length}`);
   return each.every((value) => value === null) ? undefined : conditionMatrix(condition, each);
 }
 

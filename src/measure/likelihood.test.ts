@@ -18,7 +18,10 @@ const parts = { name: "ten", split: "test", height, width, channels, levels, cla
 const data = datasetFromArrays(parts, pixels);
 const size = height * width * channels;
 const image = (i: number): Uint8Array => pixels.subarray(i * size, (i + 1) * size);
-const naive = Array.from({ length: 10 }, (_, i) => -naiveLogProbability(naiveLogits(config, parameters, image(i)), image(i)));
+const naive = Array.from(
+  { length: 10 },
+  (_, i) => -naiveLogProbability(naiveLogits(config, parameters, image(i)), image(i)),
+);
 
 test.each([1, 3, 7, 64])("batch %i: all 10 images count, once each, in their order", async (batch) => {
   const found = await likelihood({ config, parameters }, data, { batch, threads: 2 });
@@ -43,7 +46,9 @@ test("the standard error is that of the mean of a sample", async () => {
   const { each, standardError, nats } = await likelihood({ config, parameters }, data, { threads: 1 });
   const variance = each.reduce((sum, v) => sum + (v - nats) ** 2, 0) / 9;
   expect(standardError).toBeCloseTo(Math.sqrt(variance / 10), 12);
-  expect((await likelihood({ config, parameters }, data, { limit: 1, threads: 1 })).standardError).toBe(Number.POSITIVE_INFINITY);
+  expect((await likelihood({ config, parameters }, data, { limit: 1, threads: 1 })).standardError).toBe(
+    Number.POSITIVE_INFINITY,
+  );
 });
 
 test("a limit takes the first so many images; one above the number of images takes all", async () => {
@@ -74,7 +79,11 @@ test("progress counts up to all images, and each image is read once, as epoch 0"
     });
   });
   const progress: number[] = [];
-  await likelihood({ config, parameters }, watched, { batch: 4, threads: 1, onProgress: (done) => progress.push(done) });
+  await likelihood({ config, parameters }, watched, {
+    batch: 4,
+    threads: 1,
+    onProgress: (done) => progress.push(done),
+  });
   expect(reads.sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect([...epochs]).toEqual([0]);
   expect(progress.at(-1)).toBe(10);
@@ -94,10 +103,14 @@ test("images of another size or number of levels, and no images, are named", asy
 });
 
 test("an aborted signal stops it, and weights that do not fit are named before anything runs", async () => {
-  await expect(likelihood({ config, parameters }, data, { threads: 1, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  await expect(likelihood({ config, parameters }, data, { threads: 1, signal: AbortSignal.abort() })).rejects.toThrow(
+    /abort/i,
+  );
   const without = new Map(parameters);
   without.delete("skip.b");
-  await expect(likelihood({ config, parameters: without }, data)).rejects.toThrow("expected a parameter skip.b of shape [12]");
+  await expect(likelihood({ config, parameters: without }, data)).rejects.toThrow(
+    "expected a parameter skip.b of shape [12]",
+  );
 });
 
 test("a failing read is the error that the caller sees", async () => {
@@ -110,8 +123,14 @@ test("a failing read is the error that the caller sees", async () => {
 test.each(["grey", "colour"] as const)("the golden model's images (%s) have PyTorch's likelihood", async (name) => {
   const golden = readGolden(name);
   const { height, width, channels, levels } = golden.model;
-  const images = datasetFromArrays({ name, split: "test", height, width, channels, levels, classes: null }, golden.pixels);
-  const found = await likelihood({ config: golden.model, parameters: golden.parameters }, images, { batch: 2, threads: 1 });
+  const images = datasetFromArrays(
+    { name, split: "test", height, width, channels, levels, classes: null },
+    golden.pixels,
+  );
+  const found = await likelihood({ config: golden.model, parameters: golden.parameters }, images, {
+    batch: 2,
+    threads: 1,
+  });
   // 1e-5 relative: float32 against float64 through two layers.
   expect(Math.abs(found.nats / golden.loss - 1)).toBeLessThan(1e-5);
   found.each.forEach((nats, i) => {
@@ -142,11 +161,13 @@ test("a test set that is binarised at random is one set: it has the same likelih
   const grey = datasetFromArrays({ ...parts, levels: 256 }, randomPixels(configOf({ height, width, levels: 256 }), 6));
   const binary = configOf({ height, width, levels: 2, depth: 1 });
   const weights = randomModel(binary).parameters;
-  const first = await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 3), { threads: 1 });
-  expect(await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 3), { threads: 1 })).toEqual(
-    first,
-  );
-  expect(await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 4), { threads: 1 })).not.toEqual(
-    first,
-  );
+  const first = await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 3), {
+    threads: 1,
+  });
+  expect(
+    await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 3), { threads: 1 }),
+  ).toEqual(first);
+  expect(
+    await likelihood({ config: binary, parameters: weights }, binariseStochastically(grey, 4), { threads: 1 }),
+  ).not.toEqual(first);
 });

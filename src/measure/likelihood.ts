@@ -1,4 +1,7 @@
-/** Exact likelihood of a whole data set on the throughput engine: float32 network, float64 sums, every image counted once. */
+/**
+ * Exact likelihood of a whole data set on the throughput engine: float32 network, float64 sums, every image counted
+ * once.
+ */
 
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
@@ -37,13 +40,17 @@ export interface Likelihood {
 export interface LikelihoodOptions extends BatchOptions {
   /** Only the first so many images. */
   readonly limit?: number | undefined;
-  /** One for all images, or one an image in the data set's order; default what the data say: their labels or vectors. Null leaves it out. */
+  /**
+   * One for all images, or one an image in the data set's order; default what the data say: their labels or vectors.
+   * Null leaves it out.
+   */
   readonly conditions?: ConditionValue | readonly ConditionValue[] | undefined;
 }
 
 /**
- * log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbabilities` [B, H W C], nats, of each
- * sub-pixel. Their sum is left to the caller, since float32 loses nats in the fourth digit after the point there.
+ * log p of images: `pixels` uint8 [B, H, W, C] (and `condition` [B, D]) and flat `weights` -> `logProbabilities` [B, H
+ * W C], nats, of each sub-pixel. Their sum is left to the caller, since float32 loses nats in the fourth digit after
+ * the point there.
  */
 export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   const graph = new Graph("likelihood");
@@ -51,11 +58,17 @@ export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
   const weights = graph.input("weights", "float32", [countOf(specs)]);
-  graph.output("logProbabilities", pixelcnnLogProbabilities(model, lookupFlat(specs, weights), { pixels, condition: h }));
+  graph.output(
+    "logProbabilities",
+    pixelcnnLogProbabilities(model, lookupFlat(specs, weights), { pixels, condition: h }),
+  );
   return graph;
 }
 
-/** Of a model that gives images a probability. An auto-encoder's images are given their own latents, unless the options say other conditions. */
+/**
+ * Of a model that gives images a probability. An auto-encoder's images are given their own latents, unless the options
+ * say other conditions.
+ */
 export async function likelihood(model: Model, data: Dataset, options: LikelihoodOptions = {}): Promise<Likelihood> {
   const { config, parameters } = pixelcnnOf(model);
   const { height, width, channels, condition } = config;
@@ -70,7 +83,10 @@ export async function likelihood(model: Model, data: Dataset, options: Likelihoo
   if (count === 0) fail("data", `expected at least one image to evaluate but ${data.name} has none`);
   if (Array.isArray(given) && given.length !== data.length && given.length !== count)
     fail("usage", `expected a condition for each of ${count} images but received ${given.length}`);
-  const batch = Math.min(count, options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, config.features]))));
+  const batch = Math.min(
+    count,
+    options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, config.features]))),
+  );
   const weights = flatten(pixelcnnParameters(config), parameters);
   const each = new Float64Array(count);
   await inBatches({ graph: likelihoodGraph(config, batch), weights, batch, count }, options, async (indices) => {
@@ -83,7 +99,8 @@ export async function likelihood(model: Model, data: Dataset, options: Likelihoo
       },
       take({ logProbabilities }, from, size) {
         const parts = logProbabilities!.data;
-        for (let i = 0; i < size; i++) for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
+        for (let i = 0; i < size; i++)
+          for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
       },
     };
   });
@@ -108,6 +125,8 @@ function conditionsFor(
   images: Described,
 ): Float32Array {
   if (given === undefined) return conditionMatrix(condition, conditionsOf(condition, images));
-  const each = Array.isArray(given) ? indices.map((i) => given[i] as ConditionValue) : indices.map(() => given as ConditionValue);
+  const each = Array.isArray(given)
+    ? indices.map((i) => given[i] as ConditionValue)
+    : indices.map(() => given as ConditionValue);
   return conditionMatrix(condition, each);
 }

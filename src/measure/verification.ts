@@ -1,6 +1,6 @@
 /**
- * How well embeddings tell whether two images show the same person: over all pairs of images, the distance of the two as the score.
- * Pure arithmetic over vectors and labels, in float64.
+ * How well embeddings tell whether two images show the same person: over all pairs of images, the distance of the two
+ * as the score. Pure arithmetic over vectors and labels, in float64.
  */
 
 import { fail } from "../errors.ts";
@@ -10,11 +10,20 @@ export interface Verification {
   readonly pairs: number;
   /** Of them, pairs of the same person. */
   readonly same: number;
-  /** Area under the ROC curve: how often a pair of the same person is nearer than a pair of two persons, ties counted half; 0.5 is chance. */
+  /**
+   * Area under the ROC curve: how often a pair of the same person is nearer than a pair of two persons, ties counted
+   * half; 0.5 is chance.
+   */
   readonly auc: number;
-  /** "The same person" where the distance is at most this: the one with the best balanced accuracy, halfway to the next distance. */
+  /**
+   * "The same person" where the distance is at most this: the one with the best balanced accuracy, halfway to the next
+   * distance.
+   */
   readonly threshold: number;
-  /** Balanced accuracy at the threshold: the mean of the shares right of the same and of the different pairs, since those are many times more. */
+  /**
+   * Balanced accuracy at the threshold: the mean of the shares right of the same and of the different pairs, since
+   * those are many times more.
+   */
   readonly accuracy: number;
 }
 
@@ -23,9 +32,13 @@ export function verification(vectors: Float32Array, labels: ArrayLike<number>): 
   const count = labels.length;
   const size = vectors.length / count;
   if (count < 2 || !Number.isInteger(size) || size === 0)
-    fail("usage", `expected a vector for each of at least 2 labels but received ${vectors.length} numbers for ${count} labels`);
+    fail(
+      "usage",
+      `expected a vector for each of at least 2 labels but received ${vectors.length} numbers for ${count} labels`,
+    );
   const unknown = Array.from(labels).findIndex((label) => label < 0);
-  if (unknown >= 0) fail("data", `expected the person of each image to verify embeddings with but image ${unknown} has none`);
+  if (unknown >= 0)
+    fail("data", `expected the person of each image to verify embeddings with but image ${unknown} has none`);
   const pairs = (count * (count - 1)) / 2;
   const distances = new Float64Array(pairs);
   const same = new Uint8Array(pairs);
@@ -40,16 +53,24 @@ export function verification(vectors: Float32Array, labels: ArrayLike<number>): 
   }
   const positives = same.reduce((sum, one) => sum + one, 0);
   if (positives === 0 || positives === pairs)
-    fail("data", `expected pairs of the same person and of two persons but received ${positives} and ${pairs - positives}`);
+    fail(
+      "data",
+      `expected pairs of the same person and of two persons but received ${positives} and ${pairs - positives}`,
+    );
   return { pairs, same: positives, ...verifyPairs(distances, same) };
 }
 
-/** Area under the ROC curve and best threshold of given pairs: their distances, and 1 where both images show the same person. */
+/**
+ * Area under the ROC curve and best threshold of given pairs: their distances, and 1 where both images show the same
+ * person.
+ */
 export function verifyPairs(
   distances: ArrayLike<number>,
   same: ArrayLike<number>,
 ): Pick<Verification, "auc" | "threshold" | "accuracy"> {
-  const order = Uint32Array.from({ length: distances.length }, (_, i) => i).sort((a, b) => distances[a]! - distances[b]!);
+  const order = Uint32Array.from({ length: distances.length }, (_, i) => i).sort(
+    (a, b) => distances[a]! - distances[b]!,
+  );
   let positives = 0;
   for (let i = 0; i < same.length; i++) positives += same[i]!;
   const negatives = same.length - positives;

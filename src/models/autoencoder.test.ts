@@ -1,4 +1,7 @@
-/** Both auto-encoders: derivatives end to end, the decoder as a model of its own, and the deconvolution against loops in float64. */
+/**
+ * Both auto-encoders: derivatives end to end, the decoder as a model of its own, and the deconvolution against loops in
+ * float64.
+ */
 
 import { describe, expect, test } from "vitest";
 import { checkParameters, type Parameters } from "../network/parameters.ts";
@@ -11,7 +14,13 @@ import {
   latentsOf,
   reconstruction,
 } from "./autoencoder.ts";
-import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
+import {
+  checkLossDerivatives,
+  lossOf,
+  randomLevels,
+  randomParameters,
+  runModelGraph,
+} from "./families.test-support.ts";
 import { resolveModel } from "./families.ts";
 import { pixelcnnLogProbabilities } from "./log-probability.ts";
 import { pixelcnnParameters } from "./networks.ts";
@@ -27,7 +36,8 @@ const configOf = (decoder: object, changes: object = {}): AutoencoderConfig =>
     ...changes,
   }) as AutoencoderConfig;
 const pixelcnn = (changes: object = {}): AutoencoderConfig => configOf({ kind: "pixelcnn", ...SMALL }, changes);
-const deconvolution = (changes: object = {}): AutoencoderConfig => configOf({ kind: "deconvolution", features: [3, 2] }, changes);
+const deconvolution = (changes: object = {}): AutoencoderConfig =>
+  configOf({ kind: "deconvolution", features: [3, 2] }, changes);
 const two = { channels: 2, decoder: { kind: "pixelcnn", ...SMALL } };
 
 const latents = async (config: AutoencoderConfig, parameters: Parameters, pixels: Tensor<"uint8">): Promise<number[]> =>
@@ -142,8 +152,12 @@ describe("the PixelCNN decoder is a model of its own", () => {
     expect(() => checkParameters(pixelcnnParameters(decoderConfig(config)), decoder)).not.toThrow();
     expect(decoder.get("layer2.vertical.V_f")!.shape).toEqual([3, 2]);
     expect(decoder.get("layer2.vertical.V_f")).toBe(parameters.get("layer2.vertical.V_f"));
-    expect([...parameters.keys()].filter((name) => !decoder.has(name)).every((name) => name.startsWith("encoder."))).toBe(true);
-    expect(() => decoderParameters(config, decoder)).toThrow("expected a parameter encoder.layer1.W of shape [4,4,2,4]");
+    expect(
+      [...parameters.keys()].filter((name) => !decoder.has(name)).every((name) => name.startsWith("encoder.")),
+    ).toBe(true);
+    expect(() => decoderParameters(config, decoder)).toThrow(
+      "expected a parameter encoder.layer1.W of shape [4,4,2,4]",
+    );
   });
 
   test("whose likelihood given the latents is the loss", async () => {
@@ -153,7 +167,10 @@ describe("the PixelCNN decoder is a model of its own", () => {
     const loss = await lossOf(config, parameters, pixels);
     expect(loss).toBeCloseTo(-each[0]! - each[1]!, 10);
     // Not so given each other's.
-    const swapped = await runModel(model, "logProbability", pixels.data, { h: [...h.slice(3), ...h.slice(0, 3)], batch: 2 });
+    const swapped = await runModel(model, "logProbability", pixels.data, {
+      h: [...h.slice(3), ...h.slice(0, 3)],
+      batch: 2,
+    });
     expect(Math.abs(loss + swapped[0]! + swapped[1]!)).toBeGreaterThan(1e-3);
   });
 
@@ -240,7 +257,9 @@ describe("the deconvolution", () => {
   });
 
   test("has the parameters of docs/model.md", () => {
-    const named = autoencoderParameters(deconvolution({ height: 28, width: 28 })).filter(({ name }) => /^decoder/.test(name));
+    const named = autoencoderParameters(deconvolution({ height: 28, width: 28 })).filter(({ name }) =>
+      /^decoder/.test(name),
+    );
     expect(named.map(({ name, shape }) => `${name} ${shape.join(" ")}`)).toEqual([
       "decoder.map.W 3 147",
       "decoder.map.b 147",
@@ -258,7 +277,11 @@ describe("the deconvolution", () => {
 describe("a config", () => {
   test("has the paper's sizes by default", () => {
     const config = resolveModel({ family: "autoencoder", height: 28, width: 28, channels: 1, levels: 2 });
-    expect(config).toMatchObject({ latents: 10, encoder: { features: [32, 64, 128] }, decoder: { kind: "pixelcnn", depth: 8 } });
+    expect(config).toMatchObject({
+      latents: 10,
+      encoder: { features: [32, 64, 128] },
+      decoder: { kind: "pixelcnn", depth: 8 },
+    });
   });
   test("that is wrong is told what was expected, at the decoder's own place", () => {
     expect(() => configOf({ kind: "pixelcnn", ...SMALL, features: 7 }, { channels: 2 })).toThrow(
@@ -274,8 +297,11 @@ describe("a config", () => {
     );
     const config = pixelcnn();
     await expect(
-      runModelGraph(config, randomParameters(autoencoderParameters(config)), randomLevels(config, 1), (lookup, images) =>
-        reconstruction(config, lookup, latentsOf(config, lookup, images)),
+      runModelGraph(
+        config,
+        randomParameters(autoencoderParameters(config)),
+        randomLevels(config, 1),
+        (lookup, images) => reconstruction(config, lookup, latentsOf(config, lookup, images)),
       ),
     ).rejects.toThrow("expected an auto-encoder with a deconvolution decoder to reconstruct with");
   });

@@ -1,7 +1,8 @@
 /**
- * Auto-encoders (van den Oord et al. 2016, section 3.4): the encoder's outputs are the condition of a Gated PixelCNN, both trained end to end on
- * the likelihood; or, the baseline, the input of a deconvolution trained on squared error.
- * A PixelCNN decoder is an ordinary model with a vector as its condition, so likelihood, exact engine and codec run it as they are.
+ * Auto-encoders (van den Oord et al. 2016, section 3.4): the encoder's outputs are the condition of a Gated PixelCNN,
+ * both trained end to end on the likelihood; or, the baseline, the input of a deconvolution trained on squared error. A
+ * PixelCNN decoder is an ordinary model with a vector as its condition, so likelihood, exact engine and codec run it as
+ * they are.
  */
 
 import { z } from "zod";
@@ -28,7 +29,9 @@ const decoderSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("pixelcnn"),
     ...objectOf(gatedLayers).shape,
-    /** Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere. */
+    /**
+     * Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere.
+     */
     mapFeatures: z.int().min(0).max(4096).default(0),
   }),
   z.strictObject({ kind: z.literal("deconvolution"), ...deconvolutionFields }),
@@ -66,7 +69,13 @@ interface Decoder<D extends DecoderConfig> {
   readonly unit: "nats" | "squared error";
   parameters(config: AutoencoderConfig & { decoder: D }): ParameterSpec[];
   /** [B], of each image. */
-  loss(config: AutoencoderConfig & { decoder: D }, lookup: Lookup, pixels: Value, latents: Value, sees: LeftOut["sees"]): Value;
+  loss(
+    config: AutoencoderConfig & { decoder: D },
+    lookup: Lookup,
+    pixels: Value,
+    latents: Value,
+    sees: LeftOut["sees"],
+  ): Value;
   /** Numbers of its largest layer, per image. */
   largestLayer(config: AutoencoderConfig & { decoder: D }): number;
   /** The PixelCNN that it is: p(image | latents). */
@@ -84,7 +93,11 @@ const DECODERS: { readonly [K in DecoderConfig["kind"]]: Decoder<DecoderOf<K>> }
       neg(pixelcnnLogProbability(decoderConfig(config), lookup, { pixels, condition: latents, sees })),
     largestLayer: (config) => largestMap(decoderConfig(config)),
     pixelcnn: ({ height, width, channels, levels, latents, decoder: { kind: _, mapFeatures, ...layers } }) => {
-      const condition = { kind: "vector" as const, size: latents, ...(mapFeatures > 0 ? { features: mapFeatures } : {}) };
+      const condition = {
+        kind: "vector" as const,
+        size: latents,
+        ...(mapFeatures > 0 ? { features: mapFeatures } : {}),
+      };
       return { family: "gated-pixelcnn", height, width, channels, levels, ...layers, condition };
     },
     reconstruct: null,
@@ -131,14 +144,25 @@ export function latentsOf(config: AutoencoderConfig, lookup: Lookup, pixels: Val
   return encoderOutputs(config.encoder, config, lookup, pixels);
 }
 
-/** Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over sub-pixels. */
-export function autoencoderLoss(config: AutoencoderConfig, lookup: Lookup, pixels: Value, { keep, sees }: LeftOut = {}): Value {
+/**
+ * Loss of each image, [B]: nats of p(image | its latents), or the squared error of the reconstruction, summed over
+ * sub-pixels.
+ */
+export function autoencoderLoss(
+  config: AutoencoderConfig,
+  lookup: Lookup,
+  pixels: Value,
+  { keep, sees }: LeftOut = {},
+): Value {
   const codes = latentsOf(config, lookup, pixels);
   const latents = keep ? mul(codes, reshape(keep, [keep.shape[0]!, 1])) : codes;
   return decoderOf(config).loss(config, lookup, pixels, latents, sees);
 }
 
-/** latents [B, m] -> the deconvolution's reconstruction [B, H, W, C] as levels, 0 .. levels - 1, clipped but not rounded. */
+/**
+ * latents [B, m] -> the deconvolution's reconstruction [B, H, W, C] as levels, 0 .. levels - 1, clipped but not
+ * rounded.
+ */
 export function reconstruction(config: AutoencoderConfig, lookup: Lookup, latents: Value): Value {
   const { reconstruct } = decoderOf(config);
   return reconstruct

@@ -1,4 +1,7 @@
-/** m(h) of a spatial condition (van den Oord et al. 2016, section 2.2): transposed convolutions until the map covers the image. docs/conditioning.md. */
+/**
+ * m(h) of a spatial condition (van den Oord et al. 2016, section 2.2): transposed convolutions until the map covers the
+ * image. docs/conditioning.md.
+ */
 
 import type { Lookup } from "../network/lookup.ts";
 import type { NetworkCondition } from "../network/steps.ts";
@@ -17,6 +20,11 @@ export function conditionMap(from: MapShape, { map }: NetworkCondition, image: S
     size = doubled(size);
   }
   const features = s.shape[2]!;
-  const cropped = slice(slice(reshape(s, [B, size.height, size.width, features]), 1, 0, image.height), 2, 0, image.width);
+  const cropped = slice(
+    slice(reshape(s, [B, size.height, size.width, features]), 1, 0, image.height),
+    2,
+    0,
+    image.width,
+  );
   return reshape(cropped, [B * image.height * image.width, features]);
 }

@@ -20,7 +20,10 @@ import { conditionSchema, resolvePixelcnn } from "./schema.ts";
 
 const classes: ConditionConfig = { kind: "class", classes: ["ant", "bee", "cow"] };
 const vector: ConditionConfig = { kind: "vector", size: 4 };
-const map = conditionSchema.parse({ kind: "map", height: 2, width: 3, channels: 2 }) as Extract<ConditionConfig, { kind: "map" }>;
+const map = conditionSchema.parse({ kind: "map", height: 2, width: 3, channels: 2 }) as Extract<
+  ConditionConfig,
+  { kind: "map" }
+>;
 const many: ConditionConfig = { kind: "class", classes: Array.from({ length: 20 }, (_, i) => `c${i}`) };
 const of = (...numbers: number[]): Float32Array => Float32Array.from(numbers);
 
@@ -63,7 +66,9 @@ describe("numbers that the network is given", () => {
   });
   test("of a map: its channels and a last one that says that there is a map", () => {
     const value = Float32Array.from({ length: 12 }, (_, i) => i + 10);
-    expect([...conditionNumbers(map, value)]).toEqual([10, 11, 1, 12, 13, 1, 14, 15, 1, 16, 17, 1, 18, 19, 1, 20, 21, 1]);
+    expect([...conditionNumbers(map, value)]).toEqual([
+      10, 11, 1, 12, 13, 1, 14, 15, 1, 16, 17, 1, 18, 19, 1, 20, 21, 1,
+    ]);
   });
   test.each([
     ["class", classes, 3],
@@ -91,7 +96,11 @@ describe("numbers that the network is given", () => {
     [map, 0, "expected a map of 2x3x2 numbers for the condition but received the number 0"],
     [map, new Float32Array(18), "expected a map of 2x3x2 = 12 numbers an image but received 18"],
     [map, new Float32Array(12).fill(Number.NaN, 5), "expected finite numbers in a condition but number 5 is NaN"],
-    [many, 20, "expected a class from 0 to 19 (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ... 20 in all) but received 20"],
+    [
+      many,
+      20,
+      "expected a class from 0 to 19 (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ... 20 in all) but received 20",
+    ],
   ])("that a value cannot give: the words (%#)", (condition, value, words) => {
     expect(wordsOf(() => conditionNumbers(condition, value))).toBe(words);
   });
@@ -115,7 +124,9 @@ test("a map is doubled until it covers the image; V has a row a number, or a fea
     const sized = { ...map, height: h0, width: w0, features: 5 };
     const met = networkCondition({ condition: sized, height, width });
     expect(met).toMatchObject({ width: n === 0 ? 3 : 5, perPixel: true });
-    expect(met!.map.map(({ shape }) => shape.join())).toEqual(Array.from({ length: n }, (_, k) => `4,4,${k === 0 ? 3 : 5},5`));
+    expect(met!.map.map(({ shape }) => shape.join())).toEqual(
+      Array.from({ length: n }, (_, k) => `4,4,${k === 0 ? 3 : 5},5`),
+    );
   }
   expect(networkCondition({ condition: classes })).toEqual({ width: 3, perPixel: false, map: [] });
   expect(networkCondition({ condition: vector })).toEqual({ width: 4, perPixel: false, map: [] });
@@ -123,7 +134,11 @@ test("a map is doubled until it covers the image; V has a row a number, or a fea
 });
 
 const shape = { split: "test", height: 1, width: 1, channels: 1, levels: 2 };
-const labelled = datasetFromArrays({ name: "labelled", classes: classes.classes, ...shape }, new Uint8Array(3), [2, -1, 0]);
+const labelled = datasetFromArrays(
+  { name: "labelled", classes: classes.classes, ...shape },
+  new Uint8Array(3),
+  [2, -1, 0],
+);
 const bare = datasetFromArrays({ name: "bare", classes: null, ...shape }, new Uint8Array(3));
 const vectors = withVectors(
   bare,
@@ -193,7 +208,10 @@ describe("in a model's config", () => {
     [{ kind: "text" }, /^condition\.kind: .*'class' \| 'vector' \| 'map'/],
     [{ kind: "class", classes: ["one"] }, /^condition\.classes: Too small: expected array to have >=2 items/],
     [{ kind: "class", classes: ["a", "b", "a"] }, /^condition\.classes: expected class names that differ/],
-    [{ kind: "class", classes: ["a", ""] }, /^condition\.classes\.1: Too small: expected string to have >=1 characters/],
+    [
+      { kind: "class", classes: ["a", ""] },
+      /^condition\.classes\.1: Too small: expected string to have >=1 characters/,
+    ],
     [{ kind: "class", classes: ["a", "b"], size: 2 }, /^condition: unknown key size$/],
     [{ kind: "vector" }, /^condition\.size: Invalid input: expected number, received undefined/],
     [{ kind: "vector", size: 0 }, /^condition\.size: Too small: expected number to be >=1 \(received 0\)$/],

@@ -1,4 +1,6 @@
-/** Conditions as numbers for the network: classes, vectors, maps. docs/conditioning.md is the contract of both engines. */
+/**
+ * Conditions as numbers for the network: classes, vectors, maps. docs/conditioning.md is the contract of both engines.
+ */
 
 import { fail, show } from "../errors.ts";
 import type { NetworkCondition } from "../network/steps.ts";
@@ -22,7 +24,10 @@ export interface MapShape {
   readonly features: number;
 }
 
-/** The map that goes through m(h): a map, or a vector with `features`; null where the condition is the same at every place. */
+/**
+ * The map that goes through m(h): a map, or a vector with `features`; null where the condition is the same at every
+ * place.
+ */
 export function mapOf(condition: ConditionConfig | null): MapShape | null {
   if (condition?.kind === "map") {
     const { height, width, channels, features } = condition;
@@ -35,7 +40,10 @@ export function mapOf(condition: ConditionConfig | null): MapShape | null {
 /** Side of the kernel of m(h)'s transposed convolutions. */
 const MAP_KERNEL = 4;
 
-/** The condition as a network's steps meet it: how wide V is, and the layers of m(h) with their weights; none has a bias, so that no map gives nothing. */
+/**
+ * The condition as a network's steps meet it: how wide V is, and the layers of m(h) with their weights; none has a
+ * bias, so that no map gives nothing.
+ */
 export function networkCondition({ condition, height = 0, width = 0 }: Conditioned): NetworkCondition | null {
   if (condition === null) return null;
   const map = mapOf(condition);
@@ -79,17 +87,26 @@ export function conditionNumbers(condition: ConditionConfig, value: ConditionVal
     const { classes } = condition;
     if (typeof value === "number") {
       if (!(Number.isInteger(value) && value >= 0 && value < classes.length))
-        fail("usage", `expected a class from 0 to ${classes.length - 1} (${namesOf(classes)}) but received ${show(value)}`);
+        fail(
+          "usage",
+          `expected a class from 0 to ${classes.length - 1} (${namesOf(classes)}) but received ${show(value)}`,
+        );
       numbers[value] = 1;
       return numbers;
     }
     if (value.length !== classes.length)
-      fail("usage", `expected ${classes.length} weights, one a class (${namesOf(classes)}), but received ${value.length}`);
+      fail(
+        "usage",
+        `expected ${classes.length} weights, one a class (${namesOf(classes)}), but received ${value.length}`,
+      );
     numbers.set(finite(value));
     return numbers;
   }
   if (typeof value === "number")
-    return fail("usage", `expected ${describeCondition(condition)} for the condition but received the number ${show(value)}`);
+    return fail(
+      "usage",
+      `expected ${describeCondition(condition)} for the condition but received the number ${show(value)}`,
+    );
   if (condition.kind === "vector") {
     if (value.length !== condition.size)
       fail("usage", `expected a condition of ${condition.size} numbers an image but received ${value.length}`);
@@ -125,7 +142,8 @@ export function conditionsOf(condition: ConditionConfig, batch: Described): Cond
   return Array.from({ length: batch.size }, (_, i) => {
     if (condition.kind === "class") return batch.labels[i]! < 0 ? null : batch.labels[i]!;
     const vectors =
-      batch.vectors ?? fail("usage", `expected ${describeCondition(condition)} with each image but the data have no vectors`);
+      batch.vectors ??
+      fail("usage", `expected ${describeCondition(condition)} with each image but the data have no vectors`);
     const size = vectors.length / batch.size;
     return vectors.subarray(i * size, (i + 1) * size);
   });
@@ -137,7 +155,8 @@ export function checkDescribes(
   data: { readonly name: string; readonly classes: readonly string[] | null; readonly vectorSize?: number | undefined },
 ): void {
   if (condition.kind === "class") {
-    const same = data.classes?.length === condition.classes.length && data.classes.every((c, i) => c === condition.classes[i]);
+    const same =
+      data.classes?.length === condition.classes.length && data.classes.every((c, i) => c === condition.classes[i]);
     if (same) return;
     const received = data.classes ? `the classes ${namesOf(data.classes)}` : "no classes";
     fail("usage", `expected the model's classes (${namesOf(condition.classes)}) but ${data.name} has ${received}`);

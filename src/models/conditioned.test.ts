@@ -1,9 +1,18 @@
-/** A PixelCNN with a condition of each kind: its numbers, what depends on what, its probabilities, its derivatives. docs/conditioning.md. */
+/**
+ * A PixelCNN with a condition of each kind: its numbers, what depends on what, its probabilities, its derivatives.
+ * docs/conditioning.md.
+ */
 
 import { describe, expect, test } from "vitest";
 import { randomFrom } from "../random.ts";
 import { tensor } from "../tensor.ts";
-import { type ConditionValue, conditionMatrix, conditionNumbersOf, mapLayersOf, mapOf as mapShape } from "./condition.ts";
+import {
+  type ConditionValue,
+  conditionMatrix,
+  conditionNumbersOf,
+  mapLayersOf,
+  mapOf as mapShape,
+} from "./condition.ts";
 import type { ConditionConfig, GatedConfig } from "./config.ts";
 import { checkLossDerivatives, randomLevels, randomParameters } from "./families.test-support.ts";
 import { type NaiveCondition, naiveLogits } from "./naive.test-support.ts";
@@ -60,7 +69,8 @@ async function logits(model: RandomModel, pixels: Uint8Array, values: readonly N
 /** Values of every sort that a condition takes; the last is none. */
 function valuesOf(condition: ConditionConfig): NaiveCondition[] {
   if (condition.kind === "class") return [0, 2, [0.25, 0, 0.75], null];
-  if (condition.kind === "vector") return [1, 2, 3].map((seed) => randomNumbers(condition.size, seed)).concat([null as never]);
+  if (condition.kind === "vector")
+    return [1, 2, 3].map((seed) => randomNumbers(condition.size, seed)).concat([null as never]);
   const size = condition.height * condition.width * condition.channels;
   // A map of zeros is a map.
   return [randomNumbers(size, 1), randomNumbers(size, 2), Array(size).fill(0), null];
@@ -78,7 +88,11 @@ const CONFIGS: [claim: string, config: GatedConfig, n?: number][] = [
   ["grey, a map of one cell", configOf({ condition: mapOf(1, 1, 3, 3) }), 3],
   ["grey, one row, a map of one cell", configOf({ height: 1, condition: mapOf(1, 1, 1, 2) }), 3],
   ["grey, dilated, a vector through m(h)", configOf({ ...dilated, condition: spread }), 3],
-  ["colour, a vector through m(h), scaled", configOf({ ...colour, height: 2, condition: { ...spread, scale: 1.5 } }), 3],
+  [
+    "colour, a vector through m(h), scaled",
+    configOf({ ...colour, height: 2, condition: { ...spread, scale: 1.5 } }),
+    3,
+  ],
   ["one pixel, a vector through m(h)", configOf({ height: 1, width: 1, condition: spread }), 0],
   ["one pixel, a map of one cell", configOf({ height: 1, width: 1, condition: mapOf(1, 1) }), 0],
 ];
@@ -91,20 +105,23 @@ describe.each(CONFIGS)("%s", (_, config, n) => {
   test.each([
     ["float32", 1e-5, Math.fround],
     ["float64", 1e-12, (x: number) => x],
-  ] as const)("the graph in %s is the naive forward, with each sort of value and with none", async (dtype, tolerance, round) => {
-    const map = mapShape(condition);
-    expect(map ? mapLayersOf(map, config.height, config.width) : undefined).toBe(n);
-    const pixels = randomPixels(config, values.length);
-    const size = pixels.length / values.length;
-    const h = [...conditionMatrix(condition, values.map(asGiven))];
-    const found = await runModel(model, "logits", pixels, { dtype, batch: values.length, h });
-    const expected = values.flatMap((value, b) =>
-      naiveLogits(config, model.parameters, pixels.subarray(b * size, (b + 1) * size), value, round).flat(),
-    );
-    expect(found).toHaveLength(expected.length);
-    for (const [i, logit] of expected.entries())
-      expect(Math.abs(found[i]! - logit)).toBeLessThan(tolerance * Math.max(1, Math.abs(logit)));
-  });
+  ] as const)(
+    "the graph in %s is the naive forward, with each sort of value and with none",
+    async (dtype, tolerance, round) => {
+      const map = mapShape(condition);
+      expect(map ? mapLayersOf(map, config.height, config.width) : undefined).toBe(n);
+      const pixels = randomPixels(config, values.length);
+      const size = pixels.length / values.length;
+      const h = [...conditionMatrix(condition, values.map(asGiven))];
+      const found = await runModel(model, "logits", pixels, { dtype, batch: values.length, h });
+      const expected = values.flatMap((value, b) =>
+        naiveLogits(config, model.parameters, pixels.subarray(b * size, (b + 1) * size), value, round).flat(),
+      );
+      expect(found).toHaveLength(expected.length);
+      for (const [i, logit] of expected.entries())
+        expect(Math.abs(found[i]! - logit)).toBeLessThan(tolerance * Math.max(1, Math.abs(logit)));
+    },
+  );
 
   test("no condition is the model with V left out, and so is any with V = 0", async () => {
     const pixels = randomPixels(config);
@@ -113,7 +130,8 @@ describe.each(CONFIGS)("%s", (_, config, n) => {
     const found = await logits(model, pixels, values);
     const none = found.pop()!;
     // The same sums, some with zeros added.
-    for (const [i, v] of expected.entries()) expect(Math.abs(none[i]! - v)).toBeLessThan(1e-13 * Math.max(1, Math.abs(v)));
+    for (const [i, v] of expected.entries())
+      expect(Math.abs(none[i]! - v)).toBeLessThan(1e-13 * Math.max(1, Math.abs(v)));
     for (const other of found) expect(other).not.toEqual(none);
     const deaf = await logits(
       changed(model, V, () => 0),
@@ -129,7 +147,10 @@ const open = { levels: 3, features: 6, skip: 30, head: { features: 48 } };
 
 describe.each([
   ["a class", configOf({ ...open, condition: classes })],
-  ["a map doubled twice", configOf({ ...open, ...colour, ...dilated, features: 12, skip: 36, condition: mapOf(2, 2, 2, 16) })],
+  [
+    "a map doubled twice",
+    configOf({ ...open, ...colour, ...dilated, features: 12, skip: 36, condition: mapOf(2, 2, 2, 16) }),
+  ],
   ["a vector through m(h)", configOf({ ...open, condition: { ...spread, features: 16 } })],
 ])("%s reaches the outputs through each V alone", (_, config) => {
   const pixels = randomPixels(config);
@@ -144,10 +165,13 @@ describe.each([
 
   test.each(names)("%s", async (name) => {
     const only = changed(randomModel(config, 5), new RegExp(`\\.V_[fg]$(?<!^${name})`), () => 0);
-    expect([...only.parameters].flatMap(([n, { data }]) => (V.test(n) && data.some((v) => v !== 0) ? [n] : []))).toEqual([name]);
+    expect(
+      [...only.parameters].flatMap(([n, { data }]) => (V.test(n) && data.some((v) => v !== 0) ? [n] : [])),
+    ).toEqual([name]);
     const found = await logits(only, pixels, valuesOf(config.condition!));
     const K = config.levels * config.channels;
-    // A class says the same everywhere, a map something everywhere: every pixel's outputs tell all values, and none, apart.
+    // A class says the same everywhere, a map something everywhere: every pixel's outputs tell all values, and none,
+    // apart.
     for (let p = 0; p < config.height * config.width; p++)
       expect(new Set(found.map((all) => all.slice(p * K, (p + 1) * K).join())).size, `pixel ${p}`).toBe(found.length);
   });
@@ -168,12 +192,16 @@ test("a one-hot class is a bias of its own in every layer, stack and half; a mix
     for (const [name, v] of model.parameters) {
       if (!V.test(name)) continue;
       const b = biased.get(name.replace("V_", "b_"))!;
-      const sums = Array.from(b.data, (x, o) => x + weights.reduce((sum, w, k) => sum + w * v.data[k * config.features + o]!, 0));
+      const sums = Array.from(
+        b.data,
+        (x, o) => x + weights.reduce((sum, w, k) => sum + w * v.data[k * config.features + o]!, 0),
+      );
       biased.set(name.replace("V_", "b_"), tensor("float32", b.shape, Float32Array.from(sums)));
     }
     const expected = await runModel({ config: { ...config, condition: null }, parameters: biased }, "logits", pixels);
     // The sums are rounded to float32 when they become parameters again.
-    for (const [i, v] of expected.entries()) expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
+    for (const [i, v] of expected.entries())
+      expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
   }
 });
 

@@ -1,4 +1,7 @@
-/** What a model is, as data: the fields of each family that gives an image a probability. docs/model.md explains each; schema.ts parses them. */
+/**
+ * What a model is, as data: the fields of each family that gives an image a probability. docs/model.md explains each;
+ * schema.ts parses them.
+ */
 
 import {
   fields,
@@ -27,9 +30,15 @@ const vectorCondition = {
   kind: literal("vector"),
   /** Numbers in the condition, D. */
   size: integer(1),
-  /** What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1. Default 1. */
+  /**
+   * What the network multiplies them by, so that each is about 1: the square root of D for vectors of length 1.
+   * Default 1.
+   */
   scale: optional(positive),
-  /** Feature maps of m(h), M: the vector as a map of one position, so that each place of the image gets its own features. Default none: V h, the same everywhere. */
+  /**
+   * Feature maps of m(h), M: the vector as a map of one position, so that each place of the image gets its own
+   * features. Default none: V h, the same everywhere.
+   */
   features: optional(integer(1, 4096)),
 };
 const mapCondition = {
@@ -41,7 +50,10 @@ const mapCondition = {
   features: withDefault(integer(1, 4096), 16),
 };
 export const conditionField = kinds(classCondition, vectorCondition, mapCondition);
-export type ConditionConfig = Output<typeof classCondition> | Output<typeof vectorCondition> | Output<typeof mapCondition>;
+export type ConditionConfig =
+  | Output<typeof classCondition>
+  | Output<typeof vectorCondition>
+  | Output<typeof mapCondition>;
 
 /** What every family's images are. */
 export const imageFields = {

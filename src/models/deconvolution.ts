@@ -1,7 +1,7 @@
 /**
- * The deconvolutional decoder of the baseline auto-encoder (van den Oord et al. 2016, section 3.4): latents to a small map, transposed
- * convolutions that double it until it covers the image, one linear output per sub-pixel. Trained on squared error, so it predicts a mean
- * where a PixelCNN predicts a distribution. docs/model.md gives every shape.
+ * The deconvolutional decoder of the baseline auto-encoder (van den Oord et al. 2016, section 3.4): latents to a small
+ * map, transposed convolutions that double it until it covers the image, one linear output per sub-pixel. Trained on
+ * squared error, so it predicts a mean where a PixelCNN predicts a distribution. docs/model.md gives every shape.
  */
 
 import { z } from "zod";
@@ -14,7 +14,10 @@ import { type ImageShape, RELU_GAIN } from "./encoder.ts";
 import { convolveUp, doubled, RESAMPLE_KERNEL, type Size } from "./resample.ts";
 
 export const deconvolutionFields = {
-  /** Feature maps of each transposed convolution, first to last; each doubles the map. The first map has as many as the first of them. */
+  /**
+   * Feature maps of each transposed convolution, first to last; each doubles the map. The first map has as many as the
+   * first of them.
+   */
   features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([128, 64, 32]),
 };
 
@@ -29,7 +32,11 @@ export function firstMap({ features }: DeconvolutionConfig, { height, width }: S
 }
 
 /** Every parameter; all names begin with "decoder.". */
-export function deconvolutionParameters(config: DeconvolutionConfig, image: ImageShape, latents: number): ParameterSpec[] {
+export function deconvolutionParameters(
+  config: DeconvolutionConfig,
+  image: ImageShape,
+  latents: number,
+): ParameterSpec[] {
   const { features } = config;
   const { height, width } = firstMap(config, image);
   const flat = height * width * features[0]!;
@@ -51,7 +58,12 @@ export function deconvolutionParameters(config: DeconvolutionConfig, image: Imag
 }
 
 /** latents [B, m] -> the image expected, [B, H, W, C], in scaled units: -1 is level 0, 1 the highest. Not clipped. */
-export function deconvolutionOutputs(config: DeconvolutionConfig, image: ImageShape, lookup: Lookup, latents: Value): Value {
+export function deconvolutionOutputs(
+  config: DeconvolutionConfig,
+  image: ImageShape,
+  lookup: Lookup,
+  latents: Value,
+): Value {
   const B = latents.shape[0]!;
   const { height: H, width: W, channels: C } = image;
   return latents.graph.scope("decoder", () => {

@@ -1,7 +1,8 @@
 /**
- * The Diagonal BiLSTM (arXiv 1601.06759, sections 3.2 and 3.3), as a list of steps: what its skewed rows read, above and beside, said in place. One stream of
- * states goes from left to right and may read the pixel's earlier channels; the other from right to left over finished rows, which only the rows below may
- * read. It sees every earlier pixel. docs/model.md gives every shape. F features, C channels.
+ * The Diagonal BiLSTM (arXiv 1601.06759, sections 3.2 and 3.3), as a list of steps: what its skewed rows read, above
+ * and beside, said in place. One stream of states goes from left to right and may read the pixel's earlier channels;
+ * the other from right to left over finished rows, which only the rows below may read. It sees every earlier pixel.
+ * docs/model.md gives every shape. F features, C channels.
  */
 
 import { buildNetwork, condition, here, type Network, taps } from "../network/steps.ts";
@@ -40,8 +41,12 @@ export function diagonalBilstm(config: DiagonalBilstmConfig): Network {
     ]);
     net.cell(fromRight, rightGates, [0, 1]);
 
-    // The streams have a matrix each; the right-to-left one is shifted down by a row, so that nothing of a pixel's own row leaks.
-    x = addStates(net, l, x, [taps(fromRight, [[-1, 0]], `${l}.right.out.W`), here(fromLeft, "B", `${l}.left.out{c}.W`)]);
+    // The streams have a matrix each; the right-to-left one is shifted down by a row, so that nothing of a pixel's own
+    // row leaks.
+    x = addStates(net, l, x, [
+      taps(fromRight, [[-1, 0]], `${l}.right.out.W`),
+      here(fromLeft, "B", `${l}.left.out{c}.W`),
+    ]);
   }
   return withHead(net, x, config);
 }

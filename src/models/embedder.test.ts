@@ -2,7 +2,13 @@
 
 import { describe, expect, test } from "vitest";
 import { type EmbedderConfig, embeddingsOf } from "./embedder.ts";
-import { checkLossDerivatives, lossOf, randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
+import {
+  checkLossDerivatives,
+  lossOf,
+  randomLevels,
+  randomParameters,
+  runModelGraph,
+} from "./families.test-support.ts";
 import { modelParameters, resolveModel } from "./families.ts";
 import { syntheticIdentities } from "./synthetic-identities.test-support.ts";
 
@@ -16,7 +22,9 @@ const configOf = (changes: object = {}): EmbedderConfig =>
 test("the loss's derivatives by every weight are those of central differences", async () => {
   const config = configOf({ margin: 0.8 });
   const parameters = randomParameters(modelParameters(config), 2);
-  const found = await checkLossDerivatives(config, parameters, randomLevels(config, 7), { labels: [0, 0, 1, 1, 1, 2, 0] });
+  const found = await checkLossDerivatives(config, parameters, randomLevels(config, 7), {
+    labels: [0, 0, 1, 1, 1, 2, 0],
+  });
   for (const [name, values] of found) expect(Math.max(...values.map(Math.abs)), name).toBeGreaterThan(1e-3);
 });
 
@@ -36,8 +44,11 @@ test("the loss is B times the mean over pairs of what the embeddings' distances 
   const config = configOf({ margin: 0.5 });
   const parameters = randomParameters(modelParameters(config), 4);
   const pixels = randomLevels(config, 3);
-  const { y } = await runModelGraph(config, parameters, pixels, (lookup, images) => embeddingsOf(config, lookup, images));
-  const d = (a: number, b: number): number => [0, 1, 2].reduce((sum, k) => sum + (y[3 * a + k]! - y[3 * b + k]!) ** 2, 0);
+  const { y } = await runModelGraph(config, parameters, pixels, (lookup, images) =>
+    embeddingsOf(config, lookup, images),
+  );
+  const d = (a: number, b: number): number =>
+    [0, 1, 2].reduce((sum, k) => sum + (y[3 * a + k]! - y[3 * b + k]!) ** 2, 0);
   // Two images of one person and one of another: either is the anchor once, and the third is the only negative.
   const mean = (Math.max(0, d(0, 1) - d(0, 2) + 0.5) + Math.max(0, d(1, 0) - d(1, 2) + 0.5)) / 2;
   expect(mean).toBeGreaterThan(0.1);

@@ -1,4 +1,7 @@
-/** Embedders: the encoder to a vector of length one, trained with a triplet loss so that images of one class lie together. triplet.ts. */
+/**
+ * Embedders: the encoder to a vector of length one, trained with a triplet loss so that images of one class lie
+ * together. triplet.ts.
+ */
 
 import { z } from "zod";
 import type { Lookup } from "../network/lookup.ts";

@@ -8,13 +8,23 @@ import { type ModelConfig, modelParameters, resolveModel } from "./families.ts";
 
 /** An encoder inside an embedder's config: odd sizes, several channels. */
 const configOf = (encoder: object, changes: object = {}): Extract<ModelConfig, { family: "embedder" }> =>
-  resolveModel({ family: "embedder", height: 7, width: 5, channels: 2, levels: 5, size: 3, encoder, ...changes }) as Extract<
-    ModelConfig,
-    { family: "embedder" }
-  >;
+  resolveModel({
+    family: "embedder",
+    height: 7,
+    width: 5,
+    channels: 2,
+    levels: 5,
+    size: 3,
+    encoder,
+    ...changes,
+  }) as Extract<ModelConfig, { family: "embedder" }>;
 
 /** One image, level by level, through the encoder. */
-function naiveEncoder(config: ReturnType<typeof configOf>, parameters: Parameters, pixels: ArrayLike<number>): number[] {
+function naiveEncoder(
+  config: ReturnType<typeof configOf>,
+  parameters: Parameters,
+  pixels: ArrayLike<number>,
+): number[] {
   const at = (name: string, i: number): number => parameters.get(`encoder.${name}`)!.data[i]!;
   let [H, W, F] = [config.height, config.width, config.channels];
   let map = Array.from(pixels, (v) => (2 * v) / (config.levels - 1) - 1);
@@ -27,7 +37,8 @@ function naiveEncoder(config: ReturnType<typeof configOf>, parameters: Parameter
         for (let kx = 0; kx < 4; kx++) {
           const [i, j] = [2 * y + ky - 1, 2 * x + kx - 1];
           if (i < 0 || i >= H || j < 0 || j >= W) continue;
-          for (let f = 0; f < F; f++) sum += map[(i * W + j) * F + f]! * at(`layer${l + 1}.W`, ((ky * 4 + kx) * F + f) * out + o);
+          for (let f = 0; f < F; f++)
+            sum += map[(i * W + j) * F + f]! * at(`layer${l + 1}.W`, ((ky * 4 + kx) * F + f) * out + o);
         }
       return Math.max(0, sum);
     });
@@ -62,7 +73,9 @@ test.each([
     encoderOutputs(config.encoder, config, lookup, images),
   );
   expect(shape).toEqual([3, 3]);
-  const expected = [0, 1, 2].flatMap((b) => naiveEncoder(config, parameters, pixels.data.subarray(b * 70, (b + 1) * 70)));
+  const expected = [0, 1, 2].flatMap((b) =>
+    naiveEncoder(config, parameters, pixels.data.subarray(b * 70, (b + 1) * 70)),
+  );
   y.forEach((value, i) => {
     expect(value).toBeCloseTo(expected[i]!, 11);
   });

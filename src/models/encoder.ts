@@ -1,7 +1,7 @@
 /**
- * The convolutional encoder of auto-encoders and embedders: an image as a few numbers. Layers that halve the image (kernel 4, stride 2, ReLU),
- * then all that is left as one vector, a hidden layer, and the outputs. docs/model.md gives every shape.
- * It sees the whole image at once: nothing here is masked.
+ * The convolutional encoder of auto-encoders and embedders: an image as a few numbers. Layers that halve the image
+ * (kernel 4, stride 2, ReLU), then all that is left as one vector, a hidden layer, and the outputs. docs/model.md gives
+ * every shape. It sees the whole image at once: nothing here is masked.
  */
 
 import { z } from "zod";
@@ -23,8 +23,9 @@ export const encoderSchema = z
     /** Units of the hidden layer after the last map; 0 for none. */
     hidden: z.int().min(0).max(65536).default(128),
     /**
-     * Whether each image's sums of the hidden layer are brought to mean 0 and variance 1 before their ReLU (layer normalisation, Ba et al. 2016). Without it
-     * a fast rate can drive the outputs to hundreds: the hidden layer adds thousands of numbers, which Adam moves all at once.
+     * Whether each image's sums of the hidden layer are brought to mean 0 and variance 1 before their ReLU (layer
+     * normalisation, Ba et al. 2016). Without it a fast rate can drive the outputs to hundreds: the hidden layer adds
+     * thousands of numbers, which Adam moves all at once.
      */
     normalise: z.boolean().default(false),
   })
@@ -61,7 +62,8 @@ export function encoderParameters(config: EncoderConfig, image: ImageShape, outp
   });
   const { height, width } = encoderSizes(config, image).at(-1)!;
   const flat = height * width * features.at(-1)!;
-  if (hidden > 0) specs.push(matrix("encoder.hidden.W", [flat, hidden], flat, RELU_GAIN), bias("encoder.hidden.b", [hidden]));
+  if (hidden > 0)
+    specs.push(matrix("encoder.hidden.W", [flat, hidden], flat, RELU_GAIN), bias("encoder.hidden.b", [hidden]));
   specs.push(matrix("encoder.outputs.W", [hidden || flat, outputs], hidden || flat, RELU_GAIN));
   specs.push(bias("encoder.outputs.b", [outputs]));
   return specs;
@@ -72,7 +74,10 @@ export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup:
   const [B, height, width, channels] = pixels.shape as [number, number, number, number];
   const { height: H, width: W, channels: C, levels } = image;
   if (pixels.dtype !== "uint8" || height !== H || width !== W || channels !== C)
-    fail("internal", `expected uint8 pixels [B, ${H}, ${W}, ${C}] for the encoder but received ${pixels.dtype}[${pixels.shape}]`);
+    fail(
+      "internal",
+      `expected uint8 pixels [B, ${H}, ${W}, ${C}] for the encoder but received ${pixels.dtype}[${pixels.shape}]`,
+    );
   return pixels.graph.scope("encoder", () => {
     const dtype = lookup("encoder.outputs.b").dtype as "float32" | "float64";
     let x = reshape(scaledPixels(pixels, levels, dtype), [B, H * W, C]);
@@ -90,7 +95,9 @@ export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup:
   });
 }
 
-/** x [B, n] -> [B, n]: each row less its mean, over the root of its variance (and a bit, for rows of one number alone). */
+/**
+ * x [B, n] -> [B, n]: each row less its mean, over the root of its variance (and a bit, for rows of one number alone).
+ */
 function layerNormalised(x: Value): Value {
   const n = x.shape[1]!;
   const mean = (y: Value): Value => mul(reduceSum(y, { axes: [1], keepAxes: true }), 1 / n);

@@ -66,11 +66,17 @@ export interface Beside {
   readonly sees?: readonly number[];
 }
 
-const constants = (graph: Graph, images: number, { labels, condition, keep, sees }: Beside): Omit<LossInputs, "pixels"> => ({
+const constants = (
+  graph: Graph,
+  images: number,
+  { labels, condition, keep, sees }: Beside,
+): Omit<LossInputs, "pixels"> => ({
   labels: labels ? graph.constant("int32", [labels.length], Int32Array.from(labels)) : null,
   keep: keep ? graph.constant("float64", [keep.length], Float64Array.from(keep)) : null,
   sees: sees ? graph.constant("float64", [sees.length], Float64Array.from(sees)) : null,
-  condition: condition ? graph.constant("float64", [images, condition.length / images], Float64Array.from(condition)) : null,
+  condition: condition
+    ? graph.constant("float64", [images, condition.length / images], Float64Array.from(condition))
+    : null,
 });
 
 /** The loss that training differentiates, summed over the images. */
@@ -86,7 +92,9 @@ export async function lossOf(
   return y[0]!;
 }
 
-/** Fails unless the loss's derivatives by every weight are those of central differences; gives them back by parameter. */
+/**
+ * Fails unless the loss's derivatives by every weight are those of central differences; gives them back by parameter.
+ */
 export async function checkLossDerivatives(
   config: ModelConfig,
   parameters: Parameters,

@@ -36,7 +36,11 @@ const baseline = resolveModel({
 });
 const embedder = resolveModel({ family: "embedder", ...image, encoder, size: 6, margin: 0.4 });
 const recurrent = { ...image, features: 4, depth: 3, firstKernel: 3, head: { features: 4 } };
-const rowLstm = resolveModel({ family: "row-lstm", ...recurrent, condition: { kind: "class", classes: ["a", "b", "c"] } });
+const rowLstm = resolveModel({
+  family: "row-lstm",
+  ...recurrent,
+  condition: { kind: "class", classes: ["a", "b", "c"] },
+});
 const diagonal = resolveModel({ family: "diagonal-bilstm", ...recurrent });
 const ALL: [string, ModelConfig][] = Object.entries({
   ...{ plain, conditioned, autoencoder, baseline, embedder, rowLstm, diagonal },
@@ -46,7 +50,9 @@ describe("a config", () => {
   test("without a family is a Gated PixelCNN", () => {
     expect(plain.family).toBe("gated-pixelcnn");
     expect(resolveModel({ ...image, family: "gated-pixelcnn", ...small })).toEqual(plain);
-    expect(modelParameters(plain)).toEqual(pixelcnnParameters(plain as Extract<ModelConfig, { family: "gated-pixelcnn" }>));
+    expect(modelParameters(plain)).toEqual(
+      pixelcnnParameters(plain as Extract<ModelConfig, { family: "gated-pixelcnn" }>),
+    );
   });
   test("resolved is a valid input that resolves to itself", () => {
     for (const [, config] of ALL) expect(resolveModel(JSON.parse(JSON.stringify(config)))).toEqual(config);
@@ -81,7 +87,8 @@ test("what each family asks for and is measured in", () => {
   ]);
   expect([autoencoder, baseline, embedder].map(codeSize)).toEqual([10, 7, 6]);
   expect(() => codeSize(plain)).toThrow("expected an auto-encoder or an embedder to encode with");
-  // Sub-pixels of the image, of its widest layer: 30 positions, 4 features, of a recurrence 4 gates of them; the deconvolution ends at 8 x 8 with 3.
+  // Sub-pixels of the image, of its widest layer: 30 positions, 4 features, of a recurrence 4 gates of them; the
+  // deconvolution ends at 8 x 8 with 3.
   expect(ALL.map(([, c]) => largestLayer(c))).toEqual([120, 120, 120, 192, 27, 480, 480]);
 });
 
@@ -140,9 +147,9 @@ describe("the loss", () => {
   });
 
   test("of an embedder without labels is refused", async () => {
-    await expect(lossOf(embedder, randomParameters(modelParameters(embedder)), randomLevels(embedder, 2))).rejects.toThrow(
-      "expected the class of each image to train an embedder with but received no labels",
-    );
+    await expect(
+      lossOf(embedder, randomParameters(modelParameters(embedder)), randomLevels(embedder, 2)),
+    ).rejects.toThrow("expected the class of each image to train an embedder with but received no labels");
   });
 });
 
@@ -156,7 +163,9 @@ describe("graphs", () => {
     expect(outputs.map(({ name, dtype, shape }) => `${name} ${dtype} ${shape}`)).toEqual(["codes float32 3,7"]);
     const back = compile(reconstructionGraph(baseline, 3));
     expect(back.inputs.map(({ name, shape }) => `${name} ${shape}`)[0]).toBe("codes 3,7");
-    expect(back.outputs.map(({ name, dtype, shape }) => `${name} ${dtype} ${shape}`)).toEqual(["pixels float32 3,6,5,1"]);
+    expect(back.outputs.map(({ name, dtype, shape }) => `${name} ${dtype} ${shape}`)).toEqual([
+      "pixels float32 3,6,5,1",
+    ]);
     expect(compile(encoderGraph(embedder, 2)).outputs[0]!.shape).toEqual([2, 6]);
   });
   test("that a family does not have are refused", () => {

@@ -1,6 +1,7 @@
 /**
- * One door to the families of models, for training, encoding and whatever reads a config: what a model is, its parameters, its inputs, its loss. A family
- * is a row of the table below; those that give an image a probability share one, and are rows of networks.ts.
+ * One door to the families of models, for training, encoding and whatever reads a config: what a model is, its
+ * parameters, its inputs, its loss. A family is a row of the table below; those that give an image a probability share
+ * one, and are rows of networks.ts.
  */
 
 import type { z } from "zod";
@@ -130,7 +131,8 @@ const autoencoder: Family<AutoencoderConfig> = {
   },
   loss: (config, lookup, { pixels, keep, sees }) => reduceSum(autoencoderLoss(config, lookup, pixels, { keep, sees })),
   unit: (config) => decoderOf(config).unit,
-  uniformLoss: (config) => (decoderOf(config).unit === "nats" ? dimsOf(config) * Math.log(config.levels) : dimsOf(config)),
+  uniformLoss: (config) =>
+    decoderOf(config).unit === "nats" ? dimsOf(config) * Math.log(config.levels) : dimsOf(config),
   condition: () => null,
   largestLayer: (config) => Math.max(encoderWidth(config.encoder, config), decoderOf(config).largestLayer(config)),
   separable: true,
@@ -158,7 +160,10 @@ const embedder: Family<EmbedderConfig> = {
   pixelcnnParameters: (_, parameters) => parameters,
 };
 
-const ENCODERS: Readonly<Record<string, Family<AutoencoderConfig> | Family<EmbedderConfig>>> = { autoencoder, embedder };
+const ENCODERS: Readonly<Record<string, Family<AutoencoderConfig> | Family<EmbedderConfig>>> = {
+  autoencoder,
+  embedder,
+};
 const familyOf = (config: ModelConfig): Family<ModelConfig> =>
   (ENCODERS[config.family] ?? pixelcnnFamily) as unknown as Family<ModelConfig>;
 
@@ -169,7 +174,8 @@ export const modelParameters = (config: ModelConfig): ParameterSpec[] => familyO
 export const modelInputs = (config: ModelConfig): ModelInputs => familyOf(config).inputs(config);
 
 /**
- * The loss summed over the batch's images, a scalar: nats, squared error, or B times the triplet loss, so that divided by B it is the mean.
+ * The loss summed over the batch's images, a scalar: nats, squared error, or B times the triplet loss, so that divided
+ * by B it is the mean.
  */
 export const modelLoss = (config: ModelConfig, lookup: Lookup, inputs: LossInputs): Value =>
   familyOf(config).loss(config, lookup, inputs);
@@ -184,8 +190,8 @@ export const modelCondition = (config: ModelConfig): ConditionConfig | null => f
 export const separable = (config: ModelConfig): boolean => familyOf(config).separable;
 
 /**
- * The loss per image of a model that knows nothing: the nats of a uniform guess; the squared error of a mid-grey image at its worst, one per
- * sub-pixel; the largest possible triplet loss. A loss several times this has diverged.
+ * The loss per image of a model that knows nothing: the nats of a uniform guess; the squared error of a mid-grey image
+ * at its worst, one per sub-pixel; the largest possible triplet loss. A loss several times this has diverged.
  */
 export const uniformLoss = (config: ModelConfig): number => familyOf(config).uniformLoss(config);
 
@@ -195,26 +201,36 @@ export const largestLayer = (config: ModelConfig): number => familyOf(config).la
 /** A family's name in a sentence. */
 export const familyName = (config: ModelConfig): string => familyOf(config).title(config);
 
-/** Which part of a model gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder; null where there is none. */
+/**
+ * Which part of a model gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder; null
+ * where there is none.
+ */
 export const pixelcnnIn = (config: ModelConfig): PixelcnnConfig | null => familyOf(config).pixelcnn(config);
 
 /** That PixelCNN's parameters out of the model's. */
 export const pixelcnnParametersOf = (config: ModelConfig, parameters: Parameters): Parameters =>
   familyOf(config).pixelcnnParameters(config, parameters);
 
-/** What a model's encoder computes from an image: the latents of an auto-encoder, the embedding of an embedder; null without an encoder. */
+/**
+ * What a model's encoder computes from an image: the latents of an auto-encoder, the embedding of an embedder; null
+ * without an encoder.
+ */
 export const codesKind = (config: ModelConfig): "latents" | "embedding" | null => familyOf(config).codes?.kind ?? null;
 
 /** Numbers that an image becomes: latents of an auto-encoder, the embedding of an embedder. */
 export const codeSize = (config: ModelConfig): number => encoderOf(config).size(config);
 
 /** pixels [B, H, W, C] uint8 -> codes [B, m]: latents, any real numbers, or embeddings of length one. */
-const modelCodes = (config: ModelConfig, lookup: Lookup, pixels: Value): Value => encoderOf(config).of(config, lookup, pixels);
+const modelCodes = (config: ModelConfig, lookup: Lookup, pixels: Value): Value =>
+  encoderOf(config).of(config, lookup, pixels);
 
 function encoderOf(config: ModelConfig): Codes<ModelConfig> {
   return (
     familyOf(config).codes ??
-    fail("usage", `expected an auto-encoder or an embedder to encode with but received a ${config.family}, which has no encoder`)
+    fail(
+      "usage",
+      `expected an auto-encoder or an embedder to encode with but received a ${config.family}, which has no encoder`,
+    )
   );
 }
 
@@ -228,7 +244,10 @@ export function encoderGraph(config: ModelConfig, batch: number): Graph {
   return graph;
 }
 
-/** Reconstruction by a deconvolution: `codes` float32 [B, m] and flat `weights` -> `pixels` float32 [B, H, W, C], 0 .. levels - 1. */
+/**
+ * Reconstruction by a deconvolution: `codes` float32 [B, m] and flat `weights` -> `pixels` float32 [B, H, W, C], 0 ..
+ * levels - 1.
+ */
 export function reconstructionGraph(model: ModelConfig, batch: number): Graph {
   if (!("decoder" in model))
     return fail("usage", `expected an auto-encoder to reconstruct with but received a model of family ${model.family}`);

@@ -17,7 +17,10 @@ export interface Family<C extends PixelcnnConfig> {
   closedForm(config: C): Set<number>[];
   /** Names of the matrices that meet the condition, written by hand too. */
   conditionMatrices(config: C): string[];
-  /** Whether a pixel is surely reached by each of these matrices alone; default: each pixel is. Memory and states have a first pixel. */
+  /**
+   * Whether a pixel is surely reached by each of these matrices alone; default: each pixel is. Memory and states have a
+   * first pixel.
+   */
   hears?(config: C, i: number, j: number): boolean;
   /** Widths so small that differences take no time, and so large that some feature of each group passes each ReLU. */
   tiny(channels: number): Partial<C>;
@@ -41,7 +44,11 @@ export const changed = <C extends PixelcnnConfig>(config: C, changes: Partial<Pi
   resolvePixelcnn({ ...config, ...changes }) as C;
 
 /** Two layers, few features. Kernels, dilations, channels and the condition stay. */
-export const tinyOf = <C extends PixelcnnConfig>(family: Family<C>, config: C, changes: Partial<PixelcnnConfig> = {}): C =>
+export const tinyOf = <C extends PixelcnnConfig>(
+  family: Family<C>,
+  config: C,
+  changes: Partial<PixelcnnConfig> = {},
+): C =>
   changed(config, {
     ...family.tiny(config.channels),
     ...(config.condition && "features" in config.condition ? { condition: { ...config.condition, features: 3 } } : {}),
@@ -105,7 +112,11 @@ export function naiveOf(
 }
 
 /** A table of cumulative frequencies for each sub-pixel, K + 1 numbers each, from the naive float32 pass. */
-export function naiveTables(model: RandomModel<PixelcnnConfig>, pixels: Uint8Array, value: ConditionValue): Uint32Array[] {
+export function naiveTables(
+  model: RandomModel<PixelcnnConfig>,
+  pixels: Uint8Array,
+  value: ConditionValue,
+): Uint32Array[] {
   return naiveOf(model, pixels, value, float32).map((row) => {
     const table = new Uint32Array(row.length + 1);
     expect(cumulativeFrequencies(Float32Array.from(row), 1, table)).toBe(true);

@@ -67,7 +67,8 @@ export function checkEngines<C extends PixelcnnConfig>({ config }: FamilyCase<C>
     const expected = naive().flat(2);
     expect(found).toHaveLength(expected.length);
     // Both add in float64, in other orders: some hundred roundings of 1e-16 each, and room.
-    for (const [i, v] of expected.entries()) expect(Math.abs(found[i]! - v)).toBeLessThan(1e-12 * Math.max(1, Math.abs(v)));
+    for (const [i, v] of expected.entries())
+      expect(Math.abs(found[i]! - v)).toBeLessThan(1e-12 * Math.max(1, Math.abs(v)));
     const sums = await runModel(model, "logProbability", pixels, options);
     for (const [b, rows] of naive().entries()) {
       const logP = total(logPOf(rows, imageOf(b)));
@@ -182,7 +183,8 @@ export function checkChiSquare<C extends PixelcnnConfig>(config: C): void {
     expect(Math.min(...expected)).toBeGreaterThan(5); // else chi-square says little
     const { pixels } = await createEngine(model, { batch: 1000 }).sample({ ...size, count, seed: 1 });
     const seen = new Array<number>(16).fill(0);
-    for (let i = 0; i < pixels.length; i += 4) seen[8 * pixels[i]! + 4 * pixels[i + 1]! + 2 * pixels[i + 2]! + pixels[i + 3]!]!++;
+    for (let i = 0; i < pixels.length; i += 4)
+      seen[8 * pixels[i]! + 4 * pixels[i + 1]! + 2 * pixels[i + 2]! + pixels[i + 3]!]!++;
     const statistic = seen.reduce((sum, n, i) => sum + (n - expected[i]!) ** 2 / expected[i]!, 0);
     expect(statistic).toBeLessThan(37.7); // 15 degrees of freedom, p = 0.001; the seed is fixed, so the result is too
   });

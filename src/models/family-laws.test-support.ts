@@ -1,6 +1,7 @@
 /**
- * For tests: what proves a family of models right, whatever its steps are. Each law holds independent ways of working out
- * the same thing against each other: graph, exact engine, naive pass, sets of sub-pixels, a closed form written by hand.
+ * For tests: what proves a family of models right, whatever its steps are. Each law holds independent ways of working
+ * out the same thing against each other: graph, exact engine, naive pass, sets of sub-pixels, a closed form written by
+ * hand.
  */
 
 import { describe, expect, test } from "vitest";
@@ -24,7 +25,14 @@ import {
 } from "./family-cases.test-support.ts";
 import { checkChiSquare, checkCodec, checkEngines, checkResume, checkSampler } from "./family-engines.test-support.ts";
 import { networkOf, pixelcnnParameters } from "./networks.ts";
-import { allImages, openModel, type RandomModel, randomModel, randomPixels, runModel } from "./random-model.test-support.ts";
+import {
+  allImages,
+  openModel,
+  type RandomModel,
+  randomModel,
+  randomPixels,
+  runModel,
+} from "./random-model.test-support.ts";
 
 /** All laws, for each case. */
 export function checkFamily<C extends PixelcnnConfig>(family: Family<C>, cases: readonly FamilyCase<C>[]): void {
@@ -76,8 +84,8 @@ export function checkField<C extends PixelcnnConfig>(family: Family<C>, { config
   });
 
   /**
-   * Whether output i changes when sub-pixel j does. One image a run, so that all runs are the same arithmetic at the same
-   * places.
+   * Whether output i changes when sub-pixel j does. One image a run, so that all runs are the same arithmetic at the
+   * same places.
    */
   async function observed(dtype: "float32" | "float64"): Promise<(i: number, j: number) => boolean> {
     const { levels: K, condition } = config;
@@ -101,34 +109,37 @@ export function checkField<C extends PixelcnnConfig>(family: Family<C>, { config
 
 /** Law 2. */
 function checkSums<C extends PixelcnnConfig>({ config }: FamilyCase<C>): void {
-  test.each(TINY_IMAGES)("probabilities of all %s images sum to 1, given each value of the condition", async (_, size) => {
-    const model = randomModel(changed(config, size), 8);
-    const pixels = allImages(model.config);
-    const places = size.height * size.width * size.channels;
-    const batch = size.levels ** places;
-    const engine = createEngine(model, { batch });
-    const session = await openModel(model, "logProbability", { batch });
-    const float32Graph = await openModel(model, "logProbability", { batch, dtype: "float32" });
-    const values = valuesOf(config.condition);
-    const seen = new Set<string>();
-    for (const value of values) {
-      const each = Array.from({ length: batch }, () => value);
-      const logP = await session.run(pixels, numbersOf(config, each).h);
-      // float64: one rounding per image, of up to 729. And they differ, or the sum would say little.
-      expect(Math.abs(logP.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-12);
-      expect(Math.max(...logP) - Math.min(...logP)).toBeGreaterThan(0.5);
-      seen.add(logP.join());
-      const narrow = await float32Graph.run(pixels, numbersOf(config, each).h);
-      expect(Math.abs(narrow.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-6);
-      const bits = await engine.score({ images: { ...size, pixels }, ...given(config, each) });
-      const exact = logP.map((_, i) => 2 ** -bits.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b));
-      // Each table sums to 2^24 exactly: what is left is the rounding of log2 and 2^x in float64.
-      expect(Math.abs(exact.reduce((a, b) => a + b) - 1)).toBeLessThan(1e-12);
-    }
-    // Each value is a distribution of its own.
-    expect(seen.size).toBe(values.length);
-    await Promise.all([session.close(), float32Graph.close()]);
-  });
+  test.each(TINY_IMAGES)(
+    "probabilities of all %s images sum to 1, given each value of the condition",
+    async (_, size) => {
+      const model = randomModel(changed(config, size), 8);
+      const pixels = allImages(model.config);
+      const places = size.height * size.width * size.channels;
+      const batch = size.levels ** places;
+      const engine = createEngine(model, { batch });
+      const session = await openModel(model, "logProbability", { batch });
+      const float32Graph = await openModel(model, "logProbability", { batch, dtype: "float32" });
+      const values = valuesOf(config.condition);
+      const seen = new Set<string>();
+      for (const value of values) {
+        const each = Array.from({ length: batch }, () => value);
+        const logP = await session.run(pixels, numbersOf(config, each).h);
+        // float64: one rounding per image, of up to 729. And they differ, or the sum would say little.
+        expect(Math.abs(logP.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-12);
+        expect(Math.max(...logP) - Math.min(...logP)).toBeGreaterThan(0.5);
+        seen.add(logP.join());
+        const narrow = await float32Graph.run(pixels, numbersOf(config, each).h);
+        expect(Math.abs(narrow.reduce((sum, l) => sum + Math.exp(l), 0) - 1)).toBeLessThan(1e-6);
+        const bits = await engine.score({ images: { ...size, pixels }, ...given(config, each) });
+        const exact = logP.map((_, i) => 2 ** -bits.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b));
+        // Each table sums to 2^24 exactly: what is left is the rounding of log2 and 2^x in float64.
+        expect(Math.abs(exact.reduce((a, b) => a + b) - 1)).toBeLessThan(1e-12);
+      }
+      // Each value is a distribution of its own.
+      expect(seen.size).toBe(values.length);
+      await Promise.all([session.close(), float32Graph.close()]);
+    },
+  );
 }
 
 /** Law 5. */
@@ -181,7 +192,9 @@ function checkCondition<C extends PixelcnnConfig>(family: Family<C>, config: C, 
 
   test("a matrix meets the condition wherever the rules say, and nowhere else", () => {
     const free = new Set(pixelcnnParameters({ ...config, condition: null }).map(({ name }) => name));
-    const found = pixelcnnParameters(config).flatMap(({ name }) => (free.has(name) || name.startsWith("map.") ? [] : [name]));
+    const found = pixelcnnParameters(config).flatMap(({ name }) =>
+      free.has(name) || name.startsWith("map.") ? [] : [name],
+    );
     expect(found.toSorted()).toEqual(matrices.toSorted());
   });
   test.each(matrices)("each pixel's outputs change with the condition through %s alone", async (name) => {
@@ -190,14 +203,17 @@ function checkCondition<C extends PixelcnnConfig>(family: Family<C>, config: C, 
     const { hears = () => true } = family;
     for (let p = 0; p < config.height * config.width; p++)
       if (hears(config, Math.floor(p / config.width), p % config.width))
-        expect(new Set(found.map((all) => all.slice(p * K, (p + 1) * K).join())).size, `pixel ${p}`).toBe(values.length);
+        expect(new Set(found.map((all) => all.slice(p * K, (p + 1) * K).join())).size, `pixel ${p}`).toBe(
+          values.length,
+        );
   });
   test("with every V zero the condition changes nothing, and they are the outputs of the model without one", async () => {
     const [deaf, ...others] = await logits(withOnly());
     for (const other of others) expect(other).toEqual(deaf);
     const expected = await runModel({ ...withOnly(), config: { ...config, condition: null } }, "logits", pixels);
     // The same sums, some with zeros added.
-    for (const [i, v] of expected.entries()) expect(Math.abs(deaf![i]! - v)).toBeLessThan(1e-13 * Math.max(1, Math.abs(v)));
+    for (const [i, v] of expected.entries())
+      expect(Math.abs(deaf![i]! - v)).toBeLessThan(1e-13 * Math.max(1, Math.abs(v)));
   });
   if (condition.kind !== "class") return;
   test("a class is a bias of its own, and a mixture mixes the biases, wherever there is a V", async () => {
@@ -214,7 +230,8 @@ function checkCondition<C extends PixelcnnConfig>(family: Family<C>, config: C, 
       }
       const expected = await runModel({ config: { ...config, condition: null }, parameters: biased }, "logits", pixels);
       // The sums are rounded to float32 when they become parameters again.
-      for (const [i, v] of expected.entries()) expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
+      for (const [i, v] of expected.entries())
+        expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
     }
   });
 }

@@ -123,10 +123,22 @@ fields(gated, [
     config: configOf({ ...gatedColour, firstKernel: 7, dilations: [1, 2], depth: 3, condition: vector }),
     covers: true,
   },
-  { title: "grey, kernels 3, a map", config: configOf({ depth: 6, condition: { ...map, height: 2, width: 2 } }), covers: true },
+  {
+    title: "grey, kernels 3, a map",
+    config: configOf({ depth: 6, condition: { ...map, height: 2, width: 2 } }),
+    covers: true,
+  },
   {
     title: "two channels, kernels 5, no skip, a class",
-    config: configOf({ ...gatedColour, ...noSkip, channels: 2, firstKernel: 5, kernels: [5], depth: 3, condition: classes }),
+    config: configOf({
+      ...gatedColour,
+      ...noSkip,
+      channels: 2,
+      firstKernel: 5,
+      kernels: [5],
+      depth: 3,
+      condition: classes,
+    }),
     covers: true,
   },
   { title: "colour, one layer", config: configOf({ ...gatedColour, depth: 1 }), covers: false },
@@ -140,7 +152,11 @@ fields(gated, [
 fields(plain, [
   { title: "grey, one layer", config: plainConfig({ firstKernel: 7, depth: 1 }), covers: false },
   { title: "a first kernel of twice the image", config: plainConfig({ firstKernel: 13, depth: 1 }), covers: true },
-  { title: "grey, dilation 2 over a first kernel of 3", config: plainConfig({ dilations: [2], depth: 4 }), covers: false },
+  {
+    title: "grey, dilation 2 over a first kernel of 3",
+    config: plainConfig({ dilations: [2], depth: 4 }),
+    covers: false,
+  },
   { title: "colour, kernels 3, deep", config: plainConfig({ ...plainColour, depth: 6 }), covers: false },
   {
     title: "two channels, kernels 5 7, dilations 1 2",

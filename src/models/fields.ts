@@ -1,6 +1,7 @@
 /**
- * Fields of a config as a table: what each may hold, its default, its type. One table gives the strict schema of what a user writes (schema.ts, with
- * zod) and the check of what comes from a file (here, without zod: the exact engine uses it in pages).
+ * Fields of a config as a table: what each may hold, its default, its type. One table gives the strict schema of what a
+ * user writes (schema.ts, with zod) and the check of what comes from a file (here, without zod: the exact engine uses
+ * it in pages).
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
@@ -54,8 +55,12 @@ export const positive: Plain<number> = { rule: { is: "positive" } };
 /** Names that differ from each other. */
 export const names = (min: number, max = 65536): Plain<string[]> => ({ rule: { is: "names", min, max } });
 export const literal = <V extends string>(value: V): Plain<V> => ({ rule: { is: "literal", value } });
-export const fields = <F extends Fields>(inner: F): Field<Output<F>, Input<F>> => ({ rule: { is: "fields", fields: inner } });
-export const kinds = <F extends readonly Fields[]>(...each: F): Field<OutputOf<F[number]> | null, InputOf<F[number]> | null> => ({
+export const fields = <F extends Fields>(inner: F): Field<Output<F>, Input<F>> => ({
+  rule: { is: "fields", fields: inner },
+});
+export const kinds = <F extends readonly Fields[]>(
+  ...each: F
+): Field<OutputOf<F[number]> | null, InputOf<F[number]> | null> => ({
   rule: { is: "kinds", kinds: each },
 });
 export const withDefault = <Out, In>(field: Field<Out, In>, value: Out): Field<Out, In | undefined> => ({
@@ -68,8 +73,8 @@ export const optional = <Out, In>(field: Field<Out, In>): Field<Out | undefined,
 });
 
 /**
- * Checks what a file says, field by field, and fills in the defaults. Fields that are not in the table are ignored: the file may be of a later
- * version.
+ * Checks what a file says, field by field, and fills in the defaults. Fields that are not in the table are ignored: the
+ * file may be of a later version.
  */
 export function checkFields<F extends Fields>(table: F, given: unknown, path = ""): Output<F> {
   const from = Object(given) as Record<string, unknown>;
@@ -100,8 +105,12 @@ function checkRule(rule: Rule, value: unknown, where: string): unknown {
       if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value;
       return fail("model", `expected a number above 0 for ${where} but received ${show(value)}`);
     case "names":
-      if (Array.isArray(value) && value.length >= rule.min && value.every((name) => typeof name === "string")) return [...value];
-      return fail("model", `expected the names of at least ${rule.min} classes for ${where} but received ${show(value)}`);
+      if (Array.isArray(value) && value.length >= rule.min && value.every((name) => typeof name === "string"))
+        return [...value];
+      return fail(
+        "model",
+        `expected the names of at least ${rule.min} classes for ${where} but received ${show(value)}`,
+      );
     case "literal":
       if (value === rule.value) return value;
       return fail("model", `expected ${show(rule.value)} for ${where} but received ${show(value)}`);

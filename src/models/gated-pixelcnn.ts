@@ -1,9 +1,20 @@
 /**
- * The Gated PixelCNN (van den Oord et al. 2016, arXiv 1606.05328, section 2 and figure 2), as a list of steps: every engine reads it from here.
- * docs/model.md gives every shape. F features, S of the skip connections, C channels.
+ * The Gated PixelCNN (van den Oord et al. 2016, arXiv 1606.05328, section 2 and figure 2), as a list of steps: every
+ * engine reads it from here. docs/model.md gives every shape. F features, S of the skip connections, C channels.
  */
 
-import { above, bias, buildNetwork, condition, here, left, type Network, type Order, plus, taps } from "../network/steps.ts";
+import {
+  above,
+  bias,
+  buildNetwork,
+  condition,
+  here,
+  left,
+  type Network,
+  type Order,
+  plus,
+  taps,
+} from "../network/steps.ts";
 import { networkCondition } from "./condition.ts";
 import { type GatedConfig, layersOf } from "./config.ts";
 import { headOrder, withHead } from "./heads/output-layers.ts";
@@ -21,13 +32,15 @@ export function gatedPixelcnn(config: GatedConfig): Network {
     const [up, r] = [(n + 1) / 2, (n - 1) / 2];
     const fan = (r + 1) * h.features + F;
 
-    // Vertical stack: all rows above. Its one shift down by a row is in layer 1; later layers read their own row of features too.
+    // Vertical stack: all rows above. Its one shift down by a row is in layer 1; later layers read their own row of
+    // features too.
     const p = net.sum(`${l}.p`, { ...gates, groups: 1 }, [
       bias(`${l}.vertical.b`),
       condition(`${l}.vertical.V`),
       taps(v, above(up, n, d, first ? 1 : 0), `${l}.vertical.W`, { axes: [up, n] }),
     ]);
-    // Horizontal stack: what the vertical stack knows of the rows above, the pixels to the left, and at the pixel itself the earlier channels.
+    // Horizontal stack: what the vertical stack knows of the rows above, the pixels to the left, and at the pixel
+    // itself the earlier channels.
     const q = net.sum(`${l}.q`, gates, [
       bias(`${l}.horizontal.b`),
       condition(`${l}.horizontal.V`),
@@ -37,8 +50,13 @@ export function gatedPixelcnn(config: GatedConfig): Network {
     ]);
     const y = net.gate(`${l}.y`, q);
 
-    if (S > 0) skips = net.sum(`${l}.s`, { features: S }, [skips ? plus(skips) : bias("skip.b"), here(y, "B", `${l}.skip{c}.W`)]);
-    // No residual connection in layer 1, whose input is the image. In the last layer nothing reads the output beside the skip connections.
+    if (S > 0)
+      skips = net.sum(`${l}.s`, { features: S }, [
+        skips ? plus(skips) : bias("skip.b"),
+        here(y, "B", `${l}.skip{c}.W`),
+      ]);
+    // No residual connection in layer 1, whose input is the image. In the last layer nothing reads the output beside
+    // the skip connections.
     if (!last || S === 0)
       h = net.sum(`${l}.h`, { features: F }, [
         ...(first ? [] : [plus(h)]),

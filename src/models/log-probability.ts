@@ -1,4 +1,7 @@
-/** A network and its head in a graph: outputs, and the log-probabilities of the pixels. For whatever family networks.ts has. */
+/**
+ * A network and its head in a graph: outputs, and the log-probabilities of the pixels. For whatever family networks.ts
+ * has.
+ */
 
 import { fail } from "../errors.ts";
 import { networkOutputs } from "../network/graph.ts";
@@ -16,12 +19,22 @@ export interface PixelcnnInputs {
   readonly pixels: Value;
   /** h [B, D] (condition.ts), where the model has a condition. */
   readonly condition?: Value | null | undefined;
-  /** [B], for training: 1, or 0 for an image whose pixels the network is not shown (zeros, as beyond the image's edge). Default: all are. */
+  /**
+   * [B], for training: 1, or 0 for an image whose pixels the network is not shown (zeros, as beyond the image's edge).
+   * Default: all are.
+   */
   readonly sees?: Value | null | undefined;
 }
 
-/** The head's outputs, [B H W C, M]. Those of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows, columns, channels. */
-export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, { pixels, condition: h, sees }: PixelcnnInputs): Value {
+/**
+ * The head's outputs, [B H W C, M]. Those of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows,
+ * columns, channels.
+ */
+export function pixelcnnOutputs(
+  config: PixelcnnConfig,
+  lookup: Lookup,
+  { pixels, condition: h, sees }: PixelcnnInputs,
+): Value {
   const network = networkOf(config);
   if ((config.condition === null) !== !h)
     fail(
@@ -32,7 +45,10 @@ export function pixelcnnOutputs(config: PixelcnnConfig, lookup: Lookup, { pixels
     );
   const [, height, width] = pixels.shape as [number, number, number];
   const from = mapOf(config.condition);
-  const s = h && from ? pixels.graph.scope("map", () => conditionMap(from, network.condition!, { height, width }, lookup, h)) : h;
+  const s =
+    h && from
+      ? pixels.graph.scope("map", () => conditionMap(from, network.condition!, { height, width }, lookup, h))
+      : h;
   return networkOutputs(network, lookup, { pixels, condition: s, sees });
 }
 
@@ -46,7 +62,9 @@ export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup,
   });
 }
 
-/** log p(image), [B], in nats, summed in the graph's working type: what training wants. likelihood.ts sums in float64. */
+/**
+ * log p(image), [B], in nats, summed in the graph's working type: what training wants. likelihood.ts sums in float64.
+ */
 export function pixelcnnLogProbability(config: PixelcnnConfig, lookup: Lookup, inputs: PixelcnnInputs): Value {
   const each = pixelcnnLogProbabilities(config, lookup, inputs);
   return inputs.pixels.graph.scope("loss", () => reduceSum(each, { axes: [1] }));

@@ -11,7 +11,10 @@ export interface Model<C extends ModelConfig = ModelConfig> {
   readonly parameters: Parameters;
 }
 
-/** The part of a model that gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder. `name` is what an error calls it. */
+/**
+ * The part of a model that gives the probability of an image: a PixelCNN itself, or the decoder of an auto-encoder.
+ * `name` is what an error calls it.
+ */
 export function pixelcnnOf({ config, parameters }: Model, name = "the model"): Model<PixelcnnConfig> {
   const found =
     pixelcnnIn(config) ??

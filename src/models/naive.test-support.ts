@@ -1,4 +1,7 @@
-/** For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with network/. Slow and, one hopes, obviously right. */
+/**
+ * For tests: docs/model.md and docs/conditioning.md as loops in float64, nothing shared with the graph or with
+ * network/. Slow and, one hopes, obviously right.
+ */
 
 import type { Parameters } from "../network/parameters.ts";
 import type { GatedConfig } from "./config.ts";
@@ -8,7 +11,10 @@ type Map3 = number[][][];
 /** A class, weights over the classes, a vector, or a map [h0, w0, Cm]; null for none. */
 export type NaiveCondition = number | readonly number[] | null;
 
-/** What m(h) begins with, and its features; null where it plays no part. A vector is a map of one place, without a last number that says so. */
+/**
+ * What m(h) begins with, and its features; null where it plays no part. A vector is a map of one place, without a last
+ * number that says so.
+ */
 function beginOf(condition: GatedConfig["condition"], h: readonly number[]): { s: Map3; M: number } | null {
   if (condition?.kind === "vector" && condition.features !== undefined)
     return { s: [[h.map((v) => Math.fround(v * (condition.scale ?? 1)))]], M: condition.features };
@@ -19,7 +25,11 @@ function beginOf(condition: GatedConfig["condition"], h: readonly number[]): { s
 }
 
 /** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
-function naiveMap({ height: H, width: W, condition }: GatedConfig, parameters: Parameters, h: readonly number[]): Map3 | null {
+function naiveMap(
+  { height: H, width: W, condition }: GatedConfig,
+  parameters: Parameters,
+  h: readonly number[],
+): Map3 | null {
   const begin = beginOf(condition, h);
   if (begin === null) return null;
   let { s } = begin;
@@ -47,7 +57,8 @@ function naiveMap({ height: H, width: W, condition }: GatedConfig, parameters: P
 }
 
 /**
- * Logits [H W C][K] of one image of levels [H, W, C]. `round`: the input is scaled in float32 by docs/model.md; a graph in float64 scales in float64.
+ * Logits [H W C][K] of one image of levels [H, W, C]. `round`: the input is scaled in float32 by docs/model.md; a graph
+ * in float64 scales in float64.
  */
 export function naiveLogits(
   config: GatedConfig,

@@ -21,7 +21,9 @@ describe.each(networkFields.map((fields) => kindOf(fields, "family")))("the fami
   test("has cases under checkFamily", () => expect(laws).toContain(`family: "${family}"`));
 
   test("has pinned figures", () => {
-    const found = Object.values(CONFIGS).map((config) => resolveModel(config as Parameters<typeof resolveModel>[0]).family);
+    const found = Object.values(CONFIGS).map(
+      (config) => resolveModel(config as Parameters<typeof resolveModel>[0]).family,
+    );
     expect(found).toContain(family);
   });
 

@@ -1,6 +1,7 @@
 /**
- * The families that give an image a probability, a row each: what their configs hold, the network that one stands for, and what decides its numbers.
- * A new family is a page like gated-pixelcnn.ts and a row here. Free of zod and of ONNX's runtime: the exact engine reads this in pages too.
+ * The families that give an image a probability, a row each: what their configs hold, the network that one stands for,
+ * and what decides its numbers. A new family is a page like gated-pixelcnn.ts and a row here. Free of zod and of ONNX's
+ * runtime: the exact engine reads this in pages too.
  */
 
 import { fail, show } from "../errors.ts";
@@ -35,8 +36,8 @@ interface Row<C extends PixelcnnConfig> {
   /** Features of the widest map of a pixel: what decides how many images fit in a cache together. */
   widest(config: C): number;
   /**
-   * The fields that decide frequencies, for the digest that archives name a model by; another must not slip in, or old archives would not open. An
-   * option appears only when it is on.
+   * The fields that decide frequencies, for the digest that archives name a model by; another must not slip in, or old
+   * archives would not open. An option appears only when it is on.
    */
   identity(config: C): object;
 }
@@ -106,12 +107,15 @@ export const networkOf = (config: PixelcnnConfig): Network => rowOf(config).netw
 /** Every parameter of the network: name, shape, first values. */
 export const pixelcnnParameters = (config: PixelcnnConfig): ParameterSpec[] => networkParameters(networkOf(config));
 
-/** Whether a graph of the network is unrolled, wave after wave: then images cost least when they go through together. */
+/**
+ * Whether a graph of the network is unrolled, wave after wave: then images cost least when they go through together.
+ */
 export const isUnrolled = (config: PixelcnnConfig): boolean =>
   networkOf(config).steps.some(({ step }) => step === "cell" || step === "blend");
 
 /** Numbers of the largest layer, per image. */
-export const largestMap = (config: PixelcnnConfig): number => config.height * config.width * rowOf(config).widest(config);
+export const largestMap = (config: PixelcnnConfig): number =>
+  config.height * config.width * rowOf(config).widest(config);
 
 /** Problems of a config that no field has by itself: its path and, in words, what was expected. */
 export function groupProblems(config: PixelcnnConfig): { path: string; message: string }[] {
@@ -124,8 +128,9 @@ export function groupProblems(config: PixelcnnConfig): { path: string; message: 
 }
 
 /**
- * Checks what a file says of a model, for the exact engine. Strict as to what it reads, loose as to the rest. Without a family it is a Gated PixelCNN; height
- * and width are needed only where a condition goes through m(h), which fixes them.
+ * Checks what a file says of a model, for the exact engine. Strict as to what it reads, loose as to the rest. Without a
+ * family it is a Gated PixelCNN; height and width are needed only where a condition goes through m(h), which fixes
+ * them.
  */
 export function checkPixelcnn(given: unknown): PixelcnnConfig {
   const family = (Object(given) as { family?: unknown }).family ?? "gated-pixelcnn";

@@ -1,4 +1,7 @@
-/** The Gated PixelCNN of docs/model.md: its numbers, its parameters; the laws that every family keeps are in family-laws.test.ts. */
+/**
+ * The Gated PixelCNN of docs/model.md: its numbers, its parameters; the laws that every family keeps are in
+ * family-laws.test.ts.
+ */
 
 import { describe, expect, test } from "vitest";
 import { countOf } from "../network/parameters.ts";
@@ -107,9 +110,19 @@ test("a condition is asked for exactly when the config has one", () => {
 
 describe("parameters", () => {
   test("are those of docs/model.md, by name and shape: grey", () => {
-    const config = configOf({ firstKernel: 7, depth: 2, features: 4, skip: 6, head: { features: 8 }, condition: vector });
+    const config = configOf({
+      firstKernel: 7,
+      depth: 2,
+      features: 4,
+      skip: 6,
+      head: { features: 8 },
+      condition: vector,
+    });
     const found = Object.fromEntries(pixelcnnParameters(config).map(({ name, shape }) => [name, shape]));
-    const both = (name: string, shape: number[]): Record<string, number[]> => ({ [`${name}_f`]: shape, [`${name}_g`]: shape });
+    const both = (name: string, shape: number[]): Record<string, number[]> => ({
+      [`${name}_f`]: shape,
+      [`${name}_g`]: shape,
+    });
     expect(found).toEqual({
       ...both("layer1.vertical.W", [4, 7, 1, 4]),
       ...both("layer1.vertical.b", [4]),
@@ -186,7 +199,8 @@ test("no product has an operand that a mask made zero: the graph holds no mask, 
   };
   const lookup = (name: string) => values.get(name) ?? pair(["f", "g"].map((half) => values.get(`${name}_${half}`)!));
   graph.output("y", pixelcnnLogProbability(config, lookup, { pixels }));
-  // Inner sizes of all products, times their outputs, are exactly the weights (biases apart): one multiplication a weight and position.
+  // Inner sizes of all products, times their outputs, are exactly the weights (biases apart): one multiplication a
+  // weight and position.
   const products = graph.nodes.filter((node) => node.op === "Gemm" || node.op === "MatMul");
   const multiplied = products.reduce((sum, node) => sum + node.inputs[0]!.shape.at(-1)! * node.output.shape.at(-1)!, 0);
   expect(multiplied).toBe(countOf(specs.filter((spec) => spec.decays)));

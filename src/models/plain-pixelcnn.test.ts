@@ -18,8 +18,23 @@ const configOf = (changes: object = {}): PlainConfig =>
 type Features = number[][][];
 
 /** Outputs of every sub-pixel: arXiv 1601.06759, sections 3.3 to 3.5, as loops that share nothing with the steps. */
-function naiveLogits(config: PlainConfig, parameters: Parameters, pixels: Uint8Array, h: readonly number[] | null): number[][] {
-  const { height: H, width: W, channels: C, levels: K, features: F, depth: L, firstKernel, kernels, dilations } = config;
+function naiveLogits(
+  config: PlainConfig,
+  parameters: Parameters,
+  pixels: Uint8Array,
+  h: readonly number[] | null,
+): number[][] {
+  const {
+    height: H,
+    width: W,
+    channels: C,
+    levels: K,
+    features: F,
+    depth: L,
+    firstKernel,
+    kernels,
+    dilations,
+  } = config;
   const weight = (name: string, row: number, o: number): number => {
     const { data, shape } = parameters.get(name)!;
     return data[row * shape.at(-1)! + o]!;
@@ -48,7 +63,8 @@ function naiveLogits(config: PlainConfig, parameters: Parameters, pixels: Uint8A
             });
           }
         const seen = ((mask === "A" ? c : c + 1) * inputs) / C;
-        for (let f = 0; f < seen; f++) sum += map[i]![j]![f]! * weight(`${name}.centre${c}.W`, f, o - (c * outputs) / C);
+        for (let f = 0; f < seen; f++)
+          sum += map[i]![j]![f]! * weight(`${name}.centre${c}.W`, f, o - (c * outputs) / C);
         return sum;
       }),
     );
@@ -86,7 +102,10 @@ test.each([
   ["grey, kernels 3 5 7, dilations 1 2", configOf({ firstKernel: 3, kernels: [5, 7], dilations: [1, 2], depth: 4 })],
   ["grey, a vector", configOf({ condition: vector })],
   ["colour", configOf(colour)],
-  ["colour, kernels 5 3, dilation 2, a vector", configOf({ ...colour, firstKernel: 5, dilations: [2], condition: vector })],
+  [
+    "colour, kernels 5 3, dilation 2, a vector",
+    configOf({ ...colour, firstKernel: 5, dilations: [2], condition: vector }),
+  ],
   ["two channels, one row, one layer", configOf({ height: 1, channels: 2, depth: 1 })],
 ] as const)("%s: the graph in float64 is the loops of the paper", async (_, config) => {
   const model = randomModel(config, 5);
@@ -96,7 +115,8 @@ test.each([
   const expected = naiveLogits(config, model.parameters, pixels, h).flat();
   expect(found).toHaveLength(expected.length);
   // Both add in float64, in other orders: some hundred roundings of 1e-16 each, and room.
-  for (const [i, v] of expected.entries()) expect(Math.abs(found[i]! - v)).toBeLessThan(1e-12 * Math.max(1, Math.abs(v)));
+  for (const [i, v] of expected.entries())
+    expect(Math.abs(found[i]! - v)).toBeLessThan(1e-12 * Math.max(1, Math.abs(v)));
 });
 
 describe("parameters", () => {

@@ -1,6 +1,7 @@
 /**
- * The plain PixelCNN (van den Oord et al. 2016, "Pixel Recurrent Neural Networks", arXiv 1601.06759, sections 3.3 to 3.5), as a list of steps: one stack
- * of masked convolutions, so it has a blind spot above and to the right of the pixel; the tests say where. docs/model.md gives every shape.
+ * The plain PixelCNN (van den Oord et al. 2016, "Pixel Recurrent Neural Networks", arXiv 1601.06759, sections 3.3 to
+ * 3.5), as a list of steps: one stack of masked convolutions, so it has a blind spot above and to the right of the
+ * pixel; the tests say where. docs/model.md gives every shape.
  */
 
 import {
@@ -48,7 +49,10 @@ export function plainPixelcnn(config: PlainConfig): Network {
 /** ReLU halves the variance of what it passes on. */
 const RELU = Math.SQRT2;
 
-/** A masked n x n convolution with the condition: the rows above, the pixels to the left, and of the pixel itself the earlier channels. */
+/**
+ * A masked n x n convolution with the condition: the rows above, the pixels to the left, and of the pixel itself the
+ * earlier channels.
+ */
 function masked(map: FeatureMap, mask: Mask, { kernel: n, dilation: d }: LayerShape, name: string, gain = 1): Term[] {
   const r = (n - 1) / 2;
   // What the mask leaves of the n x n taps.

@@ -25,8 +25,8 @@ export function configOf(changes: Partial<GatedInput> = {}): GatedConfig {
 }
 
 /**
- * Random weights, no number of them zero, biases and the logits' weights included; moderate, so that gates stay off their ends and a change far away
- * still shows in float64.
+ * Random weights, no number of them zero, biases and the logits' weights included; moderate, so that gates stay off
+ * their ends and a change far away still shows in float64.
  */
 export function randomModel<C extends PixelcnnConfig>(config: C, seed = 1): RandomModel<C> {
   const random = randomFrom(seed);
@@ -66,7 +66,12 @@ export async function openModel(
   const wide = (data: Float32Array) => (dtype === "float64" ? Float64Array.from(data) : data);
   const lookup = lookupIn(
     pixelcnnParameters(config),
-    new Map([...parameters].map(([name, { shape, data }]) => [name, graph.constant(dtype, shape, wide(data) as Float32Array)])),
+    new Map(
+      [...parameters].map(([name, { shape, data }]) => [
+        name,
+        graph.constant(dtype, shape, wide(data) as Float32Array),
+      ]),
+    ),
   );
   const build = output === "logits" ? pixelcnnOutputs : pixelcnnLogProbability;
   graph.output("y", build(config, lookup, { pixels, condition: h }));

@@ -53,7 +53,9 @@ export function receptiveField(config: GatedConfig): Reach[] {
   return positions.flatMap((at) => groups.map((c) => union(...read[at]!.slice(0, c + 1))));
 }
 
-/** The same of the plain PixelCNN: a convolution of mask A over the image, then residual blocks around one of mask B. */
+/**
+ * The same of the plain PixelCNN: a convolution of mask A over the image, then residual blocks around one of mask B.
+ */
 export function plainReceptiveField(config: PlainConfig): Reach[] {
   const { height: H, width: W, channels: C, depth: L, firstKernel, kernels, dilations } = config;
   const groups = Array.from({ length: C }, (_, c) => c);

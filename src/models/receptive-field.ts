@@ -1,11 +1,15 @@
 /**
- * Which earlier pixels a model can see at all. Taps are full rectangles, so what a stack reaches is a product of row and column offsets, and sums of the
- * layers' offsets say which. A dilation that leaps over what came before leaves holes at any depth: a blind spot of the config, not of the network.
+ * Which earlier pixels a model can see at all. Taps are full rectangles, so what a stack reaches is a product of row
+ * and column offsets, and sums of the layers' offsets say which. A dilation that leaps over what came before leaves
+ * holes at any depth: a blind spot of the config, not of the network.
  */
 
 import { type ConvolutionalConfig, layersOf, type PixelcnnConfig } from "./config.ts";
 
-/** Offsets of the last layer: `up` rows above, `across` columns to either side, `left` pixels of the own row; each sorted. */
+/**
+ * Offsets of the last layer: `up` rows above, `across` columns to either side, `left` pixels of the own row; each
+ * sorted.
+ */
 export interface Reach {
   readonly up: readonly number[];
   readonly across: readonly number[];

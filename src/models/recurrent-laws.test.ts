@@ -1,4 +1,7 @@
-/** Every law of both PixelRNNs; the Row LSTM's triangle, and that the Diagonal BiLSTM sees every earlier sub-pixel and no other. */
+/**
+ * Every law of both PixelRNNs; the Row LSTM's triangle, and that the Diagonal BiLSTM sees every earlier sub-pixel and
+ * no other.
+ */
 
 import type { ConditionConfig, DiagonalBilstmConfig, RowLstmConfig } from "./config.ts";
 import type { Family } from "./family-cases.test-support.ts";
@@ -20,7 +23,10 @@ interface Shape {
   readonly firstKernel: number;
 }
 
-/** Sub-pixels in order; `sees(up, right)` says which other pixels are seen, all of their channels; of the pixel itself the earlier channels are. */
+/**
+ * Sub-pixels in order; `sees(up, right)` says which other pixels are seen, all of their channels; of the pixel itself
+ * the earlier channels are.
+ */
 function field({ height, width, channels: C }: Shape, sees: (up: number, right: number) => boolean): Set<number>[] {
   return Array.from({ length: height * width * C }, (_, s) => {
     const [p, c] = [Math.floor(s / C), s % C];
@@ -39,13 +45,19 @@ function field({ height, width, channels: C }: Shape, sees: (up: number, right: 
 const hears = ({ width }: { readonly width: number }, i: number, j: number): boolean => i > 0 && j > 0 && j < width - 1;
 
 const rowConfig = (changes: object = {}): RowLstmConfig =>
-  resolvePixelcnn({ family: "row-lstm", ...image, features: 12, head: { features: 48 }, ...changes } as const) as RowLstmConfig;
+  resolvePixelcnn({
+    family: "row-lstm",
+    ...image,
+    features: 12,
+    head: { features: 48 },
+    ...changes,
+  } as const) as RowLstmConfig;
 
 const row: Family<RowLstmConfig> = {
   title: "Row LSTM",
   /**
-   * To the left in its own row: the first convolution, then one input convolution a layer. Upwards: the first convolution reaches r rows; a layer's states go on
-   * any number of rows up, (k - 1) / 2 columns aside for each.
+   * To the left in its own row: the first convolution, then one input convolution a layer. Upwards: the first
+   * convolution reaches r rows; a layer's states go on any number of rows up, (k - 1) / 2 columns aside for each.
    */
   closedForm(config) {
     const { depth, firstKernel, kernel } = config;
@@ -53,7 +65,8 @@ const row: Family<RowLstmConfig> = {
     const layers = depth - 1;
     return field(config, (up, right) => {
       if (up === 0) return -right <= r + layers * m;
-      // Some rows by the states, none to all; the rest, at least none, by the first convolution, which looks to both sides only above its own row.
+      // Some rows by the states, none to all; the rest, at least none, by the first convolution, which looks to both
+      // sides only above its own row.
       for (let own = 0; own <= Math.min(up, r); own++) {
         const states = up - own;
         const first = own === 0 ? { left: r, right: -1 } : { left: r, right: r };
@@ -67,7 +80,9 @@ const row: Family<RowLstmConfig> = {
   },
   conditionMatrices: ({ depth }) => [
     "layer1.V",
-    ...Array.from({ length: depth - 1 }, (_, i) => ["o", "f", "i", "g"].map((part) => `layer${i + 2}.V_${part}`)).flat(),
+    ...Array.from({ length: depth - 1 }, (_, i) =>
+      ["o", "f", "i", "g"].map((part) => `layer${i + 2}.V_${part}`),
+    ).flat(),
   ],
   hears,
   tiny: (C) => ({ features: 2 * C, head: { kind: "categorical", features: 4 * C } }),

@@ -1,4 +1,7 @@
-/** What both PixelRNNs share (van den Oord et al. 2016, "Pixel Recurrent Neural Networks", arXiv 1601.06759): the first convolution and the way out of a layer. */
+/**
+ * What both PixelRNNs share (van den Oord et al. 2016, "Pixel Recurrent Neural Networks", arXiv 1601.06759): the first
+ * convolution and the way out of a layer.
+ */
 
 import {
   above,

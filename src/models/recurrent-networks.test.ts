@@ -1,12 +1,21 @@
 /**
- * The lists of steps of both PixelRNNs beside the laws that every family keeps (recurrent-laws.test.ts): when each step runs, which changes of them
- * would be a leak, and what the Diagonal BiLSTM would not see without its own pixel's levels.
+ * The lists of steps of both PixelRNNs beside the laws that every family keeps (recurrent-laws.test.ts): when each step
+ * runs, which changes of them would be a leak, and what the Diagonal BiLSTM would not see without its own pixel's
+ * levels.
  */
 
 import { describe, expect, test } from "vitest";
 import { networkParameters } from "../network/declarations.ts";
 import { initialise } from "../network/parameters.ts";
-import { type ImageShape, lowered, measured, picture, refusal, rewired, times } from "../network/sights.test-support.ts";
+import {
+  type ImageShape,
+  lowered,
+  measured,
+  picture,
+  refusal,
+  rewired,
+  times,
+} from "../network/sights.test-support.ts";
 import { here, type Network } from "../network/steps.ts";
 import { randomFrom } from "../random.ts";
 import { diagonalBilstm } from "./diagonal-bilstm.ts";
@@ -25,7 +34,9 @@ const sizes = { height: 5, width: 7, firstKernel: 3, condition: { kind: "vector"
 type Changes = Partial<Record<"height" | "width" | "depth" | "firstKernel" | "kernel", number>>;
 /** `depth` counts the first convolution: 2 has one LSTM layer. */
 const row = (kind: object, changes: Changes = {}): Network =>
-  rowLstm(resolvePixelcnn({ family: "row-lstm", ...sizes, ...kind, depth: 2, ...changes }) as Parameters<typeof rowLstm>[0]);
+  rowLstm(
+    resolvePixelcnn({ family: "row-lstm", ...sizes, ...kind, depth: 2, ...changes }) as Parameters<typeof rowLstm>[0],
+  );
 const diagonal = (kind: object, changes: Changes = {}): Network =>
   diagonalBilstm(
     resolvePixelcnn({ family: "diagonal-bilstm", ...sizes, ...kind, depth: 2, ...changes }) as Parameters<
@@ -52,7 +63,8 @@ describe("when a step runs follows from what it reads", () => {
     expect(times(diagonal(COLOUR))).toMatchObject({
       "layer2.leftGates": "pixel: row of layer2.left, pixel of layer1.x, pixel of layer2.left",
       "layer2.left": "pixel",
-      "layer2.rightGates": "finished: row of layer2.right, finished of layer1.x, finished of input, finished of layer2.right",
+      "layer2.rightGates":
+        "finished: row of layer2.right, finished of layer1.x, finished of input, finished of layer2.right",
       "layer2.right": "finished",
       "layer2.x": "pixel: pixel of layer1.x, row of layer2.right, pixel of layer2.left",
     });
@@ -136,18 +148,23 @@ describe("the own pixel's levels in the stream from the right", () => {
     rewired(network, "layer2.rightGates", (terms) => terms.filter((t) => !("map" in t && t.map.name === "input")));
   const big = { height: 28, width: 28, firstKernel: 7 };
 
-  test.each([2, 4])("without them 648 earlier pixels of 28x28 are missed after a first kernel of 7: depth %i", (depth) => {
-    const seen = lowered(blind(diagonal(GREY, { ...big, depth })), { ...GREY, ...big });
-    const missed = seen.flatMap((line, i) => [...line.slice(0, i)].flatMap((mark, j) => (mark === "." ? [[i, j]] : [])));
-    // Of each row but the first, all but the last four columns miss the last pixel of the row above.
-    expect(missed).toEqual(
-      Array.from({ length: 27 * 24 }, (_, n) => {
-        const [i, j] = [1 + Math.floor(n / 24), n % 24];
-        return [i * 28 + j, i * 28 - 1];
-      }),
-    );
-    expect(missed).toHaveLength(648);
-  });
+  test.each([2, 4])(
+    "without them 648 earlier pixels of 28x28 are missed after a first kernel of 7: depth %i",
+    (depth) => {
+      const seen = lowered(blind(diagonal(GREY, { ...big, depth })), { ...GREY, ...big });
+      const missed = seen.flatMap((line, i) =>
+        [...line.slice(0, i)].flatMap((mark, j) => (mark === "." ? [[i, j]] : [])),
+      );
+      // Of each row but the first, all but the last four columns miss the last pixel of the row above.
+      expect(missed).toEqual(
+        Array.from({ length: 27 * 24 }, (_, n) => {
+          const [i, j] = [1 + Math.floor(n / 24), n % 24];
+          return [i * 28 + j, i * 28 - 1];
+        }),
+      );
+      expect(missed).toHaveLength(648);
+    },
+  );
 
   test("with them none is", () => {
     const s = { ...GREY, ...big };

@@ -1,4 +1,7 @@
-/** Halving and doubling convolutions against loops in float64 that follow docs/conditioning.md, and each as the other's adjoint. */
+/**
+ * Halving and doubling convolutions against loops in float64 that follow docs/conditioning.md, and each as the other's
+ * adjoint.
+ */
 
 import { describe, expect, test } from "vitest";
 import { checkDerivatives, randomTensor } from "../autodiff/central-differences.test-support.ts";
@@ -48,7 +51,8 @@ const reader =
 function everyOutput({ height, width }: Size, f: (b: number, y: number, x: number, o: number) => number): number[] {
   const all: number[] = [];
   for (let b = 0; b < B; b++)
-    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) for (let o = 0; o < O; o++) all.push(f(b, y, x, o));
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) for (let o = 0; o < O; o++) all.push(f(b, y, x, o));
   return all;
 }
 
@@ -58,7 +62,8 @@ function naiveDown(x: Wide, w: Wide, bias: Wide, size: Size): number[] {
     let sum = bias.data[o]!;
     for (let ky = 0; ky < 4; ky++)
       for (let kx = 0; kx < 4; kx++)
-        for (let f = 0; f < F; f++) sum += read(b, 2 * i + ky - 1, 2 * j + kx - 1, f) * w.data[((ky * 4 + kx) * F + f) * O + o]!;
+        for (let f = 0; f < F; f++)
+          sum += read(b, 2 * i + ky - 1, 2 * j + kx - 1, f) * w.data[((ky * 4 + kx) * F + f) * O + o]!;
     return sum;
   });
 }
@@ -110,7 +115,8 @@ describe.each(SIZES)("at $height x $width", (size) => {
     // The same kernel with its two feature axes exchanged.
     const turned = { ...w, shape: [4, 4, O, F], data: new Float64Array(w.data.length) };
     for (let k = 0; k < 16; k++)
-      for (let f = 0; f < F; f++) for (let o = 0; o < O; o++) turned.data[(k * O + o) * F + f] = w.data[(k * F + f) * O + o]!;
+      for (let f = 0; f < F; f++)
+        for (let o = 0; o < O; o++) turned.data[(k * O + o) * F + f] = w.data[(k * F + f) * O + o]!;
     const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
       Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
     const down = await run(convolveDown, large, image, w);

@@ -1,6 +1,7 @@
 /**
- * Convolutions that change an image's size, by taps as everywhere: kernel 4, stride 2, padding 1, halving (an encoder) or doubling
- * (a decoder, a map). Only taps that reach something are computed; nothing is multiplied by the zeros between upsampled pixels.
+ * Convolutions that change an image's size, by taps as everywhere: kernel 4, stride 2, padding 1, halving (an encoder)
+ * or doubling (a decoder, a map). Only taps that reach something are computed; nothing is multiplied by the zeros
+ * between upsampled pixels.
  */
 
 import { convolve, tapsAt } from "../onnx/composites.ts";
@@ -16,7 +17,10 @@ export interface Size {
 export const RESAMPLE_KERNEL = 4;
 
 /** Half the size, rounded up. */
-export const halved = ({ height, width }: Size): Size => ({ height: Math.ceil(height / 2), width: Math.ceil(width / 2) });
+export const halved = ({ height, width }: Size): Size => ({
+  height: Math.ceil(height / 2),
+  width: Math.ceil(width / 2),
+});
 export const doubled = ({ height, width }: Size): Size => ({ height: 2 * height, width: 2 * width });
 
 const square: [number, number][] = Array.from({ length: RESAMPLE_KERNEL ** 2 }, (_, t) => [
@@ -24,7 +28,10 @@ const square: [number, number][] = Array.from({ length: RESAMPLE_KERNEL ** 2 }, 
   (t % RESAMPLE_KERNEL) - 1,
 ]);
 
-/** x [B, P, F] of `size`, w [4, 4, F, O], bias [O] -> [B, P', O] of the halved size: out(y, x) sums in(2y + ky - 1, 2x + kx - 1) W[ky, kx]. */
+/**
+ * x [B, P, F] of `size`, w [4, 4, F, O], bias [O] -> [B, P', O] of the halved size: out(y, x) sums in(2y + ky - 1, 2x +
+ * kx - 1) W[ky, kx].
+ */
 export function convolveDown(x: Value, w: Value, size: Size, bias?: Value): Value {
   const [batch, , features] = x.shape as [number, number, number];
   const outputs = w.shape.at(-1)!;

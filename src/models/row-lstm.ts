@@ -1,6 +1,7 @@
 /**
- * The Row LSTM (arXiv 1601.06759, sections 3.1 and 3.3), as a list of steps: each row's states go on from the row above, three or more columns wide, so a pixel
- * sees a triangle above it. docs/model.md gives every shape. F features, C channels.
+ * The Row LSTM (arXiv 1601.06759, sections 3.1 and 3.3), as a list of steps: each row's states go on from the row
+ * above, three or more columns wide, so a pixel sees a triangle above it. docs/model.md gives every shape. F features,
+ * C channels.
  */
 
 import { above, buildNetwork, condition, here, left, type Network, taps } from "../network/steps.ts";

@@ -60,7 +60,9 @@ const tensors = fc
       .map((bytes) => tensor("float32", shape, new Float32Array(bytes.slice().buffer))),
   );
 const files = fc.record({
-  tensors: fc.uniqueArray(fc.tuple(names, tensors), { maxLength: 5, selector: ([name]) => name }).map((pairs) => new Map(pairs)),
+  tensors: fc
+    .uniqueArray(fc.tuple(names, tensors), { maxLength: 5, selector: ([name]) => name })
+    .map((pairs) => new Map(pairs)),
   metadata: fc.dictionary(
     names.filter((name) => name !== "__proto__"),
     fc.string({ unit: "binary" }),
@@ -163,7 +165,11 @@ describe("a damaged file", () => {
       { numRuns: 500 },
     );
     fc.assert(
-      fc.property(fc.json(), fc.uint8Array({ maxLength: 32 }), (header, data) => void checkAgainstHeader(fileOf(header, data))),
+      fc.property(
+        fc.json(),
+        fc.uint8Array({ maxLength: 32 }),
+        (header, data) => void checkAgainstHeader(fileOf(header, data)),
+      ),
       { numRuns: 500 },
     );
     const number = fc.oneof(
@@ -195,12 +201,18 @@ describe("a damaged file", () => {
             .join()}}`,
       );
     fc.assert(
-      fc.property(headers, fc.uint8Array({ maxLength: 64 }), (header, data) => void checkAgainstHeader(fileOf(header, data))),
+      fc.property(
+        headers,
+        fc.uint8Array({ maxLength: 64 }),
+        (header, data) => void checkAgainstHeader(fileOf(header, data)),
+      ),
       { numRuns: 3000 },
     );
   });
 
-  /** Where a file is read, each tensor must be exactly the bytes that the header names, and all of them must lie apart. */
+  /**
+   * Where a file is read, each tensor must be exactly the bytes that the header names, and all of them must lie apart.
+   */
   function checkAgainstHeader(bytes: Uint8Array): void {
     const found = attempt(bytes);
     if (typeof found === "string") return;
@@ -232,14 +244,22 @@ describe("a damaged file", () => {
       Uint8Array.of(9, 0, 0, 0, 0, 0, 0, 0, 123, 125),
       /^its header claims 9 bytes of 2; the file is truncated or of another kind$/,
     ],
-    ["a header of 2^64 - 1 bytes", new Uint8Array(16).fill(255), /^its header claims \d+ bytes of 8; the file is truncated/],
+    [
+      "a header of 2^64 - 1 bytes",
+      new Uint8Array(16).fill(255),
+      /^its header claims \d+ bytes of 8; the file is truncated/,
+    ],
     ["a header that is not UTF-8", Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe), "its header is not JSON"],
     ["a header that is not JSON", fileOf("{w"), "its header is not JSON"],
     ["a header that is a list", fileOf([]), "its header is not an object"],
     ["a header that is null", fileOf("null"), "its header is not an object"],
     ["another type of number", fileOf(entry({ dtype: "F16" }), eight), 'tensor w is "F16", not "F32"'],
     ["a negative offset", fileOf(entry({ data_offsets: [-8, 0] }), eight), "the data_offsets of tensor w are [-8,0]"],
-    ["offsets in the wrong order", fileOf(entry({ data_offsets: [8, 0] }), eight), "tensor w of shape [2] has offsets 8..0"],
+    [
+      "offsets in the wrong order",
+      fileOf(entry({ data_offsets: [8, 0] }), eight),
+      "tensor w of shape [2] has offsets 8..0",
+    ],
     [
       "offsets of another size than the shape's",
       fileOf(entry({ data_offsets: [0, 4] }), eight),

@@ -1,6 +1,7 @@
 /**
- * The safetensors format, read and written: 8 bytes of header length (little-endian), a JSON header, then the data. float32 only.
- * No library for it is kept for JavaScript; the format is small. Offsets and sizes are checked before anything is read.
+ * The safetensors format, read and written: 8 bytes of header length (little-endian), a JSON header, then the data.
+ * float32 only. No library for it is kept for JavaScript; the format is small. Offsets and sizes are checked before
+ * anything is read.
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
@@ -63,16 +64,19 @@ export function readSafeTensors(bytes: Uint8Array, where: string): SafeTensors {
     const { dtype, shape, data_offsets: offsets } = entry;
     if (dtype !== "F32") broken(`tensor ${name} is ${inShort(dtype)}, not "F32"`);
     if (!isCounts(shape)) return broken(`the shape of tensor ${name} is ${inShort(shape)}`);
-    if (!isCounts(offsets) || offsets.length !== 2) return broken(`the data_offsets of tensor ${name} are ${inShort(offsets)}`);
+    if (!isCounts(offsets) || offsets.length !== 2)
+      return broken(`the data_offsets of tensor ${name} are ${inShort(offsets)}`);
     const [from, to] = offsets as readonly [number, number];
     if (to - from !== sizeOf(shape) * 4) broken(`tensor ${name} of shape [${shape}] has offsets ${from}..${to}`);
-    if (start + to > bytes.length) broken(`tensor ${name} ends at byte ${start + to} of ${bytes.length}; the file is truncated`);
+    if (start + to > bytes.length)
+      broken(`tensor ${name} ends at byte ${start + to} of ${bytes.length}; the file is truncated`);
     spans.push({ name, shape, from, to });
   }
   // The format allows no holes and no sharing: each tensor begins where the one before it ends.
   let end = 0;
   for (const { name, from, to } of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
-    if (from !== end) broken(`tensor ${name} begins at byte ${from} of the data, not at ${end}, where the one before it ends`);
+    if (from !== end)
+      broken(`tensor ${name} begins at byte ${from} of the data, not at ${end}, where the one before it ends`);
     end = to;
   }
   if (start + end < bytes.length) broken(`it has ${bytes.length - start - end} bytes after its last tensor`);

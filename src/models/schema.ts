@@ -1,4 +1,7 @@
-/** Configs as users write them: strict schemas (an unknown key is an error), made from the tables of fields, with all defaults filled in. */
+/**
+ * Configs as users write them: strict schemas (an unknown key is an error), made from the tables of fields, with all
+ * defaults filled in.
+ */
 
 import { z } from "zod";
 import { fail } from "../errors.ts";
@@ -82,7 +85,10 @@ export function resolvePixelcnn<const I>(input: I): Resolved<I> {
   return parseStrict(pixelcnnSchema, input, "the model config") as Resolved<I>;
 }
 
-/** Parses with a zod schema; every problem becomes one line of a {@link fail} that names the key, what was expected and what came. */
+/**
+ * Parses with a zod schema; every problem becomes one line of a {@link fail} that names the key, what was expected and
+ * what came.
+ */
 export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what: string): z.output<S> {
   const result = schema.safeParse(input, { reportInput: true });
   if (result.success) return result.data;

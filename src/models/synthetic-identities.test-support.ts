@@ -1,6 +1,7 @@
 /**
- * For tests: faces of people who do not exist, drawn from a seed. What makes a person (shape of the head, tones, eyes, brows, nose, mouth, hair)
- * depends on the seed and the person alone; place, size, turn, light, expression and noise differ from image to image.
+ * For tests: faces of people who do not exist, drawn from a seed. What makes a person (shape of the head, tones, eyes,
+ * brows, nose, mouth, hair) depends on the seed and the person alone; place, size, turn, light, expression and noise
+ * differ from image to image.
  */
 
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";

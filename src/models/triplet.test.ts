@@ -7,7 +7,8 @@ import { evaluate, numbers } from "../onnx/evaluate.test-support.ts";
 import { tensor } from "../tensor.ts";
 import { normalised, squaredDistances, tripletLoss } from "./triplet.ts";
 
-const distance = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0);
+const distance = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0);
 
 /** The loss as its source says it, triple by triple. */
 function naiveLoss(rows: readonly (readonly number[])[], labels: readonly number[], margin: number): number {
@@ -26,7 +27,11 @@ function naiveLoss(rows: readonly (readonly number[])[], labels: readonly number
   return pairs === 0 ? 0 : sum / pairs;
 }
 
-async function lossOf(rows: readonly (readonly number[])[], labels: readonly number[], margin: number): Promise<number> {
+async function lossOf(
+  rows: readonly (readonly number[])[],
+  labels: readonly number[],
+  margin: number,
+): Promise<number> {
   const shape = [rows.length, rows[0]!.length];
   const { y } = await evaluate((g) => ({
     y: tripletLoss(
@@ -69,7 +74,8 @@ describe("mining, by hand", () => {
   // On a line: anchor 0 and positive 1 of class 0.
   const line = (...places: number[]): number[][] => places.map((x) => [x]);
   test("the nearest negative that is farther than the positive is taken, not the nearest of all", async () => {
-    // From 0: positive at 1, negatives at 0.5 (nearer), 1.1 and 3. From 1: positive at 0, negatives 0.1, 0.5 and 2 away: semi-hard is 3.
+    // From 0: positive at 1, negatives at 0.5 (nearer), 1.1 and 3. From 1: positive at 0, negatives 0.1, 0.5 and 2
+    // away: semi-hard is 3.
     const loss = await lossOf(line(0, 1, 0.5, 1.1, 3), [0, 0, 1, 2, 3], 0.4);
     expect(loss).toBeCloseTo((1 - 1.21 + 0.4 + 0) / 2, 12);
   });

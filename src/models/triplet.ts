@@ -1,12 +1,28 @@
 /**
- * The triplet loss with semi-hard negatives (Schroff, Kalenichenko and Philbin 2015, FaceNet, section 3), mined inside a batch of labelled images:
- * an image should be nearer to every other image of its class than to any image of another, by a margin, in squared distance.
- * Which negative is taken is decided by comparisons, which carry no derivative; its distance is then selected by a constant mask.
+ * The triplet loss with semi-hard negatives (Schroff, Kalenichenko and Philbin 2015, FaceNet, section 3), mined inside
+ * a batch of labelled images: an image should be nearer to every other image of its class than to any image of another,
+ * by a margin, in squared distance. Which negative is taken is decided by comparisons, which carry no derivative; its
+ * distance is then selected by a constant mask.
  */
 
 import { fail } from "../errors.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, cast, div, equal, greater, max, mul, neg, reduceMax, reduceSum, reshape, sqrt, sub, where } from "../onnx/ops.ts";
+import {
+  add,
+  cast,
+  div,
+  equal,
+  greater,
+  max,
+  mul,
+  neg,
+  reduceMax,
+  reduceSum,
+  reshape,
+  sqrt,
+  sub,
+  where,
+} from "../onnx/ops.ts";
 
 /** Added under the root of a norm, so that the zero vector has a derivative. */
 const TINY = 1e-12;
@@ -28,10 +44,10 @@ export function squaredDistances(x: Value): Value {
 }
 
 /**
- * Mean of max(0, d(a, p) - d(a, n) + margin) over all pairs (a, p) of different images of one class, as a scalar: n is the nearest image of
- * another class that is farther from a than p is or, where none is, the farthest of another class. Equally distant ones share the derivative.
- * Pairs whose anchor has no image of another class beside it do not count; without any pair the loss is 0.
- * embeddings [B, m], labels [B] int32.
+ * Mean of max(0, d(a, p) - d(a, n) + margin) over all pairs (a, p) of different images of one class, as a scalar: n is
+ * the nearest image of another class that is farther from a than p is or, where none is, the farthest of another class.
+ * Equally distant ones share the derivative. Pairs whose anchor has no image of another class beside it do not count;
+ * without any pair the loss is 0. embeddings [B, m], labels [B] int32.
  */
 export function tripletLoss(embeddings: Value, labels: Value, margin: number): Value {
   const { graph, dtype } = embeddings;

@@ -1,4 +1,7 @@
-/** The parameters that a network's steps declare: name, shape and first values of each, worked out from the term that owns it. */
+/**
+ * The parameters that a network's steps declare: name, shape and first values of each, worked out from the term that
+ * owns it.
+ */
 
 import { fail } from "../errors.ts";
 import { sizeOf } from "../tensor.ts";
@@ -29,7 +32,9 @@ interface Declared {
 
 /** Every parameter of the network: those of m(h), then the steps', in the network's order. */
 export function networkParameters(network: Network): ParameterSpec[] {
-  const map = (network.condition?.map ?? []).map(({ name, shape, fan, gain }) => matrix(name, shape, fan ?? sizeOf(shape), gain));
+  const map = (network.condition?.map ?? []).map(({ name, shape, fan, gain }) =>
+    matrix(name, shape, fan ?? sizeOf(shape), gain),
+  );
   const declared = network.steps.flatMap((step) =>
     step.step === "sum" ? step.terms.flatMap((term) => declaredBy(term, step.out, network)) : [],
   );
@@ -54,7 +59,11 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   const parts = out.parts.length > 0 ? out.parts : [null];
   const each = (make: (suffix: string, start: number) => readonly ParameterSpec[]): Declared[] =>
     parts.flatMap((suffix, part) =>
-      make(suffix === null ? "" : `_${suffix}`, by.start?.[suffix ?? ""] ?? 0).map((spec) => ({ base: name, part, spec })),
+      make(suffix === null ? "" : `_${suffix}`, by.start?.[suffix ?? ""] ?? 0).map((spec) => ({
+        base: name,
+        part,
+        spec,
+      })),
     );
   /** In the flat vector parts lie side by side. */
   const joined = (group = name): { joined?: string } => (out.parts.length > 0 ? { joined: group } : {});
@@ -71,7 +80,9 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
     );
 
   if (term.term === "bias")
-    return each((suffix, start) => [{ ...bias(`${name}${suffix}`, [...axes, features / sizeOf(axes)], start), ...joined() }]);
+    return each((suffix, start) => [
+      { ...bias(`${name}${suffix}`, [...axes, features / sizeOf(axes)], start), ...joined() },
+    ]);
   if (term.term === "condition") {
     const width = condition!.width;
     return each((suffix) => [{ ...matrix(`${name}${suffix}`, [width, features], by.fan ?? width, gain), ...joined() }]);

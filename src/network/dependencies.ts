@@ -1,15 +1,19 @@
 /**
- * The dependency lowering: which sub-pixels each sub-pixel's outputs can see, as an exact boolean matrix. No numbers are involved: a map's
- * features at a pixel have seen what the features have that its step reads.
+ * The dependency lowering: which sub-pixels each sub-pixel's outputs can see, as an exact boolean matrix. No numbers
+ * are involved: a map's features at a pixel have seen what the features have that its step reads.
  */
 
 import { fail } from "../errors.ts";
 import { type FeatureMap, groupsSeen, type Network, type Read, readsOf, type Step } from "./steps.ts";
 
-/** Sets of sub-pixels: bit s of a row of 32-bit words says whether sub-pixel s, in order of rows, columns, channels, is in it. */
+/**
+ * Sets of sub-pixels: bit s of a row of 32-bit words says whether sub-pixel s, in order of rows, columns, channels, is
+ * in it.
+ */
 export type SubPixels = Uint32Array;
 
-export const contains = (set: SubPixels, subPixel: number): boolean => ((set[subPixel >> 5]! >>> (subPixel & 31)) & 1) === 1;
+export const contains = (set: SubPixels, subPixel: number): boolean =>
+  ((set[subPixel >> 5]! >>> (subPixel & 31)) & 1) === 1;
 
 /** For each sub-pixel of an image of that size, in order, the sub-pixels that its outputs may depend on. */
 export function dependencies(network: Network, { height, width }: { height: number; width: number }): SubPixels[] {
@@ -45,7 +49,8 @@ export function dependencies(network: Network, { height, width }: { height: numb
       set[subPixel >> 5]! |= 1 << (subPixel & 31);
     } else {
       sets[place] = "open";
-      const step = makers.get(map.name) ?? fail("internal", `expected a step that makes the map ${map.name} but found none`);
+      const step =
+        makers.get(map.name) ?? fail("internal", `expected a step that makes the map ${map.name} but found none`);
       for (const read of readsOf(step)) gather(set, read, i, j, c);
     }
     sets[place] = set;

@@ -96,7 +96,10 @@ function gated(settings: DraftSettings, options: GatedOptions): Network {
     ]);
     let y = net.gate(`${l}.y`, q);
     if (options.mlp) {
-      const inner = net.sum(`${l}.inner`, { features: 2 * F }, [bias(`${l}.mlp.in.b`), here(y, "B", `${l}.mlp.in{c}.W`)]);
+      const inner = net.sum(`${l}.inner`, { features: 2 * F }, [
+        bias(`${l}.mlp.in.b`),
+        here(y, "B", `${l}.mlp.in{c}.W`),
+      ]);
       const after = here(net.relu(`${l}.innerRelu`, inner), "B", `${l}.mlp.out{c}.W`);
       y = net.sum(`${l}.z`, { features: F }, [plus(y), bias(`${l}.mlp.out.b`), after]);
     }
@@ -110,7 +113,10 @@ function gated(settings: DraftSettings, options: GatedOptions): Network {
   return head(net, skips!, settings);
 }
 
-/** Vertical features down their column: a row step, since it reads only its own row of features and itself in the row above. */
+/**
+ * Vertical features down their column: a row step, since it reads only its own row of features and itself in the row
+ * above.
+ */
 function downColumns(net: NetworkBuilder, l: string, v: FeatureMap): FeatureMap {
   const candidate = net.sum(`${l}.candidate`, { features: v.features, groups: 1, parts: ["z", "c"] }, [
     bias(`${l}.candidate.b`),
@@ -141,8 +147,8 @@ function categoricalHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSett
 export const COMPONENTS = 2;
 
 /**
- * A discretised logistic mixture (arXiv 1701.05517, sections 2.1 and 2.2): of each channel and component a weight, a mean,
- * a log-scale, and for each channel before it a coefficient that moves the mean by that channel's level.
+ * A discretised logistic mixture (arXiv 1701.05517, sections 2.1 and 2.2): of each channel and component a weight, a
+ * mean, a log-scale, and for each channel before it a coefficient that moves the mean by that channel's level.
  */
 function mixtureHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSettings): Network {
   const features = Array.from({ length: settings.channels }, (_, c) => COMPONENTS * (3 + c));
@@ -156,5 +162,8 @@ function mixtureHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSettings
 const hiddenOf = (net: NetworkBuilder, x: FeatureMap, { hidden }: DraftSettings): FeatureMap =>
   net.relu(
     "head.b",
-    net.sum("head.hidden", { features: hidden }, [bias("head.hidden.b"), here(net.relu("head.a", x), "B", "head.hidden{c}.W")]),
+    net.sum("head.hidden", { features: hidden }, [
+      bias("head.hidden.b"),
+      here(net.relu("head.a", x), "B", "head.hidden{c}.W"),
+    ]),
   );

@@ -1,6 +1,6 @@
 /**
- * The step language can say what comes next: drafts of options of the gated network and of a mixture head. What each can
- * see is held against a closed form written without its list, and against numbers that change.
+ * The step language can say what comes next: drafts of options of the gated network and of a mixture head. What each
+ * can see is held against a closed form written without its list, and against numbers that change.
  */
 
 import { describe, expect, test } from "vitest";
@@ -30,7 +30,9 @@ import {
 } from "./sights.test-support.ts";
 import { type Network, taps } from "./steps.ts";
 
-/** A sub-pixel, from where another looks: rows up, columns to the right, its own channel and that of the one that looks. */
+/**
+ * A sub-pixel, from where another looks: rows up, columns to the right, its own channel and that of the one that looks.
+ */
 interface Sight {
   readonly up: number;
   readonly right: number;
@@ -54,7 +56,10 @@ const gatedField =
   (at) =>
     at.up === 0 ? ownRow(at, reachOf(s)) : at.up <= reachOf(s) + 1 && Math.abs(at.right) <= reachOf(s);
 
-/** The rectangle, and above it every row as wide as one layer less sees, since all layers but the first go down their column. */
+/**
+ * The rectangle, and above it every row as wide as one layer less sees, since all layers but the first go down their
+ * column.
+ */
 const columnField =
   (s: DraftSettings): Sees =>
   (at) =>
@@ -135,7 +140,9 @@ describe.each(DRAFTS)("$name", ({ network: draft, field, changes = {} }) => {
       const { term } = schedule(network);
       for (const step of network.steps) {
         if (step.step !== "sum") continue;
-        const reads = step.terms.filter((t) => t.term === "read" || t.term === "embed").map((t) => WHEN.indexOf(term(t)));
+        const reads = step.terms
+          .filter((t) => t.term === "read" || t.term === "embed")
+          .map((t) => WHEN.indexOf(term(t)));
         expect(reads, step.out.name).toEqual(reads.toSorted((a, b) => a - b));
       }
     });
@@ -187,7 +194,10 @@ describe.each([
 
   test("outputs that read to the right of their pixel", () => {
     const network = withMlp(s);
-    const leaking = rewired(network, "head.outputs", (terms) => [...terms, taps(mapOf(network, "head.b"), [[0, 1]], "W")]);
+    const leaking = rewired(network, "head.outputs", (terms) => [
+      ...terms,
+      taps(mapOf(network, "head.b"), [[0, 1]], "W"),
+    ]);
     expect(refusal(leaking)).toBe(
       "expected outputs before their pixel but head.outputs reads head.b at [0, 1], all groups: a leak",
     );

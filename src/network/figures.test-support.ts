@@ -23,7 +23,8 @@ import { initialise, type ParameterSpec } from "./parameters.ts";
 const golden = new URL("../../test/golden/network-figures.json", import.meta.url);
 
 /** The figures as they are committed. */
-export const readFigures = (): Record<string, Figures> => JSON.parse(readFileSync(golden, "utf8")) as Record<string, Figures>;
+export const readFigures = (): Record<string, Figures> =>
+  JSON.parse(readFileSync(golden, "utf8")) as Record<string, Figures>;
 
 export interface Figures {
   /** One line per layer, in order: name, shape, bound of the first values, whether it decays. */
@@ -41,9 +42,19 @@ export interface Figures {
 }
 
 const shipped = (name: string): object =>
-  (JSON.parse(readFileSync(new URL(`../../models/${name}/config.json`, import.meta.url), "utf8")) as { model: object }).model;
+  (JSON.parse(readFileSync(new URL(`../../models/${name}/config.json`, import.meta.url), "utf8")) as { model: object })
+    .model;
 
-const layers = { height: 12, width: 10, channels: 1, levels: 4, features: 8, depth: 4, firstKernel: 7, dilations: [1, 2] };
+const layers = {
+  height: 12,
+  width: 10,
+  channels: 1,
+  levels: 4,
+  features: 8,
+  depth: 4,
+  firstKernel: 7,
+  dilations: [1, 2],
+};
 const grey = { ...layers, skip: 8, head: { features: 16 } };
 const inColour = { channels: 3, features: 24, head: { features: 36 } };
 const colour = { ...grey, ...inColour, skip: 12 };
@@ -70,7 +81,11 @@ export const CONFIGS: Readonly<Record<string, object>> = {
   "one layer": { ...grey, depth: 1 },
   classes: { ...grey, condition: classes },
   colour,
-  "colour, no skip, map": { ...colour, skip: 0, condition: { kind: "map", height: 3, width: 3, channels: 2, features: 6 } },
+  "colour, no skip, map": {
+    ...colour,
+    skip: 0,
+    condition: { kind: "map", height: 3, width: 3, channels: 2, features: 6 },
+  },
   "colour, vector": { ...colour, condition: { kind: "vector", size: 5 } },
   "auto-encoder": {
     family: "autoencoder",
@@ -173,7 +188,9 @@ async function kernelCalls(model: ExactModel<PixelcnnConfig>): Promise<Record<st
     const conditions = condition?.kind === "class" ? 1 : new Float32Array(engine.conditionSize).fill(0.5);
     const calls: Record<string, string> = {
       sample: await during(() => engine.sample(one)),
-      score: await during(() => engine.score({ images: { height, width, pixels: new Uint8Array(height * width * channels) } })),
+      score: await during(() =>
+        engine.score({ images: { height, width, pixels: new Uint8Array(height * width * channels) } }),
+      ),
     };
     if (condition !== null) {
       calls["with a condition"] = await during(() => engine.sample({ ...one, conditions }));

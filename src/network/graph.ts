@@ -1,6 +1,7 @@
 /**
- * The ONNX lowering: a list of steps as a graph over whole images, for training, likelihood and export. A sum's reads become one gather and one
- * product each (onnx/composites.ts), and nothing is multiplied by a mask's zero. Axes: B images, P = H W pixels, C channels.
+ * The ONNX lowering: a list of steps as a graph over whole images, for training, likelihood and export. A sum's reads
+ * become one gather and one product each (onnx/composites.ts), and nothing is multiplied by a mask's zero. Axes: B
+ * images, P = H W pixels, C channels.
  */
 
 import { fail } from "../errors.ts";
@@ -19,7 +20,10 @@ export interface NetworkInputs {
   readonly pixels: Value;
   /** What the condition terms multiply: [B, V], or [B P, V] where it differs by pixel. */
   readonly condition?: Value | null | undefined;
-  /** [B], for training: 1, or 0 for an image whose pixels the network is not shown (zeros, as beyond the image's edge). Default: all are. */
+  /**
+   * [B], for training: 1, or 0 for an image whose pixels the network is not shown (zeros, as beyond the image's edge).
+   * Default: all are.
+   */
   readonly sees?: Value | null | undefined;
 }
 
@@ -55,7 +59,8 @@ export function networkOutputs(
   const mapValue = ({ name }: FeatureMap): Value =>
     values.get(name) ?? fail("internal", `expected a step that makes the map ${name} before it is read`);
 
-  const biasOf = ({ by }: Extract<Term, { term: "bias" }>, out: FeatureMap): Value => reshape(lookup(by.name), [widthOf(out)]);
+  const biasOf = ({ by }: Extract<Term, { term: "bias" }>, out: FeatureMap): Value =>
+    reshape(lookup(by.name), [widthOf(out)]);
 
   function product({ map, mask, by, at }: ReadTerm, out: FeatureMap, c: Value | undefined): Value {
     if (isGrouped(by)) {
@@ -79,7 +84,8 @@ export function networkOutputs(
   }
 
   function sum({ out, terms }: Sum): Value {
-    const of = <T extends Term["term"]>(kind: T) => terms.filter((t): t is Extract<Term, { term: T }> => t.term === kind);
+    const of = <T extends Term["term"]>(kind: T) =>
+      terms.filter((t): t is Extract<Term, { term: T }> => t.term === kind);
     const [unsupported] = [...of("embed"), ...of("position")];
     if (unsupported) fail("internal", `expected no ${unsupported.term} term: graphs do not have it yet`);
     const [bias] = of("bias");
@@ -93,7 +99,8 @@ export function networkOutputs(
       if (i === 0 && given) y = withCondition(y, given.by);
     });
     for (const { map, at } of of("plus")) {
-      if (at[0] !== 0 || at[1] !== 0) fail("internal", "expected sums of maps at one pixel: graphs do not have others yet");
+      if (at[0] !== 0 || at[1] !== 0)
+        fail("internal", "expected sums of maps at one pixel: graphs do not have others yet");
       const x = rows(mapValue(map));
       y = y ? add(y, x) : x;
     }
@@ -103,7 +110,9 @@ export function networkOutputs(
   /** Reads of one map as one gather and one product: their offsets and their weights one behind another. */
   function convolveJoined(reads: readonly ReadTerm[], out: FeatureMap, bias: Value | undefined): Value {
     const [{ map }] = reads as [ReadTerm];
-    const weights = reads.map(({ by, at }) => reshape(lookup(nameFor(by.name, 0)), [at.length * widthOf(map), widthOf(out)]));
+    const weights = reads.map(({ by, at }) =>
+      reshape(lookup(nameFor(by.name, 0)), [at.length * widthOf(map), widthOf(out)]),
+    );
     const taps = tapsAt(
       height,
       width,
@@ -115,12 +124,17 @@ export function networkOutputs(
   const dtype = lookup(firstParameter(steps)).dtype as "float32" | "float64";
   const scaled = reshape(scaledPixels(pixels, levels, dtype), [B, P, C]);
   values.set(input.name, sees ? mul(scaled, reshape(sees, [B, 1, 1])) : scaled);
-  /** States by the sum that their gates come from: all of it that hangs on no state, and the reads of states as one product. */
+  /**
+   * States by the sum that their gates come from: all of it that hangs on no state, and the reads of states as one
+   * product.
+   */
   function states(step: Extract<Step, { step: "cell" | "blend" }>): Value {
     const gates = steps.find((other): other is Sum => other.step === "sum" && other.out === step.of);
     if (!gates) return fail("internal", `expected a sum for the gates of ${step.out.name}`);
     const recurrent = gates.terms.filter((t): t is ReadTerm => t.term === "read" && t.map === step.out);
-    const weights = recurrent.map(({ by, at }) => reshape(lookup(by.name), [at.length * widthOf(step.out), widthOf(gates.out)]));
+    const weights = recurrent.map(({ by, at }) =>
+      reshape(lookup(by.name), [at.length * widthOf(step.out), widthOf(gates.out)]),
+    );
     const w = weights.length === 0 ? null : weights.length === 1 ? weights[0]! : concat(weights, 0);
     const reads = recurrent.flatMap(({ at }) => at);
     const cell = step.step === "cell" ? "lstm" : "blend";

@@ -7,8 +7,8 @@ import { sizeOf } from "../tensor.ts";
 import { flatBlocks, type ParameterSpec } from "./parameters.ts";
 
 /**
- * Gives a layer the value of a parameter by name; parts that are joined (`W_f` and `W_g`) by the name that they share, as one matrix
- * [all but the last axis, parts * last]: what a gate's one product wants.
+ * Gives a layer the value of a parameter by name; parts that are joined (`W_f` and `W_g`) by the name that they share,
+ * as one matrix [all but the last axis, parts * last]: what a gate's one product wants.
  */
 export type Lookup = (name: string) => Value;
 

@@ -1,6 +1,7 @@
 /**
- * For tests, the naive lowering: a list of steps computed as it reads, pixel by pixel, each number when it is first asked for. In float64 it is the oracle
- * of the graphs; in float32, each operation rounded in the order of docs/determinism.md, it must equal the exact engine to the bit.
+ * For tests, the naive lowering: a list of steps computed as it reads, pixel by pixel, each number when it is first
+ * asked for. In float64 it is the oracle of the graphs; in float32, each operation rounded in the order of
+ * docs/determinism.md, it must equal the exact engine to the bit.
  */
 
 import type { Tensor } from "../tensor.ts";
@@ -82,7 +83,9 @@ export function naiveOutputs(
     const found = numbersOf(known, map);
     const at = ((i * width + j) * Math.max(1, map.parts.length) + part) * map.features + f;
     found[at] ??=
-      map === input ? round(round(pixels[(i * width + j) * C + f]! * scale) - 1) : compute(makers.get(map.name)!, i, j, f, part);
+      map === input
+        ? round(round(pixels[(i * width + j) * C + f]! * scale) - 1)
+        : compute(makers.get(map.name)!, i, j, f, part);
     return found[at];
   }
 

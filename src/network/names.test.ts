@@ -54,7 +54,9 @@ const maps = new Set(networks.flatMap(({ steps }) => steps.map(({ out }) => base
  * What layers, and maps between them, are called. One letter says nothing by itself: W and b, and the paper's p and q,
  * are caught in their full names.
  */
-const words = new Set(["layer", ...parameters, ...maps].flatMap((name) => name.split(".")).filter((word) => word.length > 1));
+const words = new Set(
+  ["layer", ...parameters, ...maps].flatMap((name) => name.split(".")).filter((word) => word.length > 1),
+);
 const dotted = [...parameters, ...maps].filter((name) => name.includes("."));
 
 interface Source {
@@ -120,7 +122,8 @@ test("no string of network/ or exact/ names a family, a layer or a parameter", (
       const parts = /\s/.test(literal) ? [] : literal.split(/[^A-Za-z]+/);
       for (const part of parts) if (words.has(part) && !ALLOWED.has(part)) wrong.push(`${file}: ${literal}`);
       for (const name of dotted) if (literal.includes(name)) wrong.push(`${file}: ${literal}`);
-      for (const family of families) if (literal.split(/[^A-Za-z-]+/).includes(family)) wrong.push(`${file}: ${literal}`);
+      for (const family of families)
+        if (literal.split(/[^A-Za-z-]+/).includes(family)) wrong.push(`${file}: ${literal}`);
     }
   }
   expect(wrong).toEqual([]);

@@ -1,4 +1,7 @@
-/** Parameters as one flat vector: nothing is lost, nothing moves, and a gate's halves lie side by side as its one product wants them. */
+/**
+ * Parameters as one flat vector: nothing is lost, nothing moves, and a gate's halves lie side by side as its one
+ * product wants them.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -111,7 +114,9 @@ describe("flatten and unflatten", () => {
       ["a.b_f", tensor("float32", [2], Float32Array.of(5, 6))],
       ["a.b_g", tensor("float32", [2], Float32Array.of(50, 60))],
     ]);
-    expect([...flatten(specs, values)].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60]);
+    expect([...flatten(specs, values)].sort((a, b) => a - b)).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60,
+    ]);
     const text = [...flatten(specs, values)].join(" ");
     expect(text).toContain("1 2 10 20 3 4 30 40");
     expect(text).toContain("5 6 50 60");
@@ -187,7 +192,16 @@ test("a parameter that the model does not declare is a mistake that names it", (
 describe("fresh values", () => {
   test("are the same for the same seed, biases and logits 0, the others within their bound and of the variance that it means", () => {
     const specs = pixelcnnParameters(
-      resolvePixelcnn({ height: 8, width: 8, channels: 3, levels: 4, features: 48, depth: 2, skip: 48, head: { features: 48 } }),
+      resolvePixelcnn({
+        height: 8,
+        width: 8,
+        channels: 3,
+        levels: 4,
+        features: 48,
+        depth: 2,
+        skip: 48,
+        head: { features: 48 },
+      }),
     );
     const parameters = initialise(specs, randomFrom(1));
     expect([...initialise(specs, randomFrom(1))]).toEqual([...parameters]);
@@ -198,7 +212,8 @@ describe("fresh values", () => {
       expect(bound === 0, name).toBe(zero);
       const variance = data.reduce((sum, x) => sum + x * x, 0) / data.length;
       expect(data.every((x) => Math.abs(x) <= bound)).toBe(true);
-      // A sample variance of n uniform numbers is within 4 standard errors: 4 sqrt(0.8 / n) of the variance bound^2 / 3.
+      // A sample variance of n uniform numbers is within 4 standard errors: 4 sqrt(0.8 / n) of the variance bound^2
+      // / 3.
       if (!zero) expect(Math.abs(variance / (bound ** 2 / 3) - 1), name).toBeLessThan(4 * Math.sqrt(0.8 / data.length));
     }
   });

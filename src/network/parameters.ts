@@ -1,6 +1,6 @@
 /**
- * Parameters: their names, shapes and first values, and their life as one flat vector.
- * The step graph keeps all weights in a single vector, so that Adam is a dozen operators instead of a dozen per parameter.
+ * Parameters: their names, shapes and first values, and their life as one flat vector. The step graph keeps all weights
+ * in a single vector, so that Adam is a dozen operators instead of a dozen per parameter.
  */
 
 import { fail, PixelcnnError, show } from "../errors.ts";
@@ -16,7 +16,10 @@ export interface ParameterSpec {
   readonly start?: number;
   /** Whether weight decay applies: matrices yes, biases no. */
   readonly decays: boolean;
-  /** Parameters of one such name lie side by side in the flat vector, and a graph looks them up together: the parts f and g of a gate. */
+  /**
+   * Parameters of one such name lie side by side in the flat vector, and a graph looks them up together: the parts f
+   * and g of a gate.
+   */
   readonly joined?: string;
 }
 
@@ -47,7 +50,10 @@ export function initialise(specs: readonly ParameterSpec[], random: Random): Par
   );
 }
 
-/** A run of the flat vector: one parameter, or parts side by side as a {@link Lookup} gives them, joined so that no step need join them again. */
+/**
+ * A run of the flat vector: one parameter, or parts side by side as a {@link Lookup} gives them, joined so that no step
+ * need join them again.
+ */
 export interface Block {
   readonly name: string;
   /** [rows, columns]; columns of all parts together. */
@@ -99,7 +105,8 @@ function walk(specs: readonly ParameterSpec[], visit: (spec: ParameterSpec, i: n
   for (const { rows, columns, parts } of flatBlocks(specs)) {
     const width = columns / parts.length;
     parts.forEach((spec, part) => {
-      for (let i = 0; i < rows * width; i++) visit(spec, i, start + Math.floor(i / width) * columns + part * width + (i % width));
+      for (let i = 0; i < rows * width; i++)
+        visit(spec, i, start + Math.floor(i / width) * columns + part * width + (i % width));
     });
     start += rows * columns;
   }
@@ -109,15 +116,18 @@ function walk(specs: readonly ParameterSpec[], visit: (spec: ParameterSpec, i: n
 export function checkParameters(specs: readonly ParameterSpec[], parameters: ReadonlyMap<string, Tensor>): void {
   for (const { name, shape } of specs) {
     const found = parameters.get(name);
-    if (!found) throw new PixelcnnError("model", `expected a parameter ${name} of shape [${shape}] but the model has none`);
+    if (!found)
+      throw new PixelcnnError("model", `expected a parameter ${name} of shape [${shape}] but the model has none`);
     if (found.dtype !== "float32" || !(found.data instanceof Float32Array))
       fail("model", `expected float32 numbers for parameter ${name} but received ${found.dtype}`);
     if (!sameShape(found.shape, shape))
       fail("model", `expected shape [${shape}] for parameter ${name} but received [${found.shape}]`);
     const bad = found.data.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) fail("model", `expected finite numbers for parameter ${name} but received ${found.data[bad]} at ${bad}`);
+    if (bad >= 0)
+      fail("model", `expected finite numbers for parameter ${name} but received ${found.data[bad]} at ${bad}`);
   }
   const known = new Set(specs.map((s) => s.name));
   for (const name of parameters.keys())
-    if (!known.has(name)) fail("model", `expected no parameter ${show(name)}: a model of this config has none of that name`);
+    if (!known.has(name))
+      fail("model", `expected no parameter ${show(name)}: a model of this config has none of that name`);
 }

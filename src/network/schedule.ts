@@ -1,9 +1,11 @@
 /**
- * When each step can run while an image becomes known sub-pixel by sub-pixel. It follows from what a step reads, as a fixed point:
+ * When each step can run while an image becomes known sub-pixel by sub-pixel. It follows from what a step reads, as a
+ * fixed point:
  *
  * - **row**: it reads only rows above, or what has read only those: a whole row at once, before the row's first pixel;
  * - **pixel**: it reads the pixels to the left, and at the centre the channel groups before its own: pixel by pixel;
- * - **finished**: it reads all of its own row: when that row ends. Only the rows below may read it; anything else would be a leak.
+ * - **finished**: it reads all of its own row: when that row ends. Only the rows below may read it; anything else would
+ *   be a leak.
  */
 
 import { fail } from "../errors.ts";
@@ -54,17 +56,28 @@ export function schedule(network: Network): Schedule {
 
   if (outputs.groups !== network.channels)
     fail("internal", `expected outputs in ${network.channels} groups, one a channel, but received ${outputs.groups}`);
-  if (at(outputs) === "finished") fail("internal", `expected outputs before their pixel but ${leak(network, at, offset)}`);
+  if (at(outputs) === "finished")
+    fail("internal", `expected outputs before their pixel but ${leak(network, at, offset)}`);
   for (const { out } of steps)
     if (at(out) === "pixel" && out.groups !== network.channels)
-      fail("internal", `expected one group a channel for ${out.name}, which runs pixel by pixel, but received ${out.groups}`);
+      fail(
+        "internal",
+        `expected one group a channel for ${out.name}, which runs pixel by pixel, but received ${out.groups}`,
+      );
   return { of: at, term };
 }
 
-const unmade = (map: FeatureMap): never => fail("internal", `expected a step that makes the map ${map.name} but found none`);
+const unmade = (map: FeatureMap): never =>
+  fail("internal", `expected a step that makes the map ${map.name} but found none`);
 
-/** The step that needs the whole of its own row, and how the outputs come to read it: the shortest way back from them. */
-function leak({ steps, outputs }: Network, at: (map: FeatureMap) => When, offset: (read: Read, at: Offset) => When): string {
+/**
+ * The step that needs the whole of its own row, and how the outputs come to read it: the shortest way back from them.
+ */
+function leak(
+  { steps, outputs }: Network,
+  at: (map: FeatureMap) => When,
+  offset: (read: Read, at: Offset) => When,
+): string {
   const ways: FeatureMap[][] = [[outputs]];
   const met = new Set([outputs.name]);
   for (const way of ways) {
@@ -74,7 +87,9 @@ function leak({ steps, outputs }: Network, at: (map: FeatureMap) => When, offset
         if (offset(read, place) !== "finished") continue;
         if (at(read.map) !== "finished") {
           const through =
-            rest.length === 0 ? "" : `, and the outputs read that row by way of ${rest.map(({ name }) => name).join(", ")}`;
+            rest.length === 0
+              ? ""
+              : `, and the outputs read that row by way of ${rest.map(({ name }) => name).join(", ")}`;
           return `${map.name} reads ${read.map.name} at [${place.join(", ")}], ${MASKS[read.mask]}${through}: a leak`;
         }
         if (!met.has(read.map.name)) ways.push([read.map, ...way]);

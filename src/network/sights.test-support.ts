@@ -1,4 +1,7 @@
-/** For tests: who sees whom in a network, by its list of steps and in numbers; networks with one sum changed, and why they are refused. */
+/**
+ * For tests: who sees whom in a network, by its list of steps and in numbers; networks with one sum changed, and why
+ * they are refused.
+ */
 
 import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -34,7 +37,12 @@ export function randomLevels({ height, width, channels, levels }: ImageShape): U
 }
 
 /** Outputs of every sub-pixel in float64. */
-export function outputsOf(network: Network, s: ImageShape, weights: ReadonlyMap<string, Tensor>, pixels: Uint8Array): number[][] {
+export function outputsOf(
+  network: Network,
+  s: ImageShape,
+  weights: ReadonlyMap<string, Tensor>,
+  pixels: Uint8Array,
+): number[][] {
   const numbers = network.condition && Array.from({ length: network.condition.width }, (_, d) => 0.7 - 1.8 * d);
   const condition = numbers && (() => numbers);
   return naiveOutputs(network, weights, { height: s.height, width: s.width, pixels, condition });
@@ -43,7 +51,9 @@ export function outputsOf(network: Network, s: ImageShape, weights: ReadonlyMap<
 /** A matrix of who sees whom, a line a sub-pixel, so that two that differ are told apart at a glance. */
 export function picture({ height, width, channels }: ImageShape, sees: (i: number, j: number) => boolean): string[] {
   const size = height * width * channels;
-  return Array.from({ length: size }, (_, i) => Array.from({ length: size }, (_, j) => (sees(i, j) ? "x" : ".")).join(""));
+  return Array.from({ length: size }, (_, i) =>
+    Array.from({ length: size }, (_, j) => (sees(i, j) ? "x" : ".")).join(""),
+  );
 }
 
 export function lowered(network: Network, s: ImageShape): string[] {
@@ -55,17 +65,23 @@ export function measured(network: Network, s: ImageShape): string[] {
   const weights = randomWeights(network);
   const pixels = randomLevels(s);
   const before = outputsOf(network, s, weights, pixels);
-  const after = Array.from(pixels, (level, j) => outputsOf(network, s, weights, pixels.with(j, (level + 1) % s.levels)));
+  const after = Array.from(pixels, (level, j) =>
+    outputsOf(network, s, weights, pixels.with(j, (level + 1) % s.levels)),
+  );
   return picture(s, (i, j) => after[j]![i]!.some((y, m) => y !== before[i]![m]));
 }
 
-/** When each map of a network is known, and each term of its sums: "row of input" is a row term that reads the input. */
+/**
+ * When each map of a network is known, and each term of its sums: "row of input" is a row term that reads the input.
+ */
 export function times(network: Network): Record<string, string> {
   const when = schedule(network);
   return Object.fromEntries(
     network.steps.map((step) => {
       const terms =
-        step.step === "sum" ? step.terms.flatMap((t) => ("map" in t ? [`${when.term(t)} of ${t.map.name}`] : [])).join(", ") : "";
+        step.step === "sum"
+          ? step.terms.flatMap((t) => ("map" in t ? [`${when.term(t)} of ${t.map.name}`] : [])).join(", ")
+          : "";
       return [step.out.name, terms === "" ? when.of(step.out) : `${when.of(step.out)}: ${terms}`];
     }),
   );

@@ -1,4 +1,7 @@
-/** The step language itself: which offsets and groups a read sees, which parameters a list declares, and what it refuses. */
+/**
+ * The step language itself: which offsets and groups a read sees, which parameters a list declares, and what it
+ * refuses.
+ */
 
 import { describe, expect, test } from "vitest";
 import { tensor } from "../tensor.ts";
@@ -141,7 +144,10 @@ describe("parameters are declared by the terms that own them", () => {
       embed(net.input, [[0, 0]], "A", "own{c}.E"),
       here(net.input, "A", "own{c}.W", { fan: 12 }),
     ]);
-    const outputs = net.sum("outputs", { features: [4, 8, 4] }, [bias("out.b"), here(pixel, "B", "out{c}.W", { gain: 0 })]);
+    const outputs = net.sum("outputs", { features: [4, 8, 4] }, [
+      bias("out.b"),
+      here(pixel, "B", "out{c}.W", { gain: 0 }),
+    ]);
     return networkParameters(net.finish(outputs, { order }));
   };
   const unit = (fan: number): number => Math.sqrt(3 / fan);
@@ -215,9 +221,21 @@ describe("a list that does not say what it means is refused in words", () => {
   const uneven = colour.declare("uneven", { features: [1, 2, 3] });
 
   test.each<[what: string, list: () => unknown, words: string]>([
-    ["a map's name twice", () => grey.sum("one", { features: 2 }, []), "expected a new name for a map but received one twice"],
-    ["a map named as the input", () => grey.relu("input", one), "expected a new name for a map but received input twice"],
-    ["a map made twice", () => grey.blend(one, half(grey), [-1, 0]), "expected one step to make the map one but received two"],
+    [
+      "a map's name twice",
+      () => grey.sum("one", { features: 2 }, []),
+      "expected a new name for a map but received one twice",
+    ],
+    [
+      "a map named as the input",
+      () => grey.relu("input", one),
+      "expected a new name for a map but received input twice",
+    ],
+    [
+      "a map made twice",
+      () => grey.blend(one, half(grey), [-1, 0]),
+      "expected one step to make the map one but received two",
+    ],
     [
       "features that groups do not divide",
       () => colour.declare("seven", { features: 7 }),
@@ -270,7 +288,8 @@ describe("a list that does not say what it means is refused in words", () => {
 
   let halves = 0;
   /** A map of parts z and c. */
-  const half = (net: NetworkBuilder) => net.sum(`half${++halves}`, { features: 2, parts: ["z", "c"] }, [bias("half.b")]);
+  const half = (net: NetworkBuilder) =>
+    net.sum(`half${++halves}`, { features: 2, parts: ["z", "c"] }, [bias("half.b")]);
 
   /** A network of one sum of these terms, behind a ReLU of it. */
   const networkOf = (terms: Parameters<NetworkBuilder["sum"]>[2], net = buildNetwork(GREY)) =>
@@ -339,7 +358,10 @@ describe("recurrent and learned terms compute what they say, by hand on three pi
 
   test("an LSTM cell along a row: the memory comes from the left, the output gate stands before its tanh", () => {
     const net = buildNetwork(GREY);
-    const gates = net.sum("gates", { features: 1, parts: ["o", "f", "i", "g"] }, [bias("b"), here(net.input, "all", "W")]);
+    const gates = net.sum("gates", { features: 1, parts: ["o", "f", "i", "g"] }, [
+      bias("b"),
+      here(net.input, "all", "W"),
+    ]);
     const network = net.finish(net.cell(net.declare("state", { features: 1 }), gates, [0, -1]));
     const [b, w] = [
       [0.1, 1, -0.2, 0.3],
@@ -389,6 +411,7 @@ describe("recurrent and learned terms compute what they say, by hand on three pi
   /** float64 sums of a few numbers. */
   function expectClose(found: readonly number[], expected: readonly number[]): void {
     expect(found).toHaveLength(expected.length);
-    for (const [i, y] of expected.entries()) expect(Math.abs(found[i]! - y)).toBeLessThan(1e-14 * Math.max(1, Math.abs(y)));
+    for (const [i, y] of expected.entries())
+      expect(Math.abs(found[i]! - y)).toBeLessThan(1e-14 * Math.max(1, Math.abs(y)));
   }
 });

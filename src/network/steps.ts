@@ -1,9 +1,11 @@
 /**
- * The step language: a network as a value, a list of steps over named maps of features. A family of models (models/) writes such a list once;
- * the lowerings read it: ONNX graphs (graph.ts), the exact engine (exact/plan.ts), dependency sets (dependencies.ts), and the naive oracle of
- * the tests (naive.test-support.ts). Nothing here computes, and nothing here knows a family, a layer or a parameter by name.
+ * The step language: a network as a value, a list of steps over named maps of features. A family of models (models/)
+ * writes such a list once; the lowerings read it: ONNX graphs (graph.ts), the exact engine (exact/plan.ts), dependency
+ * sets (dependencies.ts), and the naive oracle of the tests (naive.test-support.ts). Nothing here computes, and nothing
+ * here knows a family, a layer or a parameter by name.
  *
- * A map has one vector of features per pixel. Offsets and masks say what a step reads; when it can run follows from them (schedule.ts).
+ * A map has one vector of features per pixel. Offsets and masks say what a step reads; when it can run follows from
+ * them (schedule.ts).
  */
 
 import { fail } from "../errors.ts";
@@ -12,8 +14,8 @@ import { fail } from "../errors.ts";
 export type Offset = readonly [down: number, right: number];
 
 /**
- * Which channel groups a read sees at offset [0, 0]: all, those before its own (A), or those up to and with its own (B). At any other offset
- * a read sees all.
+ * Which channel groups a read sees at offset [0, 0]: all, those before its own (A), or those up to and with its own
+ * (B). At any other offset a read sees all.
  */
 export type Mask = "all" | "A" | "B";
 
@@ -23,16 +25,25 @@ export interface FeatureMap {
   readonly features: number;
   /** Features of each group, where groups differ: outputs alone. Default: equal shares. */
   readonly shares?: readonly number[] | undefined;
-  /** 1: one vector for the whole pixel. C: group c belongs to channel c, and may depend on the levels of the channels before it. */
+  /**
+   * 1: one vector for the whole pixel. C: group c belongs to channel c, and may depend on the levels of the channels
+   * before it.
+   */
   readonly groups: number;
-  /** Parts that are computed side by side, such as f and g of a gate; a parameter `W` is then `W_f` and `W_g`. Empty for one part. */
+  /**
+   * Parts that are computed side by side, such as f and g of a gate; a parameter `W` is then `W_f` and `W_g`. Empty for
+   * one part.
+   */
   readonly parts: readonly string[];
 }
 
 /** A parameter that a term owns: declared here and nowhere else. `{c}` in a name: one parameter per group. */
 export interface Weights {
   readonly name: string;
-  /** Leading axes of its shape, such as rows and columns of a kernel; their product is the number of offsets. Default none. */
+  /**
+   * Leading axes of its shape, such as rows and columns of a kernel; their product is the number of offsets. Default
+   * none.
+   */
   readonly axes?: readonly number[] | undefined;
   /** Number of inputs that the bound of its first values assumes. Default: all that the term reads. */
   readonly fan?: number | undefined;
@@ -42,7 +53,10 @@ export interface Weights {
   readonly start?: Readonly<Record<string, number>> | undefined;
 }
 
-/** What a sum adds up. Terms that can be known before their row begins come first; the order of terms is the order of the exact engine's sum. */
+/**
+ * What a sum adds up. Terms that can be known before their row begins come first; the order of terms is the order of
+ * the exact engine's sum.
+ */
 export type Term =
   /** One number a feature. Begins a sum. */
   | { readonly term: "bias"; readonly by: Weights }
@@ -53,8 +67,16 @@ export type Term =
   /** A map of the same features and parts: its own group alone, or its share of a map of one group. Begins a sum. */
   | { readonly term: "plus"; readonly map: FeatureMap; readonly at: Offset }
   /** The features at each offset times a matrix. */
-  | { readonly term: "read"; readonly map: FeatureMap; readonly at: readonly Offset[]; readonly mask: Mask; readonly by: Weights }
-  /** A row of a learned table for each level of the image at each offset, [offsets, C, K, out]; a mask leaves fewer C. */
+  | {
+      readonly term: "read";
+      readonly map: FeatureMap;
+      readonly at: readonly Offset[];
+      readonly mask: Mask;
+      readonly by: Weights;
+    }
+  /**
+   * A row of a learned table for each level of the image at each offset, [offsets, C, K, out]; a mask leaves fewer C.
+   */
   | {
       readonly term: "embed";
       readonly map: FeatureMap;
@@ -69,8 +91,8 @@ export type Step =
   /** tanh(f) * logistic(g), of parts f and g. */
   | { readonly step: "gate"; readonly out: FeatureMap; readonly of: FeatureMap }
   /**
-   * An LSTM cell, of parts o, f, i, g: c = logistic(f) * c[from] + logistic(i) * tanh(g), out = logistic(o) * tanh(c). `out` is the state;
-   * the cell's own memory is kept beside it.
+   * An LSTM cell, of parts o, f, i, g: c = logistic(f) * c[from] + logistic(i) * tanh(g), out = logistic(o) * tanh(c).
+   * `out` is the state; the cell's own memory is kept beside it.
    */
   | { readonly step: "cell"; readonly out: FeatureMap; readonly of: FeatureMap; readonly from: Offset }
   /** z * out[from] + (1 - z) * tanh(c), z = logistic(part z), of parts z and c. */
@@ -112,7 +134,9 @@ export interface Network {
   readonly outputs: FeatureMap;
   readonly logWeights: LogWeights;
   readonly condition: NetworkCondition | null;
-  /** Order of the parameters, by name; those that are not listed come behind, as declared. It fixes what a seed draws. */
+  /**
+   * Order of the parameters, by name; those that are not listed come behind, as declared. It fixes what a seed draws.
+   */
   readonly order: Order;
 }
 
@@ -130,7 +154,10 @@ export const bias = (name: string, axes?: readonly number[], start?: Weights["st
   by: { name, axes, start },
 });
 export const condition = (name: string): Term => ({ term: "condition", by: { name } });
-export const position = (name: string, { height, width }: { readonly height: number; readonly width: number }): Term => ({
+export const position = (
+  name: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): Term => ({
   term: "position",
   by: { name, axes: [height, width], gain: 0 },
 });
@@ -153,7 +180,10 @@ export const embed = (map: FeatureMap, at: readonly Offset[], mask: Mask, name: 
 
 /** Offsets, farthest first: the order of every sum. */
 
-/** `rows` x `columns` pixels that end `shift` rows above the pixel, `dilation` apart: with 0 the own row is the last of them. */
+/**
+ * `rows` x `columns` pixels that end `shift` rows above the pixel, `dilation` apart: with 0 the own row is the last of
+ * them.
+ */
 export function above(rows: number, columns: number, dilation = 1, shift = 0): Offset[] {
   const reach = (columns - 1) / 2;
   return Array.from({ length: rows * columns }, (_, i): Offset => {
@@ -184,7 +214,10 @@ export interface NetworkBuilder {
   gate(name: string, of: FeatureMap): FeatureMap;
   cell(state: FeatureMap, of: FeatureMap, from: Offset): FeatureMap;
   blend(state: FeatureMap, of: FeatureMap, from: Offset): FeatureMap;
-  finish(outputs: FeatureMap, options?: { readonly logWeights?: LogWeights; readonly order?: Order | undefined }): Network;
+  finish(
+    outputs: FeatureMap,
+    options?: { readonly logWeights?: LogWeights; readonly order?: Order | undefined },
+  ): Network;
 }
 
 export interface NetworkSettings {
@@ -203,7 +236,10 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
     names.add(name);
     if (typeof features !== "number") {
       if (features.length !== groups)
-        fail("internal", `expected the features of ${groups} groups for the map ${name} but received ${features.length} numbers`);
+        fail(
+          "internal",
+          `expected the features of ${groups} groups for the map ${name} but received ${features.length} numbers`,
+        );
       return { name, features: features.reduce((sum, n) => sum + n, 0), shares: features, groups, parts };
     }
     if (features % groups !== 0)
@@ -211,7 +247,8 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
     return { name, features, groups, parts };
   };
   const add = (step: Step): FeatureMap => {
-    if (made.has(step.out.name)) fail("internal", `expected one step to make the map ${step.out.name} but received two`);
+    if (made.has(step.out.name))
+      fail("internal", `expected one step to make the map ${step.out.name} but received two`);
     made.add(step.out.name);
     steps.push(step);
     return step.out;
@@ -271,9 +308,15 @@ function checkTerm(term: Term, out: FeatureMap, input: FeatureMap): void {
     fail("internal", `expected ${out.groups} groups of ${map.name} ${where} but received ${map.groups}`);
   if (term.term === "plus" && (map.features !== out.features || map.parts.join() !== out.parts.join()))
     fail("internal", `expected the features and parts of ${out.name} ${where} but received those of ${map.name}`);
-  if (term.term === "embed" && map !== input) fail("internal", `expected levels of the image ${where} but received ${map.name}`);
+  if (term.term === "embed" && map !== input)
+    fail("internal", `expected levels of the image ${where} but received ${map.name}`);
   // Else a parameter would hold numbers that the mask hides.
-  if (mask !== "all" && mask !== "own" && map.groups > 1 && !(at.length === 1 && "by" in term && term.by.name.includes("{c}")))
+  if (
+    mask !== "all" &&
+    mask !== "own" &&
+    map.groups > 1 &&
+    !(at.length === 1 && "by" in term && term.by.name.includes("{c}"))
+  )
     fail("internal", `expected one offset and one matrix a group for the mask ${mask} over ${map.name} ${where}`);
 }
 
@@ -300,7 +343,11 @@ export function readsOf(step: Step): Read[] {
 }
 
 /** The groups of a map, from the first to before the last, that a read at an offset gives group c of its reader. */
-export function groupsSeen({ map, mask }: Read, [down, right]: Offset, c: number): readonly [first: number, end: number] {
+export function groupsSeen(
+  { map, mask }: Read,
+  [down, right]: Offset,
+  c: number,
+): readonly [first: number, end: number] {
   if (map.groups === 1) return [0, 1];
   if (mask === "own") return [c, c + 1];
   if (down !== 0 || right !== 0 || mask === "all") return [0, map.groups];

@@ -1,7 +1,7 @@
 /**
- * Operators made of several ONNX operators, each with a derivative rule of its own (autodiff/rules.ts).
- * A convolution is one gather of the taps that a mask leaves and one matrix product: no product with a zero, and on the CPU five times
- * faster than pads and a concatenation.
+ * Operators made of several ONNX operators, each with a derivative rule of its own (autodiff/rules.ts). A convolution
+ * is one gather of the taps that a mask leaves and one matrix product: no product with a zero, and on the CPU five
+ * times faster than pads and a concatenation.
  */
 
 import { fail } from "../errors.ts";
@@ -19,8 +19,16 @@ export interface Taps {
   readonly indices: Int32Array;
 }
 
-/** Taps at (row, column) offsets, in the order given, in an image of height x width; with a stride, from every stride-th row and column. */
-export function tapsAt(height: number, width: number, offsets: readonly (readonly [number, number])[], stride = 1): Taps {
+/**
+ * Taps at (row, column) offsets, in the order given, in an image of height x width; with a stride, from every stride-th
+ * row and column.
+ */
+export function tapsAt(
+  height: number,
+  width: number,
+  offsets: readonly (readonly [number, number])[],
+  stride = 1,
+): Taps {
   const [rows, columns] = [Math.ceil(height / stride), Math.ceil(width / stride)];
   const sources = height * width;
   const count = offsets.length;
@@ -37,7 +45,9 @@ export function tapsAt(height: number, width: number, offsets: readonly (readonl
   return { positions: rows * columns, sources, count, indices };
 }
 
-/** The taps that send a cotangent back: position q is read through tap t by position p exactly when p's entry here is q. */
+/**
+ * The taps that send a cotangent back: position q is read through tap t by position p exactly when p's entry here is q.
+ */
 export function transposeTaps({ positions, sources, count, indices }: Taps): Taps {
   const back = new Int32Array(sources * count).fill(positions);
   for (let p = 0; p < positions; p++) {

@@ -14,7 +14,10 @@ export async function evaluate(
   return run(graph, inputs);
 }
 
-export async function run(graph: Graph, inputs: Readonly<Record<string, Tensor>> = {}): Promise<Record<string, Tensor>> {
+export async function run(
+  graph: Graph,
+  inputs: Readonly<Record<string, Tensor>> = {},
+): Promise<Record<string, Tensor>> {
   const session = await openSession(compile(graph), { threads: 1 });
   try {
     return await session.run(inputs);

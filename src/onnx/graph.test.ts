@@ -45,7 +45,9 @@ test("a constant's data must fill its shape", () => {
 test("names of inputs and of outputs are new ones", () => {
   const graph = new Graph();
   const x = graph.input("x", "float32", [1]);
-  expect(() => graph.input("x", "float32", [1])).toThrow('expected a new name for a graph input but received "x" twice');
+  expect(() => graph.input("x", "float32", [1])).toThrow(
+    'expected a new name for a graph input but received "x" twice',
+  );
   graph.output("x", x);
   expect(() => graph.output("x", x)).toThrow('expected a new name for a graph output but received "x" twice');
 });

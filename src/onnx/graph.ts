@@ -92,10 +92,19 @@ export class Graph {
   }
 
   /** Adds an operator with one output. Shapes are the caller's business (ops.ts). Equal nodes are made once. */
-  apply(op: string, inputs: readonly Value[], dtype: DType, shape: Shape, attributes: Record<string, Attribute> = {}): Value {
+  apply(
+    op: string,
+    inputs: readonly Value[],
+    dtype: DType,
+    shape: Shape,
+    attributes: Record<string, Attribute> = {},
+  ): Value {
     for (const input of inputs) {
       if (input.graph !== this)
-        fail("internal", `expected all inputs of ${op} in graph ${this.name} but ${input.name} is of graph ${input.graph.name}`);
+        fail(
+          "internal",
+          `expected all inputs of ${op} in graph ${this.name} but ${input.name} is of graph ${input.graph.name}`,
+        );
     }
     const key = `${op}(${inputs.map((i) => i.id)})${JSON.stringify(attributes)}:${dtype}[${shape}]`;
     const shared = this.sharedNodes.get(key);

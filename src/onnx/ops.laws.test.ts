@@ -1,4 +1,6 @@
-/** Broadcasting, slices, pads and gathers against index arithmetic written out, on random shapes through the runtime. */
+/**
+ * Broadcasting, slices, pads and gathers against index arithmetic written out, on random shapes through the runtime.
+ */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -206,7 +208,10 @@ test("equal constants and equal nodes are one, whatever their order of making", 
   fc.assert(
     fc.property(fc.array(fc.constantFrom(-0, 0, 1, Number.NaN), { minLength: 1, maxLength: 3 }), (numbers) => {
       const graph = new Graph();
-      const [a, b] = [graph.constant("float32", [numbers.length], numbers), graph.constant("float32", [numbers.length], numbers)];
+      const [a, b] = [
+        graph.constant("float32", [numbers.length], numbers),
+        graph.constant("float32", [numbers.length], numbers),
+      ];
       expect(a).toBe(b);
       expect(ops.exp(a)).toBe(ops.exp(b));
       const negated = graph.constant(

@@ -71,7 +71,9 @@ const RULES: Record<string, Case[]> = {
     ["as asked", (x) => ops.reshape(x([2, 6]), [3, 1, 4]), "float32", [3, 1, 4]],
     ["to a scalar", (x) => ops.reshape(x([1, 1]), []), "float32", []],
   ],
-  transpose: [["output axis i is input axis order[i]", (x) => ops.transpose(x([2, 3, 4]), [2, 0, 1]), "float32", [4, 2, 3]]],
+  transpose: [
+    ["output axis i is input axis order[i]", (x) => ops.transpose(x([2, 3, 4]), [2, 0, 1]), "float32", [4, 2, 3]],
+  ],
   expand: [["as asked", (x) => ops.expand(x([3, 1]), [2, 3, 4]), "float32", [2, 3, 4]]],
   slice: [
     ["a range", (x) => ops.slice(x([5, 3]), 0, 1, 4), "float32", [3, 3]],
@@ -111,30 +113,48 @@ test("every operator of ops.ts is in the table of shape rules", () => {
   expect(Object.keys(RULES).sort()).toEqual(operators.sort());
 });
 
-test.each(cases)("%s, %s: the shape and the element type are what the rule says and what the runtime makes", async (...c) => {
-  const [, , build, dtype, shape] = c;
-  const graph = new Graph();
-  const value = build(maker(graph), graph);
-  expect(value.dtype).toBe(dtype);
-  expect(value.shape).toEqual(shape);
-  graph.output("y", value);
-  graph.output("shape", graph.apply("Shape", [value], "int64", [shape.length]));
-  const { y, shape: actual } = await run(graph, Object.fromEntries(graph.inputs.map((input) => [input.name, ones(input)])));
-  expect(numbers(actual!)).toEqual(shape);
-  expect(y!.data).toHaveLength(sizeOf(shape));
-});
+test.each(cases)(
+  "%s, %s: the shape and the element type are what the rule says and what the runtime makes",
+  async (...c) => {
+    const [, , build, dtype, shape] = c;
+    const graph = new Graph();
+    const value = build(maker(graph), graph);
+    expect(value.dtype).toBe(dtype);
+    expect(value.shape).toEqual(shape);
+    graph.output("y", value);
+    graph.output("shape", graph.apply("Shape", [value], "int64", [shape.length]));
+    const { y, shape: actual } = await run(
+      graph,
+      Object.fromEntries(graph.inputs.map((input) => [input.name, ones(input)])),
+    );
+    expect(numbers(actual!)).toEqual(shape);
+    expect(y!.data).toHaveLength(sizeOf(shape));
+  },
+);
 
 const WRONG: [words: string, build: (x: Make, graph: Graph) => Value][] = [
-  ["expected shapes that broadcast for Add but received x0:float32[2,3], x1:float32[2]", (x) => ops.add(x([2, 3]), x([2]))],
-  ["expected equal element types for Mul but received x0:float32[2], x1:float64[2]", (x) => ops.mul(x([2]), x([2], "float64"))],
+  [
+    "expected shapes that broadcast for Add but received x0:float32[2,3], x1:float32[2]",
+    (x) => ops.add(x([2, 3]), x([2])),
+  ],
+  [
+    "expected equal element types for Mul but received x0:float32[2], x1:float64[2]",
+    (x) => ops.mul(x([2]), x([2], "float64")),
+  ],
   ["expected at least one Value for Sub but received two numbers", () => ops.sub(1, 2)],
   ["expected a bool condition for Where but received x0:float32[2]", (x) => ops.where(x([2]), x([2]), 0)],
   [
     "expected shapes that broadcast for Where but received x0:bool[3], x1:float32[2], c2:float32[]",
     (x) => ops.where(x([3], "bool"), x([2]), 0),
   ],
-  ["expected two matrices of one type for Gemm but received x0:float32[2], x1:float32[2,2]", (x) => ops.gemm(x([2]), x([2, 2]))],
-  ["expected equal inner sizes for Gemm but received x0:float32[2,3], x1:float32[2,3]", (x) => ops.gemm(x([2, 3]), x([2, 3]))],
+  [
+    "expected two matrices of one type for Gemm but received x0:float32[2], x1:float32[2,2]",
+    (x) => ops.gemm(x([2]), x([2, 2])),
+  ],
+  [
+    "expected equal inner sizes for Gemm but received x0:float32[2,3], x1:float32[2,3]",
+    (x) => ops.gemm(x([2, 3]), x([2, 3])),
+  ],
   [
     "expected equal inner sizes (a transposed) (b transposed) for Gemm but received x0:float32[2,3], x1:float32[2,3]",
     (x) => ops.gemm(x([2, 3]), x([2, 3]), { transA: true, transB: true }),
@@ -160,16 +180,34 @@ const WRONG: [words: string, build: (x: Make, graph: Graph) => Value][] = [
     (x) => ops.reduceMax(x([2, 3]), { axes: [2] }),
   ],
   ["expected 5 elements for shape [5] for Reshape but received x0:float32[2,3]", (x) => ops.reshape(x([2, 3]), [5])],
-  ["expected an order of all axes but [0] for Transpose but received x0:float32[2,3]", (x) => ops.transpose(x([2, 3]), [0])],
+  [
+    "expected an order of all axes but [0] for Transpose but received x0:float32[2,3]",
+    (x) => ops.transpose(x([2, 3]), [0]),
+  ],
   [
     "expected distinct axes of the tensor but [0,0] for Transpose but received x0:float32[2,3]",
     (x) => ops.transpose(x([2, 3]), [0, 0]),
   ],
-  ["expected a shape that broadcasts to [2,4] for Expand but received x0:float32[3]", (x) => ops.expand(x([3]), [2, 4])],
-  ["expected a shape that broadcasts to [3] for Expand but received x0:float32[2,3]", (x) => ops.expand(x([2, 3]), [3])],
-  ["expected a non-empty range of axis 1 but 2..2 for Slice but received x0:float32[2,3]", (x) => ops.slice(x([2, 3]), 1, 2, 2)],
-  ["expected a non-empty range of axis 0 but 0..3 for Slice but received x0:float32[2,3]", (x) => ops.slice(x([2, 3]), 0, 0, 3)],
-  ["expected distinct axes of the tensor but [2] for Slice but received x0:float32[2,3]", (x) => ops.slice(x([2, 3]), 2, 0, 1)],
+  [
+    "expected a shape that broadcasts to [2,4] for Expand but received x0:float32[3]",
+    (x) => ops.expand(x([3]), [2, 4]),
+  ],
+  [
+    "expected a shape that broadcasts to [3] for Expand but received x0:float32[2,3]",
+    (x) => ops.expand(x([2, 3]), [3]),
+  ],
+  [
+    "expected a non-empty range of axis 1 but 2..2 for Slice but received x0:float32[2,3]",
+    (x) => ops.slice(x([2, 3]), 1, 2, 2),
+  ],
+  [
+    "expected a non-empty range of axis 0 but 0..3 for Slice but received x0:float32[2,3]",
+    (x) => ops.slice(x([2, 3]), 0, 0, 3),
+  ],
+  [
+    "expected distinct axes of the tensor but [2] for Slice but received x0:float32[2,3]",
+    (x) => ops.slice(x([2, 3]), 2, 0, 1),
+  ],
   [
     "expected one pad before and after each axis but [1], [0,0] for Pad but received x0:float32[2,3]",
     (x) => ops.pad(x([2, 3]), [1], [0, 0]),

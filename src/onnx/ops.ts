@@ -1,6 +1,6 @@
 /**
- * The ONNX operators that we use (opset 17), one function and shape rule each. Names follow ONNX in camel case.
- * Binary operators broadcast as NumPy does. A wrong shape is an error here, when the graph is built, not in the runtime.
+ * The ONNX operators that we use (opset 17), one function and shape rule each. Names follow ONNX in camel case. Binary
+ * operators broadcast as NumPy does. A wrong shape is an error here, when the graph is built, not in the runtime.
  */
 
 import { fail } from "../errors.ts";
@@ -31,7 +31,8 @@ export function broadcastShape(a: Shape, b: Shape): Shape | null {
 
 function operands(op: string, a: Operand, b: Operand): [Value, Value, Shape] {
   const known = typeof a === "number" ? b : a;
-  if (typeof known === "number") return fail("internal", `expected at least one Value for ${op} but received two numbers`);
+  if (typeof known === "number")
+    return fail("internal", `expected at least one Value for ${op} but received two numbers`);
   const lift = (x: Operand): Value => (typeof x === "number" ? known.graph.constant(known.dtype, [], [x]) : x);
   const [x, y] = [lift(a), lift(b)];
   if (x.dtype !== y.dtype) wrong(op, "equal element types", x, y);
@@ -91,10 +92,12 @@ export function cast(x: Value, dtype: DType): Value {
 /** `alpha op(a) op(b) + c` with `op` a transpose or nothing; `c` ([n], [1, n], [m, 1] or [m, n]) is optional. */
 export function gemm(a: Value, b: Value, options: { c?: Value; transA?: boolean; transB?: boolean } = {}): Value {
   const { c, transA = false, transB = false } = options;
-  if (a.shape.length !== 2 || b.shape.length !== 2 || a.dtype !== b.dtype) wrong("Gemm", "two matrices of one type", a, b);
+  if (a.shape.length !== 2 || b.shape.length !== 2 || a.dtype !== b.dtype)
+    wrong("Gemm", "two matrices of one type", a, b);
   const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
   const [k2, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
-  if (k !== k2) wrong("Gemm", `equal inner sizes${transA ? " (a transposed)" : ""}${transB ? " (b transposed)" : ""}`, a, b);
+  if (k !== k2)
+    wrong("Gemm", `equal inner sizes${transA ? " (a transposed)" : ""}${transB ? " (b transposed)" : ""}`, a, b);
   if (c && !sameShape(broadcastShape(c.shape, [m, n]) ?? [], [m, n]))
     wrong("Gemm", `a third operand that broadcasts to [${m},${n}]`, c);
   const attributes = { ...(transA ? { transA: 1 } : {}), ...(transB ? { transB: 1 } : {}) };
@@ -135,7 +138,9 @@ export function reduceSum(x: Value, { axes = x.shape.map((_, i) => i), keepAxes 
   const which = axesOf("ReduceSum", x, axes);
   if (which.length === 0) return x;
   const list = x.graph.constant("int64", [which.length], which);
-  return x.graph.apply("ReduceSum", [x, list], x.dtype, reducedShape(x.shape, which, keepAxes), { keepdims: keepAxes ? 1 : 0 });
+  return x.graph.apply("ReduceSum", [x, list], x.dtype, reducedShape(x.shape, which, keepAxes), {
+    keepdims: keepAxes ? 1 : 0,
+  });
 }
 
 /** Largest element along axes. It has no derivative rule: subtract it as a constant shift only. */
@@ -178,7 +183,8 @@ export function transpose(x: Value, order: readonly number[]): Value {
 }
 
 export function expand(x: Value, shape: Shape): Value {
-  if (!sameShape(broadcastShape(x.shape, shape) ?? [], shape)) wrong("Expand", `a shape that broadcasts to [${shape}]`, x);
+  if (!sameShape(broadcastShape(x.shape, shape) ?? [], shape))
+    wrong("Expand", `a shape that broadcasts to [${shape}]`, x);
   if (sameShape(x.shape, shape)) return x;
   return x.graph.apply("Expand", [x, x.graph.constant("int64", [shape.length], shape)], x.dtype, shape);
 }

@@ -84,7 +84,9 @@ test("inputs that cannot be sent are an error, and the pool stays usable", async
 
 test("a program that no runtime accepts fails at the opening, with the runtime's words", async () => {
   const broken = { ...program(), bytes: Uint8Array.of(1, 2, 3) };
-  await expect(openPool(broken, { threads: 2 })).rejects.toThrow("expected the runtime to accept graph layer but it said:");
+  await expect(openPool(broken, { threads: 2 })).rejects.toThrow(
+    "expected the runtime to accept graph layer but it said:",
+  );
 });
 
 test("closing lets a running call end and refuses calls that wait, and later ones", async () => {

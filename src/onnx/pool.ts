@@ -80,14 +80,17 @@ export async function openPool(program: Program, options: SessionOptions = {}): 
       const worker = idle.pop() ?? (await free());
       try {
         const reply = await call(worker, inputs);
-        return "outputs" in reply ? reply.outputs : fail("internal", "expected outputs from a worker but received none");
+        return "outputs" in reply
+          ? reply.outputs
+          : fail("internal", "expected outputs from a worker but received none");
       } finally {
         give(worker);
       }
     },
     async close() {
       end(`expected an open pool for graph ${program.name} but it is closed`);
-      // Each worker ends by itself once its call is done: ending a thread inside the runtime's native code can take the process with it.
+      // Each worker ends by itself once its call is done: ending a thread inside the runtime's native code can take the
+      // process with it.
       const alive = workers.filter((worker) => worker.threadId !== -1);
       await Promise.all(
         alive.map((worker) => {

@@ -66,11 +66,25 @@ test.skipIf(reason !== null)(`a mixed graph passes the ONNX checker${reason ? ` 
   expect(checked(mixed())).toBe("accepted");
 });
 
-test.skipIf(reason !== null)(`a whole training step passes the ONNX checker${reason ? ` (skipped: ${reason})` : ""}`, () => {
-  const adam = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
-  const model = { height: 4, width: 5, channels: 3, levels: 4, features: 6, depth: 2, skip: 6, head: { features: 6 } };
-  expect(checked(stepGraph(resolvePixelcnn({ ...model, condition: { kind: "vector", size: 2 } }), 2, adam))).toBe("accepted");
-});
+test.skipIf(reason !== null)(
+  `a whole training step passes the ONNX checker${reason ? ` (skipped: ${reason})` : ""}`,
+  () => {
+    const adam = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01, clip: 1 };
+    const model = {
+      height: 4,
+      width: 5,
+      channels: 3,
+      levels: 4,
+      features: 6,
+      depth: 2,
+      skip: 6,
+      head: { features: 6 },
+    };
+    expect(checked(stepGraph(resolvePixelcnn({ ...model, condition: { kind: "vector", size: 2 } }), 2, adam))).toBe(
+      "accepted",
+    );
+  },
+);
 
 test("the file names its opset, its inputs and outputs with their shapes, and its metadata", () => {
   const file = parse(toOnnx(mixed(), { metadata: { made: "here" } }));
@@ -116,7 +130,9 @@ test("a free batch is refused where an operator holds its size, by the value's n
   const graph = new Graph("held");
   const x = graph.input("x", "float32", [1, 2]);
   graph.output("y", concat([x, x], 0));
-  expect(() => toOnnx(graph, { symbolicBatch: "N" })).toThrow("expected a graph built for a batch of 1 but v1 has shape [2,2]");
+  expect(() => toOnnx(graph, { symbolicBatch: "N" })).toThrow(
+    "expected a graph built for a batch of 1 but v1 has shape [2,2]",
+  );
   const inner = new Graph("inner");
   const z = inner.input("z", "float32", [1, 2]);
   inner.output("y", reshape(concat([z, z], 0), [1, 4]));

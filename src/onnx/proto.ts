@@ -55,10 +55,14 @@ export function toOnnx(graph: Graph, { metadata = {}, symbolicBatch }: ProtoOpti
   // An output that is an input, a constant, or a second name of a value needs a node of its own.
   for (const { name, value } of graph.outputs) {
     if (nameOf(value) !== name)
-      nodes.push(create(NodeProtoSchema, { opType: "Identity", name: `output/${name}`, input: [nameOf(value)], output: [name] }));
+      nodes.push(
+        create(NodeProtoSchema, { opType: "Identity", name: `output/${name}`, input: [nameOf(value)], output: [name] }),
+      );
   }
   const stillUsed = new Set(
-    graph.nodes.filter((n) => needed.has(n.output)).flatMap((n) => n.inputs.filter((_, i) => !(i === 1 && freed.has(n)))),
+    graph.nodes
+      .filter((n) => needed.has(n.output))
+      .flatMap((n) => n.inputs.filter((_, i) => !(i === 1 && freed.has(n)))),
   );
   const used = (v: Value): boolean => freed.size === 0 || stillUsed.has(v) || graph.outputs.some((o) => o.value === v);
   const proto = create(ModelProtoSchema, {
@@ -95,12 +99,13 @@ function initializer(name: string, { dtype, shape, data }: Tensor) {
 const freedName = (target: Value): string => `${target.name}_any_batch`;
 
 /**
- * The reshapes that the batch flows through, with their target shapes: each leads with a multiple of the batch, which becomes -1, "what is left".
- * All other operators take a batch of any size as it comes.
+ * The reshapes that the batch flows through, with their target shapes: each leads with a multiple of the batch, which
+ * becomes -1, "what is left". All other operators take a batch of any size as it comes.
  */
 function freedTargets(graph: Graph): Map<Node, Value> {
   for (const v of [...graph.inputs, ...graph.outputs.map((o) => o.value)]) {
-    if (v.shape[0] !== 1) fail("internal", `expected a graph built for a batch of 1 but ${v.name} has shape [${v.shape}]`);
+    if (v.shape[0] !== 1)
+      fail("internal", `expected a graph built for a batch of 1 but ${v.name} has shape [${v.shape}]`);
   }
   const batched = new Set<Value>(graph.inputs);
   const targets = new Map<Node, Value>();
@@ -109,7 +114,10 @@ function freedTargets(graph: Graph): Map<Node, Value> {
     batched.add(node.output);
     if (node.op === "Reshape") targets.set(node, node.inputs[1]!);
     if (node.op === "Expand" || (node.op === "Concat" && node.attributes.axis === 0)) {
-      fail("internal", `expected no ${node.op} over the batch in a graph of any batch but ${graph.name} has ${node.output.name}`);
+      fail(
+        "internal",
+        `expected no ${node.op} over the batch in a graph of any batch but ${graph.name} has ${node.output.name}`,
+      );
     }
   }
   return targets;
@@ -150,7 +158,12 @@ function attribute(name: string, value: Attribute) {
   if (typeof value === "number")
     return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) });
   if (typeof value === "string")
-    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.STRING, s: new TextEncoder().encode(value) });
-  if ("float" in value) return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.STRING,
+      s: new TextEncoder().encode(value),
+    });
+  if ("float" in value)
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
 }

@@ -1,6 +1,6 @@
 /**
- * Recurrences in waves: which pixels go together, what is refused, and that states are those of a loop over pixels. The derivative's rule is tested in
- * autodiff/rules.test.ts.
+ * Recurrences in waves: which pixels go together, what is refused, and that states are those of a loop over pixels. The
+ * derivative's rule is tested in autodiff/rules.test.ts.
  */
 
 import { describe, expect, test } from "vitest";
@@ -98,7 +98,9 @@ describe("waves", () => {
     const graph = new Graph("test");
     const a = graph.input("a", "float64", [P, 8]);
     const w = graph.input("w", "float64", [settings.reads.length * 2, 8]);
-    expect(() => recurrence(a, w, settings)).toThrow(`expected states of the wave before but offset ${offset} reads another`);
+    expect(() => recurrence(a, w, settings)).toThrow(
+      `expected states of the wave before but offset ${offset} reads another`,
+    );
   });
 });
 
@@ -119,7 +121,8 @@ function byHand(a: ArrayLike<number>, w: ArrayLike<number> | null, batch: number
   const parts = cell === "lstm" ? 4 : 2;
   const known = new Map<number, { state: number[]; memory: number[] }>();
   const at = (b: number, i: number, j: number): { state: number[]; memory: number[] } => {
-    if (i < 0 || j < 0 || i >= height || j >= width) return { state: new Array(F).fill(0), memory: new Array(F).fill(0) };
+    if (i < 0 || j < 0 || i >= height || j >= width)
+      return { state: new Array(F).fill(0), memory: new Array(F).fill(0) };
     const place = (b * height + i) * width + j;
     const found = known.get(place);
     if (found) return found;

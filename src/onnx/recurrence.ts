@@ -1,7 +1,9 @@
 /**
- * A recurrence over the pixels of images, unrolled: an LSTM cell, or a blend of what was and what is new. All that does not hang on states is one product
- * before it; the pixels whose states can be known at the same time (a row, a diagonal) go through together, as a wave. It is a composite with a derivative
- * rule of its own (autodiff/recurrence-rule.ts), which walks the waves back and takes the recurrent weights' derivative in one product after it.
+ * A recurrence over the pixels of images, unrolled: an LSTM cell, or a blend of what was and what is new. All that does
+ * not hang on states is one product before it; the pixels whose states can be known at the same time (a row, a
+ * diagonal) go through together, as a wave. It is a composite with a derivative rule of its own
+ * (autodiff/recurrence-rule.ts), which walks the waves back and takes the recurrent weights' derivative in one product
+ * after it.
  */
 
 import { fail } from "../errors.ts";
@@ -152,7 +154,9 @@ export function fromWaves(parts: readonly Value[], { positions, inOrder }: Waves
   return reshape(sorted, [batch * order.length, sorted.shape[2]!]);
 }
 
-/** a [B P, parts F], all of the gates' sums that hangs on no state; w [reads F, parts F], or null -> states [B P, F]. */
+/**
+ * a [B P, parts F], all of the gates' sums that hangs on no state; w [reads F, parts F], or null -> states [B P, F].
+ */
 export function recurrence(a: Value, w: Value | null, settings: Recurrence): Value {
   const inputs = w ? [a, w] : [a];
   const batch = a.shape[0]! / (settings.height * settings.width);

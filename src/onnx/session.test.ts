@@ -66,7 +66,9 @@ test("a device that is not here is an error of its kind that lists what is built
   // On a machine with CUDA there is nothing to refuse.
   if (error === null) return;
   expect(error.kind).toBe("device");
-  expect(error.message).toMatch(/^expected a working cuda device but the runtime could not start it \(.+\); built in here: cpu/s);
+  expect(error.message).toMatch(
+    /^expected a working cuda device but the runtime could not start it \(.+\); built in here: cpu/s,
+  );
 });
 
 test("bytes that are no graph are refused with the graph's name", async () => {

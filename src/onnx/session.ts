@@ -175,7 +175,10 @@ export function compile(graph: Graph): Program {
   };
 }
 
-/** Operators above which the runtime's further optimisations take longer than they save: a recurrence of 8 streams over 28x28 opens in minutes. */
+/**
+ * Operators above which the runtime's further optimisations take longer than they save: a recurrence of 8 streams over
+ * 28x28 opens in minutes.
+ */
 const LARGE = 12_000;
 
 /** Opens a program on a device. */
@@ -228,7 +231,8 @@ export async function openQuietly(program: Program, options: SessionOptions = {}
       const feeds: Record<string, OrtTensor> = {};
       for (const { name, dtype, shape } of program.inputs) {
         const given =
-          values[name] ?? fail("internal", `expected a tensor for input ${name} of graph ${program.name} but received none`);
+          values[name] ??
+          fail("internal", `expected a tensor for input ${name} of graph ${program.name} but received none`);
         if (given.dtype !== dtype || !sameShape(given.shape, shape)) {
           fail(
             "internal",

@@ -1,6 +1,6 @@
 /**
- * Bits as a picture: each image beside the bits of its pixels, on one scale for all. The ramp has one hue and falls evenly in lightness (OKLCH),
- * so that twice as dark is twice the bits on any screen, in print, and for any eye.
+ * Bits as a picture: each image beside the bits of its pixels, on one scale for all. The ramp has one hue and falls
+ * evenly in lightness (OKLCH), so that twice as dark is twice the bits on any screen, in print, and for any eye.
  */
 
 import { type Picture, toChannels } from "../data/picture.ts";

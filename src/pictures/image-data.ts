@@ -20,8 +20,8 @@ export interface LevelImages {
 }
 
 /**
- * A picture as one image of a model's channels and levels. Grey is luma (Rec. 601), alpha without a channel is laid over white; level v of K holds the values
- * from 256 v / K up.
+ * A picture as one image of a model's channels and levels. Grey is luma (Rec. 601), alpha without a channel is laid
+ * over white; level v of K holds the values from 256 v / K up.
  */
 export function fromImageData(
   image: ImageDataLike,
@@ -43,14 +43,18 @@ export function fromImageData(
   return { height, width, channels, levels, pixels };
 }
 
-/** Image `index` as the data of a page's ImageData: `new ImageData(toImageData(images, 0).data, width, height)`. Levels are spread over 0 .. 255. */
+/**
+ * Image `index` as the data of a page's ImageData: `new ImageData(toImageData(images, 0).data, width, height)`. Levels
+ * are spread over 0 .. 255.
+ */
 export function toImageData(
   { height, width, channels, levels, pixels }: LevelImages,
   index = 0,
 ): { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray<ArrayBuffer> } {
   checkChannels(channels);
   const size = height * width * channels;
-  if ((index + 1) * size > pixels.length) fail("usage", `expected an image below ${pixels.length / size} but received ${index}`);
+  if ((index + 1) * size > pixels.length)
+    fail("usage", `expected an image below ${pixels.length / size} but received ${index}`);
   const value = (at: number): number => Math.round((pixels[index * size + at]! * 255) / (levels - 1));
   const data = new Uint8ClampedArray(height * width * 4);
   for (let p = 0; p < height * width; p++) {

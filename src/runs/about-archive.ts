@@ -1,6 +1,12 @@
 /** What an archive holds, of which model, how large it is. Nothing is decoded. */
 
-import { type ArchiveContents, conditionJson, contentsOf, imagesIn, type SingleContents } from "../codec/archive-contents.ts";
+import {
+  type ArchiveContents,
+  conditionJson,
+  contentsOf,
+  imagesIn,
+  type SingleContents,
+} from "../codec/archive-contents.ts";
 import { within } from "../codec/codec.ts";
 import { readSingleImage } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";

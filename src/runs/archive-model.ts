@@ -1,6 +1,7 @@
 /**
- * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else what the archive's notes name, else a
- * shipped one. Notes may come from anyone, so only a plain folder below here or beside the archive is looked into.
+ * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else what the
+ * archive's notes name, else a shipped one. Notes may come from anyone, so only a plain folder below here or beside the
+ * archive is looked into.
  */
 
 import { existsSync } from "node:fs";
@@ -34,7 +35,9 @@ export async function openCodingModel(name: string, threads: number): Promise<Co
   };
 }
 
-/** How an archive names its model: a shipped name, or a folder's place below the working directory, or its last part. */
+/**
+ * How an archive names its model: a shipped name, or a folder's place below the working directory, or its last part.
+ */
 export function modelHint(name: string): string {
   if (!existsSync(name)) return name;
   const below = relative(process.cwd(), name);
@@ -44,7 +47,12 @@ export function modelHint(name: string): string {
 /** The model of an archive; `hint` is what its notes say. */
 export async function findCodingModel(
   wanted: string,
-  { given, hint, archive, threads }: { given?: string | undefined; hint?: string | undefined; archive: string; threads: number },
+  {
+    given,
+    hint,
+    archive,
+    threads,
+  }: { given?: string | undefined; hint?: string | undefined; archive: string; threads: number },
 ): Promise<CodingModel> {
   const from = hint === undefined ? "" : `, named ${JSON.stringify(hint)} when ${basename(archive)} was made`;
   if (given !== undefined) {

@@ -24,7 +24,10 @@ async function modelAt(name: string, condition: object): Promise<OpenedPixelcnn>
   });
   mkdirSync(at(name));
   writeFileSync(at(name, "config.json"), JSON.stringify(config));
-  writeFileSync(at(name, "model.safetensors"), writeSafeTensors(randomParameters(modelParameters(config.model)), { step: "0" }));
+  writeFileSync(
+    at(name, "model.safetensors"),
+    writeSafeTensors(randomParameters(modelParameters(config.model)), { step: "0" }),
+  );
   return openPixelcnn(at(name));
 }
 let vector: OpenedPixelcnn;
@@ -87,7 +90,11 @@ describe("--latent", () => {
     ["none.npy", writeNpy([0, 3], new Float32Array(0)), "expected at least one row of numbers in"],
     ["short.csv", "name,0,1\nseven,1,2\n", "expected a condition of 3 numbers an image but received 2"],
     ["words.csv", "name,0,1,2\nseven,1,x,2\n", 'words.csv but received "x"'],
-    ["not.npy", writeNpy([3], Float32Array.of(1, Number.NaN, 2)), "expected finite numbers in a condition but number 1 is NaN"],
+    [
+      "not.npy",
+      writeNpy([3], Float32Array.of(1, Number.NaN, 2)),
+      "expected finite numbers in a condition but number 1 is NaN",
+    ],
   ])("refuses %s", async (name, content, message) => {
     await expect(latents(file(name, content))).rejects.toThrow(message);
   });

@@ -1,4 +1,7 @@
-/** Conditions that a user asks for on the command line: `--class`, `--like`, `--latent`, `--text`, `--unconditional`; and which of them a model takes. */
+/**
+ * Conditions that a user asks for on the command line: `--class`, `--like`, `--latent`, `--text`, `--unconditional`;
+ * and which of them a model takes.
+ */
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -35,7 +38,10 @@ export const conditionArgs = {
     valueHint: "T",
     description: "Condition on a text, of a model trained with captions; `sample` takes several, a row each",
   },
-  unconditional: { type: "boolean", description: "Leave the condition out, of a model trained with train.conditionDropout" },
+  unconditional: {
+    type: "boolean",
+    description: "Leave the condition out, of a model trained with train.conditionDropout",
+  },
 } as const;
 
 export interface ConditionWords {
@@ -65,7 +71,9 @@ export function possibleConditions({ config, run, whole }: OpenedPixelcnn): stri
     condition.kind === "class"
       ? [`--class C (${namesOf(condition.classes)})`]
       : [
-          ...(codesKind(whole.config) === "latents" || source === "encoder" || source === "thumbnail" ? ["--like IMAGE"] : []),
+          ...(codesKind(whole.config) === "latents" || source === "encoder" || source === "thumbnail"
+            ? ["--like IMAGE"]
+            : []),
           ...(source === "captions" ? ["--text T"] : []),
           "--latent F",
         ];
@@ -82,14 +90,18 @@ export async function askedConditions(
   const given = WORDS.filter((word) => words[word] !== undefined && words[word] !== false);
   if (given.length === 0) return null;
   const { condition } = opened.config;
-  if (condition === null) return fail("usage", `expected no --${given[0]}: ${opened.name} is a model without a condition`);
+  if (condition === null)
+    return fail("usage", `expected no --${given[0]}: ${opened.name} is a model without a condition`);
   if (given.length > 1)
     fail(
       "usage",
       `expected one of ${WORDS.map((w) => `--${w}`).join(", ")} but received ${given.map((w) => `--${w}`).join(" and ")}`,
     );
   const wrong = (word: string): never =>
-    fail("usage", `expected a condition that ${opened.name} has, ${possibleConditions(opened)}, but received --${word}`);
+    fail(
+      "usage",
+      `expected a condition that ${opened.name} has, ${possibleConditions(opened)}, but received --${word}`,
+    );
   switch (given[0]!) {
     case "class":
       return condition.kind === "class" ? readClasses(words.class!, condition.classes) : wrong("class");
@@ -114,7 +126,10 @@ export async function askedConditions(
 }
 
 /** What the model's own encoder, or its thumbnail, makes of images of its size; null where it has neither. */
-export async function conditionsLike({ pixels, names, labels }: ModelImages, opened: OpenedPixelcnn): Promise<Asked[] | null> {
+export async function conditionsLike(
+  { pixels, names, labels }: ModelImages,
+  opened: OpenedPixelcnn,
+): Promise<Asked[] | null> {
   const encoder = await codesOf(opened.whole);
   if (!encoder) return null;
   const codes = await codesEach(encoder, asDataset({ pixels, names, labels }, opened.config));
@@ -142,7 +157,10 @@ export function readClasses(text: string, classes: readonly string[]): Asked[] {
     for (const [name, weight] of terms as [string, string | undefined][]) {
       const share = weight === undefined ? 1 / terms.length : Number(weight);
       if (!Number.isFinite(share) || weight?.trim() === "")
-        fail("usage", `expected a number after * in a mixture such as 3*0.7+8*0.3 but received ${JSON.stringify(weight)}`);
+        fail(
+          "usage",
+          `expected a number after * in a mixture such as 3*0.7+8*0.3 but received ${JSON.stringify(weight)}`,
+        );
       weights[indexOf(name)]! += share;
     }
     return { label: part.trim(), value: weights };
@@ -174,11 +192,16 @@ async function readLatentFile(path: string): Promise<Float32Array[]> {
   }
   const text = await readFile(path, "utf8");
   if (/\.csv$/i.test(path)) return readLatentTable(text, path);
-  const json = parseJson(text, (error) => fail("data", `expected JSON, .csv or .npy in ${path} but ${error.message}`, error));
+  const json = parseJson(text, (error) =>
+    fail("data", `expected JSON, .csv or .npy in ${path} but ${error.message}`, error),
+  );
   const found = Array.isArray(json) ? json : (json as { codes?: unknown } | null)?.codes;
   if (!Array.isArray(found)) return fail("data", `expected an array of numbers, or of such arrays, in ${path}`);
-  const rows = typeof found[0] === "number" ? [found] : found.map((row) => (row as { code?: unknown } | null)?.code ?? row);
-  return rows.map((row) => (Array.isArray(row) ? numbersOf(row, path) : fail("data", `expected arrays of numbers in ${path}`)));
+  const rows =
+    typeof found[0] === "number" ? [found] : found.map((row) => (row as { code?: unknown } | null)?.code ?? row);
+  return rows.map((row) =>
+    Array.isArray(row) ? numbersOf(row, path) : fail("data", `expected arrays of numbers in ${path}`),
+  );
 }
 
 /** The first column may be a name, the first line a heading, as `pixelcnn encode` writes them. */
@@ -195,8 +218,11 @@ function readLatentTable(text: string, path: string): Float32Array[] {
 function numbersOf(words: readonly unknown[], where: string): Float32Array {
   return Float32Array.from(words, (word) => {
     // Number() makes 0 of null, of "" and of [].
-    const number = typeof word === "number" || (typeof word === "string" && word.trim() !== "") ? Number(word) : Number.NaN;
-    return Number.isFinite(number) ? number : fail("usage", `expected numbers for ${where} but received ${JSON.stringify(word)}`);
+    const number =
+      typeof word === "number" || (typeof word === "string" && word.trim() !== "") ? Number(word) : Number.NaN;
+    return Number.isFinite(number)
+      ? number
+      : fail("usage", `expected numbers for ${where} but received ${JSON.stringify(word)}`);
   });
 }
 

@@ -63,7 +63,9 @@ export async function compressImages(
   { out, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress, tell }: CompressImagesOptions,
 ): Promise<Compressed> {
   const { levels } = model.predictor;
-  const { coded, tables, rounded } = await prepare(sources, conditions, { levels, lossy, single }).finally(sources.close);
+  const { coded, tables, rounded } = await prepare(sources, conditions, { levels, lossy, single }).finally(
+    sources.close,
+  );
   const even = evenTable(levels);
   const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
   if (restored > 0)
@@ -157,7 +159,12 @@ const writeArchive: Write<EncodeOptions> = async ({ predictor }, images, out, op
 };
 
 /** One image goes to the file `out`; several into the folder `out`. */
-const writeSingles: Write<CodecOptions> = async (model, images, out, { onProgress, pixelBudget = 2 ** 24, ...options }) => {
+const writeSingles: Write<CodecOptions> = async (
+  model,
+  images,
+  out,
+  { onProgress, pixelBudget = 2 ** 24, ...options },
+) => {
   const { predictor } = model;
   const folder = images.length > 1 || (existsSync(out) && statSync(out).isDirectory());
   if (folder && existsSync(out) && !statSync(out).isDirectory())

@@ -18,12 +18,18 @@ test("words of --condition as a source; a path may hold colons", () => {
   expect(readConditionWish("captions")).toEqual({ source: { from: "captions" } });
   expect(readConditionWish("thumbnail:7x14")).toEqual({ source: { from: "thumbnail", height: 7, width: 14 } });
   expect(readConditionWish("vectors:a:b.npy")).toEqual({ source: { from: "vectors" }, vectors: "a:b.npy" });
-  expect(readConditionWish("encoder:runs/x:y")).toEqual({ source: { from: "encoder", model: "runs/x:y", of: "image" } });
+  expect(readConditionWish("encoder:runs/x:y")).toEqual({
+    source: { from: "encoder", model: "runs/x:y", of: "image" },
+  });
   expect(readConditionWish("peers:faces")).toEqual({ source: { from: "encoder", model: "faces", of: "class" } });
 });
 
 test("peers: the images of the class that come next, 32 at most, drawn anew each epoch; its own of an image that is alone or has no class", async () => {
-  const { folder, config, parameters } = modelAt(join(scratch, "faces"), { family: "embedder", size: 3, encoder: ENCODER });
+  const { folder, config, parameters } = modelAt(join(scratch, "faces"), {
+    family: "embedder",
+    size: 3,
+    encoder: ENCODER,
+  });
   const random = randomFrom(3);
   // Forty images of class 0, one of class 1, one without; every other thing is noise.
   const labels = [...Array<number>(40).fill(0), 1, -1];

@@ -1,6 +1,6 @@
 /**
- * Where conditions come from: `--condition` as words, the vectors that a data set gets for it, and what of it a run's folder keeps. The condition of
- * a model that a user asks for (`--class`, `--like`) is in asked-conditions.ts.
+ * Where conditions come from: `--condition` as words, the vectors that a data set gets for it, and what of it a run's
+ * folder keeps. The condition of a model that a user asks for (`--class`, `--like`) is in asked-conditions.ts.
  */
 
 import { existsSync } from "node:fs";
@@ -44,8 +44,9 @@ export function readConditionWish(text: string): ConditionWish {
 }
 
 /**
- * What makes a data set's vectors about 1 a number: embeddings and sentence vectors have length 1, that is, hundreds of tiny numbers, which the
- * network would learn to use only slowly. Undefined where there are none. Measured on the first images, to three digits.
+ * What makes a data set's vectors about 1 a number: embeddings and sentence vectors have length 1, that is, hundreds of
+ * tiny numbers, which the network would learn to use only slowly. Undefined where there are none. Measured on the first
+ * images, to three digits.
  */
 export async function scaleOfVectors(data: Dataset): Promise<number | undefined> {
   if (data.vectorSize === undefined) return undefined;
@@ -56,7 +57,10 @@ export async function scaleOfVectors(data: Dataset): Promise<number | undefined>
 }
 
 export interface AttachOptions {
-  /** The run's folder, which holds the encoder's copy; null of a run that is about to start, whose encoder lies elsewhere. */
+  /**
+   * The run's folder, which holds the encoder's copy; null of a run that is about to start, whose encoder lies
+   * elsewhere.
+   */
   readonly folder: string | null;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -64,7 +68,11 @@ export interface AttachOptions {
 }
 
 /** The data set with the vectors that the source makes for its images. */
-export async function attachConditions(data: Dataset, source: ConditionSource | null, options: AttachOptions): Promise<Dataset> {
+export async function attachConditions(
+  data: Dataset,
+  source: ConditionSource | null,
+  options: AttachOptions,
+): Promise<Dataset> {
   if (source?.from === "thumbnail") return withThumbnails(data, source);
   if (source?.from === "captions") {
     const { captionVectors } = await import("../text/caption-vectors.ts");
@@ -90,7 +98,10 @@ async function encoded(
 /** Peers of an image at most: of a class of thousands, every pair would fill the memory. */
 const PEERS = 32;
 
-/** Each image with the vectors of other images of its class as variants, those that come after it; its own where it is alone or has no class. */
+/**
+ * Each image with the vectors of other images of its class as variants, those that come after it; its own where it is
+ * alone or has no class.
+ */
 async function withPeers(data: Dataset, vectors: Float32Array, size: number): Promise<Dataset> {
   const labels = await labelsOf(data);
   const members = placesOf(labels);
@@ -110,7 +121,10 @@ async function withPeers(data: Dataset, vectors: Float32Array, size: number): Pr
   return withVectors(data, matrix, size, { variants: { offsets } });
 }
 
-/** Copies the encoder's model into a new run's folder, so that the run is whole by itself; the source as the run's config keeps it. */
+/**
+ * Copies the encoder's model into a new run's folder, so that the run is whole by itself; the source as the run's
+ * config keeps it.
+ */
 export async function keepEncoder(config: RunConfig, folder: string): Promise<RunConfig> {
   const { condition } = config;
   if (condition?.from !== "encoder") return config;

@@ -11,7 +11,14 @@ import { fail, parseJson } from "../errors.ts";
 import { codesKind, modelSchema } from "../models/families.ts";
 import { parseStrict } from "../models/schema.ts";
 import { didYouMean } from "../nearest.ts";
-import { conditionSourceSchema, dataSchema, draftSchema, type RunDraft, type TrainConfig, trainSchema } from "../train/config.ts";
+import {
+  conditionSourceSchema,
+  dataSchema,
+  draftSchema,
+  type RunDraft,
+  type TrainConfig,
+  trainSchema,
+} from "../train/config.ts";
 import type { ConditionWish } from "./condition-source.ts";
 import { PRESETS, type Preset, type PresetName, presetNames } from "./presets.ts";
 import { readOrFail } from "./run-folder.ts";
@@ -52,14 +59,16 @@ function checkKeys(tree: Tree, where: string, prefix = ""): void {
     const key = prefix ? `${prefix}.${name}` : name;
     if (["format", "data", "model", "condition", "train"].includes(key) || configKeys.includes(key)) {
       if (isTree(value)) checkKeys(value, where, key);
-    } else fail("usage", `expected a key of the run config in ${where} but received ${key}${didYouMean(key, configKeys)}`);
+    } else
+      fail("usage", `expected a key of the run config in ${where} but received ${key}${didYouMean(key, configKeys)}`);
   }
 }
 
 /** `key=value` as a key and a value: JSON where it is JSON, otherwise the text itself. */
 export function readSetting(setting: string): { key: string; value: unknown } {
   const at = setting.indexOf("=");
-  if (at <= 0) fail("usage", `expected key=value for --set, such as train.rate=1e-3, but received ${JSON.stringify(setting)}`);
+  if (at <= 0)
+    fail("usage", `expected key=value for --set, such as train.rate=1e-3, but received ${JSON.stringify(setting)}`);
   const key = setting.slice(0, at).trim();
   const text = setting.slice(at + 1);
   if (!configKeys.includes(key))
@@ -117,8 +126,10 @@ export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft
     draft = { format: 1, data, model, condition, train };
   }
   if (condition) {
-    // What a preset or a file says of it is of another condition; how wide m(h) is stays, where both come from the same.
-    const features = draft.condition?.from === condition.source.from ? valueAt(draft.model, "condition.features") : undefined;
+    // What a preset or a file says of it is of another condition; how wide m(h) is stays, where both come from the
+    // same.
+    const features =
+      draft.condition?.from === condition.source.from ? valueAt(draft.model, "condition.features") : undefined;
     delete draft.model.condition;
     if (features !== undefined) draft.model.condition = { features };
     draft.condition = condition.source;
@@ -146,7 +157,11 @@ export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft
     { height: 1, width: 1, channels: 1, levels: 2, ...withoutCondition(draft.model) },
     "the model part of the run config",
   );
-  draft.condition = parseStrict(conditionSourceSchema.nullable(), draft.condition, "the condition part of the run config");
+  draft.condition = parseStrict(
+    conditionSourceSchema.nullable(),
+    draft.condition,
+    "the condition part of the run config",
+  );
   const codes = codesKind(model);
   if (draft.condition && codes)
     fail(
@@ -154,7 +169,10 @@ export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft
       `expected no --condition for a model of family ${model.family}: ${codes === "embedding" ? "it draws no images" : "its decoder is conditioned on what its own encoder makes of each image"}`,
     );
   if (draft.condition?.from === "vectors" && draft.data.vectors === undefined)
-    fail("usage", "expected a .npy file for the condition, --condition vectors:F.npy or data.vectors, but received none");
+    fail(
+      "usage",
+      "expected a .npy file for the condition, --condition vectors:F.npy or data.vectors, but received none",
+    );
   return { draft, origin: file ?? `preset ${name}` };
 }
 
@@ -173,7 +191,9 @@ function withoutCondition({ condition: _, ...model }: RunDraft["model"]): RunDra
 async function readDraft(file: string): Promise<RunDraft> {
   const missing = `expected a config file at ${file} but there is none`;
   const text = (await readOrFail(file, missing, `cannot read the config file ${file}`)).toString();
-  const json = parseJson(text, (error) => fail("usage", `expected JSON in the config file ${file} but ${error.message}`, error));
+  const json = parseJson(text, (error) =>
+    fail("usage", `expected JSON in the config file ${file} but ${error.message}`, error),
+  );
   if (isTree(json)) checkKeys(json, file);
   const draft = parseStrict(draftSchema, json, `the config file ${file}`);
   const { condition } = draft;

@@ -1,6 +1,6 @@
 /**
- * Draws images for the command line: by the exact engine, whose pictures are the same on every machine; or, with --oracle, by full passes
- * through the network, some hundred times slower, against which the engine is checked.
+ * Draws images for the command line: by the exact engine, whose pictures are the same on every machine; or, with
+ * --oracle, by full passes through the network, some hundred times slower, against which the engine is checked.
  */
 
 import { createEngine, type DrawOptions, type Engine, type Images } from "../exact/engine.ts";

@@ -148,7 +148,8 @@ export function codesWriter(out: string): (encoded: NamedCodes) => string | Uint
   const received = ending === "" ? JSON.stringify(out) : JSON.stringify(ending);
   const meant = didYouMean(ending, Object.keys(FORMATS));
   return (
-    FORMATS[ending] ?? fail("usage", `expected a file ending with .json, .csv or .npy for -o but received ${received}${meant}`)
+    FORMATS[ending] ??
+    fail("usage", `expected a file ending with .json, .csv or .npy for -o but received ${received}${meant}`)
   );
 }
 

@@ -43,7 +43,11 @@ export async function readEnds(
   const byClass = from !== undefined || to !== undefined;
   if (byClass && words.length > 0) fail("usage", "expected two images, or --from C and --to C, but received both");
   if (condition?.kind === "class") {
-    const received = byClass ? `--${from === undefined ? "to" : "from"} alone` : words.length > 0 ? "images" : "neither";
+    const received = byClass
+      ? `--${from === undefined ? "to" : "from"} alone`
+      : words.length > 0
+        ? "images"
+        : "neither";
     if (from === undefined || to === undefined)
       return fail(
         "usage",
@@ -66,7 +70,10 @@ export async function readEnds(
         `--${from === undefined ? "to" : "from"}`,
     );
   if (words.length === 0)
-    fail("usage", "expected two images to go between, files or some of a data set (mnist:test:3,18), but received none");
+    fail(
+      "usage",
+      "expected two images to go between, files or some of a data set (mnist:test:3,18), but received none",
+    );
   const images = await readImages(words, whole.run, tell);
   if (images.names.length !== 2)
     fail(

@@ -1,6 +1,7 @@
 /**
- * The two halves of a model that knows images by their codes: what turns an image into a code (an auto-encoder's latents, an embedding, a thumbnail),
- * and what turns a code into images (a PixelCNN that draws them, or a deconvolution). For `--like`, `encode`, `reconstruct` and `interpolate`.
+ * The two halves of a model that knows images by their codes: what turns an image into a code (an auto-encoder's
+ * latents, an embedding, a thumbnail), and what turns a code into images (a PixelCNN that draws them, or a
+ * deconvolution). For `--like`, `encode`, `reconstruct` and `interpolate`.
  */
 
 import { isAbsolute, join } from "node:path";
@@ -43,7 +44,8 @@ export async function expectCodes(model: OpenedModel): Promise<ImageCodes> {
   const codes = await codesOf(model);
   if (codes) return codes;
   const { condition } = model.config as PixelcnnConfig;
-  const given = condition === null ? "without a condition" : `conditioned on ${describeCondition(condition)}, not on images`;
+  const given =
+    condition === null ? "without a condition" : `conditioned on ${describeCondition(condition)}, not on images`;
   return fail(
     "model",
     "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition encoder:MODEL, peers:MODEL or " +
@@ -90,7 +92,10 @@ export type CodeImages =
   /** Draws them, under the code as a condition. */
   | { readonly kind: "pixelcnn"; readonly model: Model<PixelcnnConfig> }
   /** Gives one image a code: levels [N, H, W, C], not rounded. */
-  | { readonly kind: "deconvolution"; of(codes: readonly Float32Array[], options?: EncodeOptions): Promise<Float32Array> };
+  | {
+      readonly kind: "deconvolution";
+      of(codes: readonly Float32Array[], options?: EncodeOptions): Promise<Float32Array>;
+    };
 
 /** The half of a model that makes images. */
 export function imagesOf(opened: OpenedModel): CodeImages {

@@ -47,7 +47,8 @@ export async function openDescribed(
   try {
     const attach = (data: Dataset): Promise<Dataset> =>
       attachConditions(data, run.condition, { folder, threads, signal, tell: options.tell });
-    const first = (of: Dataset): Dataset => (limit === undefined || limit >= of.length ? of : subset(of, { to: limit }));
+    const first = (of: Dataset): Dataset =>
+      limit === undefined || limit >= of.length ? of : subset(of, { to: limit });
     // Peers are chosen among all images, whatever the limit.
     const hasPeers = run.condition?.from === "encoder" && run.condition.of === "class";
     return { data: hasPeers ? first(await attach(whole)) : await attach(first(whole)), whole };

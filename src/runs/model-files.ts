@@ -1,4 +1,7 @@
-/** A model as its two files, `config.json` and `model.safetensors`: written and read in memory, so that a page and Node exchange them. docs/file-format.md. */
+/**
+ * A model as its two files, `config.json` and `model.safetensors`: written and read in memory, so that a page and Node
+ * exchange them. docs/file-format.md.
+ */
 
 import { fail, parseJson, show } from "../errors.ts";
 import { modelParameters } from "../models/families.ts";

@@ -69,7 +69,10 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
   return { pixels: await readFileAs(word, config), names: [word], labels: [-1] };
 }
 
-async function readFileAs(path: string, { model: { height, width, channels, levels } }: RunConfig): Promise<Uint8Array> {
+async function readFileAs(
+  path: string,
+  { model: { height, width, channels, levels } }: RunConfig,
+): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels to read image files for but it has ${channels}`);
   const picture = await imageCodec.decode(path, path);

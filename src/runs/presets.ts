@@ -1,6 +1,6 @@
 /**
- * Presets: whole run configs but for what the data say (image size, channels). Every number that a preset fixes stands here, beside its reason;
- * `--set key=value` changes any of them. Figures are for two cores without a GPU.
+ * Presets: whole run configs but for what the data say (image size, channels). Every number that a preset fixes stands
+ * here, beside its reason; `--set key=value` changes any of them. Figures are for two cores without a GPU.
  */
 
 import type { z } from "zod";
@@ -26,7 +26,10 @@ export interface Preset {
 
 /** A wide first look, then small kernels spread by dilation: each layer sees more of the image at no cost. */
 const LAYERS = { depth: 8, firstKernel: 7, kernels: [3], dilations: [1, 2, 4] };
-/** Grey images of few levels; 256 levels need more between the skips and the logits. Twice the width is a third of the speed. */
+/**
+ * Grey images of few levels; 256 levels need more between the skips and the logits. Twice the width is a third of the
+ * speed.
+ */
 const BINARY = { ...LAYERS, features: 32, skip: 32, head: { features: 64 } };
 const GREY = { ...LAYERS, features: 32, skip: 32, head: { features: 96 } };
 /** Three groups of 16: one a colour channel. */
@@ -55,7 +58,8 @@ export const PRESETS = {
     train: { batch: 16, rate: 5e-3, decay: "cosine", budget: { minutes: 6 } },
   },
   "mnist-pixelcnn": {
-    summary: "The same images with the plain PixelCNN, as many parameters as mnist-binary: what gates and two stacks are worth",
+    summary:
+      "The same images with the plain PixelCNN, as many parameters as mnist-binary: what gates and two stacks are worth",
     data: STOCHASTIC,
     model: { family: "pixelcnn", ...LAYERS, features: 50, head: { features: 64 } },
     // 400 steps at 2e-3, 4e-3 and 8e-3 gave 92.8, 91.8 and 91.1 nats; longer runs want less.
@@ -68,7 +72,8 @@ export const PRESETS = {
     train: { batch: 16, rate: 5e-3, decay: "cosine", budget: { minutes: 20 } },
   },
   "mnist-diagonal-bilstm": {
-    summary: "The same images with the Diagonal BiLSTM, as many parameters as mnist-binary; opens for a quarter of a minute",
+    summary:
+      "The same images with the Diagonal BiLSTM, as many parameters as mnist-binary; opens for a quarter of a minute",
     data: STOCHASTIC,
     model: { family: "diagonal-bilstm", features: 33, depth: 5, head: { features: 64 } },
     train: { batch: 16, rate: 5e-3, decay: "cosine", budget: { minutes: 20 } },
@@ -105,8 +110,9 @@ export const PRESETS = {
     // Through m(h): an emoji is one object in the middle, and the text says what goes where.
     model: { ...LAYERS, depth: 6, features: 48, skip: 48, head: { features: 96 }, condition: { features: 48 } },
     condition: { from: "captions" },
-    // Three of five emoji are people in several skin tones. Drawn uniformly, the other emoji are seen too rarely to be learned by name.
-    // Without decay the model memorises the 3,508 emoji and depends less on captions that it has not seen.
+    // Three of five emoji are people in several skin tones. Drawn uniformly, the other emoji are seen too rarely to be
+    // learned by name. Without decay the model memorises the 3,508 emoji and depends less on captions that it has not
+    // seen.
     train: {
       ...{ batch: 16, rate: 4e-3, weightDecay: 0.05, conditionDropout: 0.1, balance: true, decay: "cosine" },
       budget: { minutes: 30 },
@@ -133,10 +139,20 @@ export const PRESETS = {
     data: { levels: 16 },
     model: {
       ...{ family: "autoencoder", latents: 100, encoder: { hidden: 256, normalise: true } },
-      // Without m(h) the latents say nothing about places: after 11,000 images they had not helped yet; with it they saved 0.05 bits/dim after 64,000.
-      decoder: { kind: "pixelcnn", ...LAYERS, depth: 6, features: 36, skip: 36, head: { features: 72 }, mapFeatures: 48 },
+      // Without m(h) the latents say nothing about places: after 11,000 images they had not helped yet; with it they
+      // saved 0.05 bits/dim after 64,000.
+      decoder: {
+        kind: "pixelcnn",
+        ...LAYERS,
+        depth: 6,
+        features: 36,
+        skip: 36,
+        head: { features: 72 },
+        mapFeatures: 48,
+      },
     },
-    // Blind: neighbours tell so much about a pixel that the decoder would hardly use the latents within hours. Dropout: for guidance.
+    // Blind: neighbours tell so much about a pixel that the decoder would hardly use the latents within hours. Dropout:
+    // for guidance.
     train: {
       ...{ batch: 16, rate: 3e-3, warmup: 200, conditionDropout: 0.1, blind: 0.25, decay: "cosine" },
       budget: { minutes: 60 },
@@ -161,7 +177,14 @@ export const PRESETS = {
     summary: "Small grey pictures of classes (people), conditioned on an embedder's vector: --condition peers:EMBEDDER",
     data: PEOPLE,
     model: { ...LAYERS, features: 32, skip: 32, head: { features: 64 } },
-    train: { batch: 16, rate: 4e-3, weightDecay: 0.05, conditionDropout: 0.1, decay: "cosine", budget: { steps: 2000 } },
+    train: {
+      batch: 16,
+      rate: 4e-3,
+      weightDecay: 0.05,
+      conditionDropout: 0.1,
+      decay: "cosine",
+      budget: { steps: 2000 },
+    },
   },
 } as const satisfies Record<string, Preset>;
 
@@ -177,7 +200,10 @@ export function presetFor(source: string): PresetName {
   return NAMED.has(source) ? (source as PresetName) : "folder";
 }
 
-/** Size that images of differing or very large sizes are cut to when none is given: small enough to learn something from in an hour. */
+/**
+ * Size that images of differing or very large sizes are cut to when none is given: small enough to learn something from
+ * in an hour.
+ */
 export const FOLDER_SIZE = { height: 32, width: 32 };
 /** Pixels per image above which the user must choose a size. */
 export const LARGEST_UNASKED = 128 * 128;

@@ -20,7 +20,8 @@ export async function openBaseline(name: string, { name: other, config: model }:
   if (imagesOfModel(own) !== imagesOfModel(model))
     fail(
       "model",
-      `expected a baseline for images of ${imagesOfModel(model)}, as ${other} has, but ${name} is for ` + `${imagesOfModel(own)}`,
+      `expected a baseline for images of ${imagesOfModel(model)}, as ${other} has, but ${name} is for ` +
+        `${imagesOfModel(own)}`,
     );
   return baseline;
 }

@@ -1,4 +1,7 @@
-/** A run's files: replaced whole or not at all, and an error that a person can act on for each way in which they are not there or not right. */
+/**
+ * A run's files: replaced whole or not at all, and an error that a person can act on for each way in which they are not
+ * there or not right.
+ */
 
 import { spawnSync } from "node:child_process";
 import {
@@ -23,7 +26,15 @@ import { countOf, flatten } from "../network/parameters.ts";
 import { tinyRun } from "../train/resume.test-support.ts";
 import { initialState } from "../train/state.ts";
 import { openModel } from "./open-model.ts";
-import { appendLog, createRun, loadState, makeFolder, readRunConfig, saveCheckpoint, writeWhole } from "./run-folder.ts";
+import {
+  appendLog,
+  createRun,
+  loadState,
+  makeFolder,
+  readRunConfig,
+  saveCheckpoint,
+  writeWhole,
+} from "./run-folder.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-checkpoint-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -128,7 +139,12 @@ describe("on a small disk", () => {
         step = saved ? 8 : 7;
         expect(await loadState(folder, config)).toEqual({ ...state, step });
         expect((await openModel(folder)).step).toBe(step);
-        expect(readdirSync(folder).sort()).toEqual(["config.json", "model.safetensors", "samples", "state.safetensors"]);
+        expect(readdirSync(folder).sort()).toEqual([
+          "config.json",
+          "model.safetensors",
+          "samples",
+          "state.safetensors",
+        ]);
         expect(pages).toBeLessThan(8);
       }
       // A state is three pages long.
@@ -168,7 +184,11 @@ describe("making a folder", () => {
 
   test("says when a file stands in the way", async () => {
     writeFileSync(at("plain"), "");
-    await expectFailure(makeFolder(at("plain")), "io", `cannot make the folder ${at("plain")}: it is a file, not a folder`);
+    await expectFailure(
+      makeFolder(at("plain")),
+      "io",
+      `cannot make the folder ${at("plain")}: it is a file, not a folder`,
+    );
     await expectFailure(
       makeFolder(at("plain", "run")),
       "io",
@@ -261,7 +281,11 @@ describe("a run's files", () => {
       /^expected a safetensors file at \S+ but its header claims \d+ bytes of 32; the file is truncated or of another kind$/,
     );
     const empty = changed("model", () => "");
-    await expectFailure(openModel(empty.folder), "model", `expected a safetensors file at ${empty.path} but it has only 0 bytes`);
+    await expectFailure(
+      openModel(empty.folder),
+      "model",
+      `expected a safetensors file at ${empty.path} but it has only 0 bytes`,
+    );
     const json = changed("config", (bytes) => bytes.subarray(0, 20));
     await expectFailure(readRunConfig(json.folder), "model", /^expected JSON in \S+copy\d+\/config\.json but /);
   });
@@ -283,12 +307,13 @@ describe("a run's files", () => {
   });
 
   test("that lack a vector or a number say which", async () => {
-    const rewrite = (change: (tensors: Map<string, never>, metadata: Record<string, string>) => void) => (bytes: Buffer) => {
-      const { tensors, metadata } = readSafeTensors(bytes, "here");
-      const [map, words] = [new Map(tensors), { ...metadata }];
-      change(map as Map<string, never>, words);
-      return writeSafeTensors(map, words);
-    };
+    const rewrite =
+      (change: (tensors: Map<string, never>, metadata: Record<string, string>) => void) => (bytes: Buffer) => {
+        const { tensors, metadata } = readSafeTensors(bytes, "here");
+        const [map, words] = [new Map(tensors), { ...metadata }];
+        change(map as Map<string, never>, words);
+        return writeSafeTensors(map, words);
+      };
     const noMoment = changed(
       "state",
       rewrite((tensors) => void tensors.delete("second")),
@@ -331,6 +356,8 @@ describe("a run's files", () => {
   test("the log takes a line an entry", async () => {
     await appendLog(folder, { type: "step", step: 1 });
     await appendLog(folder, { type: "step", step: 2 });
-    expect(readFileSync(join(folder, "log.jsonl"), "utf8")).toBe('{"type":"step","step":1}\n{"type":"step","step":2}\n');
+    expect(readFileSync(join(folder, "log.jsonl"), "utf8")).toBe(
+      '{"type":"step","step":1}\n{"type":"step","step":2}\n',
+    );
   });
 });

@@ -1,6 +1,7 @@
 /**
- * A run's folder and its files. Every file is written beside its place, flushed, and renamed over it: a crash at any moment, or a full disk, leaves
- * the last good one. `state.safetensors` alone is all that resuming needs; `model.safetensors` is the averaged weights, for use.
+ * A run's folder and its files. Every file is written beside its place, flushed, and renamed over it: a crash at any
+ * moment, or a full disk, leaves the last good one. `state.safetensors` alone is all that resuming needs;
+ * `model.safetensors` is the averaged weights, for use.
  */
 
 import { randomBytes } from "node:crypto";
@@ -49,7 +50,8 @@ export async function writeWhole(path: string, data: Uint8Array | string): Promi
     await rm(temporary, { force: true }).catch(() => undefined);
     fail("io", `cannot write ${path}: ${ioReason(error)}`, error);
   }
-  // The rename itself must reach the disk; some file systems refuse to flush a folder, and then there is nothing more to do.
+  // The rename itself must reach the disk; some file systems refuse to flush a folder, and then there is nothing more
+  // to do.
   const folder = await open(dirname(path), "r").catch(() => null);
   await folder?.sync().catch(() => undefined);
   await folder?.close();
@@ -78,7 +80,9 @@ async function readWhole(path: string, what: string): Promise<Buffer> {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     return fail(
       "io",
-      missing ? `expected ${what} at ${path} but there is no such file` : `cannot read ${what} at ${path}: ${ioReason(error)}`,
+      missing
+        ? `expected ${what} at ${path} but there is no such file`
+        : `cannot read ${what} at ${path}: ${ioReason(error)}`,
       error,
     );
   });
@@ -122,7 +126,10 @@ export async function loadState(folder: string, config: RunConfig): Promise<RunS
   const vector = (name: string): Float32Array => {
     const found = tensors.get(name) ?? fail("model", `expected a vector ${name} in ${path} but it has none`);
     if (found.data.length !== n)
-      fail("model", `expected ${n} numbers for ${name} in ${path}, as config.json says, but found ${found.data.length}`);
+      fail(
+        "model",
+        `expected ${n} numbers for ${name} in ${path}, as config.json says, but found ${found.data.length}`,
+      );
     return found.data;
   };
   const number = (name: string): number => {

@@ -8,7 +8,9 @@ import type { Evaluation } from "../measure/evaluate.ts";
 export type LoggedEvaluation = Evaluation & { readonly step: number; readonly seconds: number };
 
 /** The last test and the training time, where there is a log. */
-export async function lastOfLog(folder: string): Promise<{ evaluation: LoggedEvaluation | null; seconds: number | null }> {
+export async function lastOfLog(
+  folder: string,
+): Promise<{ evaluation: LoggedEvaluation | null; seconds: number | null }> {
   const text = await readFile(join(folder, "log.jsonl"), "utf8").catch(() => "");
   let evaluation: LoggedEvaluation | null = null;
   let seconds: number | null = null;

@@ -1,6 +1,6 @@
 /**
- * The picture that a run draws of itself: samples; one row per class; images of the test split beside samples under their conditions; reconstructions
- * beside their originals. An embedder draws none.
+ * The picture that a run draws of itself: samples; one row per class; images of the test split beside samples under
+ * their conditions; reconstructions beside their originals. An embedder draws none.
  */
 
 import { type Dataset, subset } from "../data/dataset.ts";
@@ -32,7 +32,12 @@ export interface RunPicture {
 }
 
 /** A PNG; null of a model that draws no images. */
-export async function drawRunPicture({ model: trained, test, draw, ...options }: RunPicture): Promise<Uint8Array | null> {
+export async function drawRunPicture({
+  model: trained,
+  test,
+  draw,
+  ...options
+}: RunPicture): Promise<Uint8Array | null> {
   const { config: model } = trained;
   if (codesKind(model) === "embedding") return null;
   const pixelcnn = pixelcnnIn(model);

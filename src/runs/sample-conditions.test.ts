@@ -171,7 +171,9 @@ describe("sample: a row a condition, each image its own stream of the seed", () 
     expect(cells(2, 2).flat()).toEqual(await drawn("codes", each(await codesOf("codes/encoder"), 2)));
     // A picture on its own: means of its quarters, -1 .. 1.
     const cell = (y: number, x: number): number =>
-      Array.from({ length: 16 }, (_, p) => 2 * given[(4 * y + (p >> 2)) * 8 + 4 * x + (p & 3)]! - 1).reduce((a, b) => a + b) / 16;
+      Array.from({ length: 16 }, (_, p) => 2 * given[(4 * y + (p >> 2)) * 8 + 4 * x + (p & 3)]! - 1).reduce(
+        (a, b) => a + b,
+      ) / 16;
     expect((await draw("maps", "--like", "given.png", "-n", "2")).json.conditions).toEqual(["given.png"]);
     const thumbnail = Float32Array.of(cell(0, 0), cell(0, 1), cell(1, 0), cell(1, 1));
     expect(cells(1, 2).flat()).toEqual(await drawn("maps", [thumbnail, thumbnail]));
@@ -196,7 +198,18 @@ describe("complete", () => {
     expect(own).toEqual(await drawn("classes", [0, 0, 1, 1, 2, 2]));
     await fill("classes", "data:all:0,7,17", "--rows", "0", "-n", "1", "--class", "dots");
     expect(cells(3, 3).map((row) => row[2])).toEqual(await drawn("classes", [1, 1, 1]));
-    await fill("classes", "data:all:0,7,17", "--rows", "0", "-n", "1", "--class", "rows,dots,columns", "--guidance", "1");
+    await fill(
+      "classes",
+      "data:all:0,7,17",
+      "--rows",
+      "0",
+      "-n",
+      "1",
+      "--class",
+      "rows,dots,columns",
+      "--guidance",
+      "1",
+    );
     expect(cells(3, 3).map((row) => row[2])).toEqual(await drawn("classes", [2, 1, 0], { guidance: 1 }));
   });
   test("keeps the given rows of a file, which has no class of its own", async () => {
@@ -231,7 +244,11 @@ test.each<[string, string[], string | RegExp]>([
     ["classes", "--class", "dots*much"],
     'expected a number after * in a mixture such as 3*0.7+8*0.3 but received "much"',
   ],
-  ["a class of a model without", ["plain", "--class", "dots"], "expected no --class: plain is a model without a condition"],
+  [
+    "a class of a model without",
+    ["plain", "--class", "dots"],
+    "expected no --class: plain is a model without a condition",
+  ],
   [
     "nothing of a model without",
     ["plain", "--unconditional"],
@@ -290,6 +307,8 @@ test("through the front door: train with classes, test, classify, draw a row a c
     conditions: ["unconditional"],
   });
   const { code, stderr } = await pixelcnn(["sample", "run", "--class", "row", "-o", "front.png"], { cwd: scratch });
-  expect(stderr).toContain('expected a class of the model (columns, dots, rows) but received "row"; did you mean rows?');
+  expect(stderr).toContain(
+    'expected a class of the model (columns, dots, rows) but received "row"; did you mean rows?',
+  );
   expect(code).toBe(2);
 });

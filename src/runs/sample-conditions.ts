@@ -60,7 +60,10 @@ export async function conditionsToComplete(
   const { condition } = opened.config;
   const asked = await askedConditions(words, opened, tell);
   if (asked && asked.length !== 1 && asked.length !== length)
-    fail("usage", `expected one condition, or one for each of ${counted(length, "image")}, but received ${asked.length}`);
+    fail(
+      "usage",
+      `expected one condition, or one for each of ${counted(length, "image")}, but received ${asked.length}`,
+    );
   if (asked) return Array.from({ length }, (_, i) => asked[asked.length === 1 ? 0 : i]!.value);
   if (condition === null) return null;
   return condition.kind === "class" && labels.every((label) => label >= 0) ? labels : failUnasked(opened);

@@ -103,7 +103,11 @@ async function* bySize(images: AsyncGenerator<SourceImage>, channels: number): A
   if (group.length > 0) yield group;
 }
 
-function shownOf({ height, width, pixels, table, file }: SourceImage, bits: Float64Array, channels: number): HeatmapImage {
+function shownOf(
+  { height, width, pixels, table, file }: SourceImage,
+  bits: Float64Array,
+  channels: number,
+): HeatmapImage {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels for a heat map but it has ${channels}`);
   const perPixel = Float64Array.from({ length: height * width }, (_, p) => {
@@ -114,5 +118,8 @@ function shownOf({ height, width, pixels, table, file }: SourceImage, bits: Floa
 
 /** A table of file, bits and bits/dim. */
 export function scoresCsv(each: readonly ScoredImage[]): string {
-  return writeCsv([["file", "bits", "bits/dim"], ...each.map(({ file, bits, bitsPerDim }) => [file, bits, bitsPerDim])]);
+  return writeCsv([
+    ["file", "bits", "bits/dim"],
+    ...each.map(({ file, bits, bitsPerDim }) => [file, bits, bitsPerDim]),
+  ]);
 }

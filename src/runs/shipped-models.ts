@@ -32,4 +32,5 @@ const FILES: Readonly<Record<string, () => ShippedFiles>> = {
 export const shippedModels = (): string[] => Object.keys(FILES);
 
 /** Where a shipped model's files are; undefined for another name. */
-export const shippedFiles = (name: string): ShippedFiles | undefined => (Object.hasOwn(FILES, name) ? FILES[name]!() : undefined);
+export const shippedFiles = (name: string): ShippedFiles | undefined =>
+  Object.hasOwn(FILES, name) ? FILES[name]!() : undefined;

@@ -1,6 +1,7 @@
 /**
- * The condition of each image that is compressed or scored: what the options ask for, or else the image's own, which is its class, its caption or
- * vector in the data, or what the model's encoder or thumbnail makes of it. An archive keeps them, so that unpacking needs none of this.
+ * The condition of each image that is compressed or scored: what the options ask for, or else the image's own, which is
+ * its class, its caption or vector in the data, or what the model's encoder or thumbnail makes of it. An archive keeps
+ * them, so that unpacking needs none of this.
  */
 
 import { fail } from "../errors.ts";
@@ -9,7 +10,13 @@ import type { ConditionConfig } from "../models/config.ts";
 import { codesKind } from "../models/families.ts";
 import { didYouMean } from "../nearest.ts";
 import type { ConditionSource } from "../train/config.ts";
-import { type Asked, askedConditions, type ConditionWords, conditionsLike, possibleConditions } from "./asked-conditions.ts";
+import {
+  type Asked,
+  askedConditions,
+  type ConditionWords,
+  conditionsLike,
+  possibleConditions,
+} from "./asked-conditions.ts";
 import { checkSize } from "./model-images.ts";
 import type { OpenedPixelcnn } from "./open-model.ts";
 import { pixelsOf, type SourceImage } from "./source-images.ts";
@@ -50,7 +57,10 @@ function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config 
     about: one ? `${first.label}, for all images` : `${first.label} to ${asked.at(-1)!.label}, one an image`,
     checkCount(images) {
       if (!one && asked.length !== images)
-        fail("usage", `expected one condition for all images, or one for each of ${images}, but received ${asked.length}`);
+        fail(
+          "usage",
+          `expected one condition for all images, or one for each of ${images}, but received ${asked.length}`,
+        );
     },
     check(image) {
       if (mapOf(condition) && !(one && first.value === null)) checkSize(image.file, image, config, FIXED);
@@ -72,7 +82,10 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
       const index = condition.classes.indexOf(className);
       if (index >= 0) return index;
       const other = `${JSON.stringify(className)}${didYouMean(className, condition.classes)}`;
-      return fail("usage", `expected a class of the model (${namesOf(condition.classes)}) for ${file} but its class is ${other}`);
+      return fail(
+        "usage",
+        `expected a class of the model (${namesOf(condition.classes)}) for ${file} but its class is ${other}`,
+      );
     };
     return {
       about: "each image's class",
@@ -86,7 +99,9 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
     const check = (image: SourceImage): void =>
       checkSize(image.file, image, config, `its condition is each image's own, and ${made}`);
     return {
-      about: thumbnail ? `each image's thumbnail of ${source.height}x${source.width}` : "what its encoder makes of each image",
+      about: thumbnail
+        ? `each image's thumbnail of ${source.height}x${source.width}`
+        : "what its encoder makes of each image",
       check,
       async of(images) {
         for (const image of images) check(image);
@@ -100,7 +115,8 @@ function ownOf(condition: ConditionConfig, opened: OpenedPixelcnn): SourceCondit
     };
   }
   if (source?.from === "captions") {
-    const check = ({ caption, file }: SourceImage): void => (caption === undefined ? missing(file, "caption") : undefined);
+    const check = ({ caption, file }: SourceImage): void =>
+      caption === undefined ? missing(file, "caption") : undefined;
     return {
       about: "each image's caption",
       from: source.from,

@@ -1,6 +1,7 @@
 /**
- * The arguments `<image|folder|data>...` of commands that take images of any size: files, folders (each image at its own size), named sets and
- * other data, or some of them (`mnist:test:0-99`). Channels are fitted without loss or refused; levels as level-table.ts says.
+ * The arguments `<image|folder|data>...` of commands that take images of any size: files, folders (each image at its
+ * own size), named sets and other data, or some of them (`mnist:test:0-99`). Channels are fitted without loss or
+ * refused; levels as level-table.ts says.
  */
 
 import { readFile, stat } from "node:fs/promises";
@@ -31,7 +32,10 @@ export interface SourceImage {
   readonly table: LevelTable;
   /** Whether the table gives back the source's values. */
   readonly exact: boolean;
-  /** Its class, by name: the label's, or the subfolder that it lies in; null without one among images with classes, undefined where there are none. */
+  /**
+   * Its class, by name: the label's, or the subfolder that it lies in; null without one among images with classes,
+   * undefined where there are none.
+   */
   readonly className?: string | null | undefined;
   /** The first text that describes it; null without one among images with captions, undefined where there are none. */
   readonly caption?: string | null | undefined;
@@ -54,7 +58,10 @@ export interface SourceRules {
   readonly limit?: number | undefined;
   /** Leave the data's own levels as they are, even where the model's config binarises them. */
   readonly ownLevels?: boolean | undefined;
-  /** What of the images' data a condition is made of: only then captions beside files are read, and vectors that belong to the model's own data. */
+  /**
+   * What of the images' data a condition is made of: only then captions beside files are read, and vectors that belong
+   * to the model's own data.
+   */
   readonly conditionedOn?: ConditionSource["from"] | undefined;
   /** Refuse files whose decoding loses something: 16 bits, several pages, CMYK. */
   readonly strict?: boolean | undefined;
@@ -88,8 +95,13 @@ interface Part {
 /** Images of a data set that are read at a time. */
 const AT_ONCE = 256;
 
-export async function openSourceImages(words: readonly string[], config: RunConfig, rules: SourceRules): Promise<SourceImages> {
-  if (words.length === 0) fail("usage", "expected an image, a folder or a data set (mnist, mnist:test:0-99) but received none");
+export async function openSourceImages(
+  words: readonly string[],
+  config: RunConfig,
+  rules: SourceRules,
+): Promise<SourceImages> {
+  if (words.length === 0)
+    fail("usage", "expected an image, a folder or a data set (mnist, mnist:test:0-99) but received none");
   const parts: Part[] = [];
   const close = async (): Promise<void> => void (await Promise.all(parts.map((part) => part.close?.())));
   try {
@@ -120,11 +132,17 @@ async function openPart(word: string, config: RunConfig, rules: SourceRules, sev
   const selection = readSelection(word);
   if (selection) return dataPart(selection, word, config, rules);
   const whole = (): Promise<Part> => {
-    return dataPart({ source: word, split: checkSplit(rules.split ?? "test"), numbers: undefined }, word, config, rules);
+    return dataPart(
+      { source: word, split: checkSplit(rules.split ?? "test"), numbers: undefined },
+      word,
+      config,
+      rules,
+    );
   };
   if (namedSets.includes(word)) return whole();
   const found = (await stat(word).catch(() => null)) ?? failNoImages(word);
-  if (!found.isDirectory() && isImageName(word)) return filesPart([{ name: basename(word), file: word }], config, rules);
+  if (!found.isDirectory() && isImageName(word))
+    return filesPart([{ name: basename(word), file: word }], config, rules);
   if (!found.isDirectory() || (await formatAt(word)) !== "images") return whole();
   const { files, others } = await listImages(word);
   if (files.length === 0)
@@ -174,7 +192,17 @@ async function dataPart(
   config: RunConfig,
   { seed, ownLevels, limit, conditionedOn, tell }: SourceRules,
 ): Promise<Part> {
-  const { source: _, limit: __, height: ___, width: ____, fit: _____, vectors, levels, binarise, ...others } = config.data;
+  const {
+    source: _,
+    limit: __,
+    height: ___,
+    width: ____,
+    fit: _____,
+    vectors,
+    levels,
+    binarise,
+    ...others
+  } = config.data;
   const data = await openData(source, {
     ...others,
     ...(ownLevels ? {} : { binarise, levels }),
@@ -199,7 +227,10 @@ async function dataPart(
     async *read(count) {
       const most = Math.max(1, Math.min(AT_ONCE, limit ?? AT_ONCE));
       for (let first = 0; first < count; first += most) {
-        const chosen = Array.from({ length: Math.min(most, count - first) }, (_, i) => indices?.[first + i] ?? first + i);
+        const chosen = Array.from(
+          { length: Math.min(most, count - first) },
+          (_, i) => indices?.[first + i] ?? first + i,
+        );
         const batch = await data.batch(chosen, { epoch: 0 });
         const size = batch.pixels.length / chosen.length;
         for (const [i, index] of chosen.entries()) {
@@ -229,7 +260,12 @@ function describedBy(data: Dataset, index: number, { size, labels, vectors }: Ba
 
 type Levels = Pick<SourceImage, "height" | "width" | "pixels" | "table" | "exact">;
 
-function fromData({ height, width, channels, levels }: Dataset, pixels: Uint8Array, name: string, config: RunConfig): Levels {
+function fromData(
+  { height, width, channels, levels }: Dataset,
+  pixels: Uint8Array,
+  name: string,
+  config: RunConfig,
+): Levels {
   const { model } = config;
   if (levels === 256 && (channels === 1 || channels === 3 || channels === 4))
     return levelsOf({ height, width, channels, pixels }, name, config);
@@ -245,20 +281,29 @@ function levelsOf(picture: Picture, where: string, { model }: RunConfig): Levels
   return { height, width, ...fitLevels(fitChannels(picture, model.channels, where), model.levels) };
 }
 
-/** The picture's values with the model's channels: grey as three equal ones, opaque alpha left out or put in; nothing is lost. */
+/**
+ * The picture's values with the model's channels: grey as three equal ones, opaque alpha left out or put in; nothing is
+ * lost.
+ */
 function fitChannels(picture: Picture, channels: number, where: string): Uint8Array {
   const codes = { 1: "grey", 3: "red, green and blue", 4: "red, green, blue and alpha" }[channels];
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels for image files but it has ${channels}`);
-  const lost = channels < 4 && usesAlpha(picture) ? "transparency" : channels < 3 && usesColour(picture) ? "colour" : null;
+  const lost =
+    channels < 4 && usesAlpha(picture) ? "transparency" : channels < 3 && usesColour(picture) ? "colour" : null;
   if (lost)
-    fail("data", `expected an image without ${lost} for ${where}, since the model codes ${codes}, but received one with it`);
+    fail(
+      "data",
+      `expected an image without ${lost} for ${where}, since the model codes ${codes}, but received one with it`,
+    );
   return toChannels(picture, channels).pixels;
 }
 
 /** A file's own values: neither rounded to 8 bits, nor moved to other colours, nor the first of many. */
 async function decodeExactly(path: string, tell: Pick<Teller, "warn">): Promise<Picture> {
-  const bytes = await readFile(path).catch((error) => fail("io", `cannot read ${path}: ${(error as Error).message}`, error));
+  const bytes = await readFile(path).catch((error) =>
+    fail("io", `cannot read ${path}: ${(error as Error).message}`, error),
+  );
   const refuse = (found: string): never =>
     fail(
       "data",

@@ -99,7 +99,10 @@ const MAY_CHANGE = /^train\.(budget(\..*)?|checkpointMinutes)$/;
 export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
   const { folder, seed, budget, tell } = wish;
   if (!existsSync(join(folder, "config.json"))) {
-    fail("usage", `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`);
+    fail(
+      "usage",
+      `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`,
+    );
   }
   const saved = await readRunConfig(folder);
   const kept = (name: string, has: unknown, given: unknown): never =>
@@ -110,8 +113,10 @@ export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
     );
   const { preset, file: config, condition } = wish;
   const own = Object.entries({ preset, config, condition }).find(([, given]) => given !== undefined);
-  if (own) fail("usage", `expected no --${own[0]} with --resume: the run in ${folder} goes on with its own config.json`);
-  if (wish.data !== undefined && keptSource(wish.data) !== saved.data.source) kept("data.source", saved.data.source, wish.data);
+  if (own)
+    fail("usage", `expected no --${own[0]} with --resume: the run in ${folder} goes on with its own config.json`);
+  if (wish.data !== undefined && keptSource(wish.data) !== saved.data.source)
+    kept("data.source", saved.data.source, wish.data);
   if (seed !== undefined && seed !== saved.train.seed) kept("train.seed", saved.train.seed, seed);
   const changed: { budget?: unknown; checkpointMinutes?: unknown } = {};
   for (const setting of wish.settings) {

@@ -1,6 +1,6 @@
 /**
- * Opens the data that a run trains and tests on. Where nobody said a size, that of the images is taken when they all agree on a
- * moderate one; otherwise they are cut to a small square, and the user is told.
+ * Opens the data that a run trains and tests on. Where nobody said a size, that of the images is taken when they all
+ * agree on a moderate one; otherwise they are cut to a small square, and the user is told.
  */
 
 import { existsSync } from "node:fs";
@@ -39,7 +39,8 @@ export async function openTrainData(
     found = await openSplits(source, withWarnings);
   } catch (error) {
     if (!(error instanceof PixelcnnError && error.kind === "data")) throw error;
-    // Giving a size mends exactly one thing: sizes that differ. A format that cannot be resized says so as wrong usage; then the first error is the one to tell.
+    // Giving a size mends exactly one thing: sizes that differ. A format that cannot be resized says so as wrong usage;
+    // then the first error is the one to tell.
     const mended = await cut().catch((second) => {
       throw second instanceof PixelcnnError && second.kind === "data" ? second : error;
     });

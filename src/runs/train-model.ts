@@ -1,4 +1,7 @@
-/** Training in one call: data and a preset in, a model out. For more say in it there is `train` (train/loop.ts), which this drives. */
+/**
+ * Training in one call: data and a preset in, a model out. For more say in it there is `train` (train/loop.ts), which
+ * this drives.
+ */
 
 import type { Dataset } from "../data/dataset.ts";
 import { fail, PixelcnnError } from "../errors.ts";
@@ -34,7 +37,10 @@ export interface TrainModelOptions {
   readonly onEvent?: ((event: TrainEvent) => void) | undefined;
 }
 
-/** Trains a model on images. The result is the average of the weights over the last steps, as a run's folder would keep it. */
+/**
+ * Trains a model on images. The result is the average of the weights over the last steps, as a run's folder would keep
+ * it.
+ */
 export async function trainModel(options: TrainModelOptions): Promise<TrainedModel> {
   const { data, preset: name = "folder", seed, device, threads, signal, onEvent } = options;
   const preset: Preset =
@@ -46,7 +52,10 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
   const { minutes, steps, epochs } = options;
   const budgets = Object.entries({ minutes, steps, epochs }).filter(([, value]) => value !== undefined);
   if (budgets.length > 1)
-    fail("usage", `expected one of minutes, steps and epochs but received ${budgets.map(([key]) => key).join(" and ")}`);
+    fail(
+      "usage",
+      `expected one of minutes, steps and epochs but received ${budgets.map(([key]) => key).join(" and ")}`,
+    );
   const { model, train: settings, condition = null } = structuredClone(preset);
   const run = completeDraft(
     {

@@ -1,6 +1,7 @@
 /**
- * A training run as a stream of events: train/loop.ts, with its folder kept, its model tested and drawn at checkpoints. The command line prints the events, a
- * server sends them. Saving comes first: whatever fails or is stopped after it, the run goes on from there.
+ * A training run as a stream of events: train/loop.ts, with its folder kept, its model tested and drawn at checkpoints.
+ * The command line prints the events, a server sends them. Saving comes first: whatever fails or is stopped after it,
+ * the run goes on from there.
  */
 
 import { join } from "node:path";

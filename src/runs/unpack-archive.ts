@@ -91,7 +91,8 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
       return { ...opened, files: await found.finish(), lost: named, problems };
     }
     try {
-      for await (const group of decodeGroups(predictor, bytes, coding)) for (const image of group) await targets.write(image);
+      for await (const group of decodeGroups(predictor, bytes, coding))
+        for (const image of group) await targets.write(image);
     } catch (error) {
       if (!(error instanceof PixelcnnError && error.kind === "corrupt")) throw error;
       const text = `${archive}: ${error.message}\n${counted(targets.count(), "image")} before it are in ${out}; --salvage (with --force) writes all that is whole`;
@@ -142,7 +143,10 @@ function imageFiles(folder: string, { names, notes, channels, levels, force }: I
       const there = [...files, LABELS].filter((file) => lstatSync(join(folder, file), { throwIfNoEntry: false }));
       if (there.length > 0) {
         const more = there.length > 1 ? ` and ${there.length - 1} more` : "";
-        fail("io", `expected to write new files into ${folder} but ${there[0]}${more} exist already; --force replaces them`);
+        fail(
+          "io",
+          `expected to write new files into ${folder} but ${there[0]}${more} exist already; --force replaces them`,
+        );
       }
     },
     async write({ index, name, label, condition, height, width, pixels }: DecodedImage): Promise<void> {
@@ -161,7 +165,8 @@ function imageFiles(folder: string, { names, notes, channels, levels, force }: I
       const images = [...written].sort(([a], [b]) => a - b).map(([, image]) => image);
       const classOf = (label: number | undefined): string => (label !== undefined && notes?.classes?.[label]) || "";
       const rows = images.map(({ file, label }) => [file, label ?? "", classOf(label)]);
-      if (images.some(({ label }) => label !== undefined)) await save(LABELS, writeCsv([["file", "label", "class"], ...rows]));
+      if (images.some(({ label }) => label !== undefined))
+        await save(LABELS, writeCsv([["file", "label", "class"], ...rows]));
       return images;
     },
   };
@@ -188,8 +193,13 @@ function foundNames(images: readonly DecodedImage[], notes: ArchiveNotes | null)
 }
 
 /** Names of lost images: the archive's own, or by their numbers in the notes. */
-function namesOfLost({ first, last, names }: LostImages, file: PxcFile | undefined, all: readonly string[] | undefined) {
-  if (names.length > 0 || last === undefined || file?.kind !== "archive" || file.names !== undefined || !all) return names;
+function namesOfLost(
+  { first, last, names }: LostImages,
+  file: PxcFile | undefined,
+  all: readonly string[] | undefined,
+) {
+  if (names.length > 0 || last === undefined || file?.kind !== "archive" || file.names !== undefined || !all)
+    return names;
   return all.slice(first, last + 1);
 }
 

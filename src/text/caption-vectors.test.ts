@@ -39,7 +39,13 @@ function folder(name: string, captions: Record<string, string[]>): string {
   write(`${name}/captions.jsonl`, lines.join("\n"));
   return join(path, name);
 }
-const pets = { "a.png": ["a cat", "black cat"], "b.png": [], "c.png": ["a dog"], "d.png": ["a cat"], "e.png": ["ein Kätzchen"] };
+const pets = {
+  "a.png": ["a cat", "black cat"],
+  "b.png": [],
+  "c.png": ["a dog"],
+  "d.png": ["a cat"],
+  "e.png": ["ein Kätzchen"],
+};
 
 test("an image's captions are its variants, each text is embedded once, and all of it is kept beside the data", async () => {
   const spec = folder("pets", pets);
@@ -56,7 +62,10 @@ test("an image's captions are its variants, each text is embedded once, and all 
   const { vectors } = await conditioned.batch([3, 1]);
   expect([...vectors!]).toEqual([...rowOf("a cat"), 0, 0, 0]);
 
-  expect(readdirSync(spec).filter((file) => file.startsWith("."))).toEqual([".pixelcnn-text.json", ".pixelcnn-text.npy"]);
+  expect(readdirSync(spec).filter((file) => file.startsWith("."))).toEqual([
+    ".pixelcnn-text.json",
+    ".pixelcnn-text.npy",
+  ]);
   expect(readNpy(readFileSync(join(spec, ".pixelcnn-text.npy")), "kept").shape).toEqual([4, 3]);
   const again = counting();
   expect(await captionVectors(await openData(spec, { split: "all" }), { embedder: again })).toEqual(first);

@@ -1,6 +1,7 @@
 /**
- * The vectors of a data set's captions, each text embedded once and kept: beside a user's data as `.pixelcnn-text.npy` and `.json`,
- * for a named set in the cache. What comes back is what withVectors takes: an image's captions are its variants.
+ * The vectors of a data set's captions, each text embedded once and kept: beside a user's data as `.pixelcnn-text.npy`
+ * and `.json`, for a named set in the cache. What comes back is what withVectors takes: an image's captions are its
+ * variants.
  */
 
 import { createHash } from "node:crypto";
@@ -47,7 +48,8 @@ export async function captionVectors(dataset: Dataset, options: CaptionOptions =
     );
   const captions = Array.from({ length }, (_, i) => dataset.captionsOf!(i));
   const texts = captions.flat();
-  if (texts.length === 0) fail("usage", `expected captions for some images of ${name} (${dataset.split}) but received none`);
+  if (texts.length === 0)
+    fail("usage", `expected captions for some images of ${name} (${dataset.split}) but received none`);
   const store = await storeOf(dataset, [...new Set(texts)], embedder, options);
   const size = checkInteger(`the size of the vectors of ${embedder.name}`, store.get(texts[0]!)!.length, 1);
   const vectors = new Float32Array(texts.length * size);
@@ -81,7 +83,12 @@ async function storeOf(
 }
 
 /** Writes the store at the first of the stems that can be written; each that cannot is taken out, with a warning. */
-async function keep(stems: string[], embedder: string, store: TextStore, onWarning: CaptionOptions["onWarning"]): Promise<void> {
+async function keep(
+  stems: string[],
+  embedder: string,
+  store: TextStore,
+  onWarning: CaptionOptions["onWarning"],
+): Promise<void> {
   while (stems.length > 0) {
     try {
       return await writeTextStore(stems[0]!, embedder, store);

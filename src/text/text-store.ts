@@ -1,7 +1,7 @@
 /**
- * Vectors of texts on disk, so that each text is embedded once: `<stem>.npy`, one row per text, and `<stem>.json`, which names the
- * embedder and the texts. Both are written whole; the JSON holds the digest of the rows, so a pair that does not belong together is
- * passed over and made again, as is a store of another embedder.
+ * Vectors of texts on disk, so that each text is embedded once: `<stem>.npy`, one row per text, and `<stem>.json`,
+ * which names the embedder and the texts. Both are written whole; the JSON holds the digest of the rows, so a pair that
+ * does not belong together is passed over and made again, as is a store of another embedder.
  */
 
 import { createHash, randomBytes } from "node:crypto";

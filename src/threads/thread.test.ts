@@ -49,7 +49,8 @@ test("the engine draws, scores and is stopped as with threads, whether they fail
     await refusedAtClose;
   }
   expect(warned).toHaveLength(2); // one of each reason, however many threads
-  for (const text of warned) expect(text).toMatch(/^pixelcnn: no thread could start .* pass startThread: .*pixelcnn\/worker/);
+  for (const text of warned)
+    expect(text).toMatch(/^pixelcnn: no thread could start .* pass startThread: .*pixelcnn\/worker/);
 });
 
 test("the codec codes groups as with threads", async () => {
@@ -66,7 +67,12 @@ test("the codec codes groups as with threads", async () => {
 });
 
 test("a web worker's event without words means that its script did not load", () => {
-  const worker = { postMessage: () => undefined, terminate: () => undefined, onmessage: null, onerror: null } as unknown as {
+  const worker = {
+    postMessage: () => undefined,
+    terminate: () => undefined,
+    onmessage: null,
+    onerror: null,
+  } as unknown as {
     onerror: (event: { message?: string }) => void;
   };
   const broken: unknown[] = [];

@@ -35,7 +35,8 @@ export function webThread<To, From>(worker: WebWorker): Thread<To, From> {
     listen(onMessage, onBroken) {
       worker.onmessage = (event: { data: unknown }) => onMessage(event.data as From);
       // A script that is not found, or may not run, gives an event without words.
-      worker.onerror = (event: { message?: string }) => onBroken(event.message || new NotStarted("its script did not load"));
+      worker.onerror = (event: { message?: string }) =>
+        onBroken(event.message || new NotStarted("its script did not load"));
     },
     hold: () => undefined,
     end: async () => worker.terminate(),

@@ -1,6 +1,7 @@
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter 2019), global-norm clipping and a moving average of the weights, as
- * nodes over flat vectors. The numbers that change from step to step come in as a vector, so that the graph never does.
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), global-norm clipping and a moving average of the
+ * weights, as nodes over flat vectors. The numbers that change from step to step come in as a vector, so that the graph
+ * never does.
  */
 
 import type { Value } from "../onnx/graph.ts";
@@ -20,7 +21,12 @@ export interface AdamSettings {
 export const SCHEDULE_SIZE = 4;
 
 /** The schedule input of step t (from 1): rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t), decay of the moving average. */
-export function scheduleVector(t: number, rate: number, { beta1, beta2 }: AdamSettings, averageDecay: number): Float32Array {
+export function scheduleVector(
+  t: number,
+  rate: number,
+  { beta1, beta2 }: AdamSettings,
+  averageDecay: number,
+): Float32Array {
   return Float32Array.of(rate, 1 / (1 - beta1 ** t), 1 / (1 - beta2 ** t), averageDecay);
 }
 
@@ -33,8 +39,8 @@ export interface AdamState {
 
 /**
  * One step. `gradient` is a sum over `images`; it and the state are vectors of n; the first `decaying` weights decay.
- * Returns the new state and the norm of the mean gradient before clipping. Scalars are folded together first: for wide models the update
- * is bound by passes over memory.
+ * Returns the new state and the norm of the mean gradient before clipping. Scalars are folded together first: for wide
+ * models the update is bound by passes over memory.
  */
 export function adamStep(
   gradient: Value,
@@ -47,7 +53,8 @@ export function adamStep(
   const at = (i: number): Value => reshape(slice(schedule, 0, i, i + 1), []);
   const [rate, correct1, correct2, averageDecay] = [at(0), at(1), at(2), at(3)];
   const norm = mul(sqrt(reduceSum(mul(gradient, gradient))), 1 / images);
-  const scale = s.clip > 0 ? div(s.clip / images, max(norm, s.clip)) : gradient.graph.constant("float32", [], [1 / images]);
+  const scale =
+    s.clip > 0 ? div(s.clip / images, max(norm, s.clip)) : gradient.graph.constant("float32", [], [1 / images]);
   const g = mul(gradient, scale);
   const first = add(mul(state.first, s.beta1), mul(g, 1 - s.beta1));
   const second = add(mul(state.second, s.beta2), mul(mul(g, g), 1 - s.beta2));

@@ -1,4 +1,7 @@
-/** What a step's images come with: their labels, vectors and maps, in their places; conditions left out; classes for a triplet loss. */
+/**
+ * What a step's images come with: their labels, vectors and maps, in their places; conditions left out; classes for a
+ * triplet loss.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -49,7 +52,9 @@ describe("each image comes with its own condition, over the end of an epoch too"
     const order = batchOrder(3, IMAGES, 4);
     batches.forEach(({ pixels, condition, labels }, step) => {
       expect([...pixels]).toEqual([...order(step).indices]);
-      expect(rowsOf(condition!, 3)).toEqual(Array.from(pixels, (i) => [0, 1, 2].map((k) => (labelOf(i) === k ? 1 : 0))));
+      expect(rowsOf(condition!, 3)).toEqual(
+        Array.from(pixels, (i) => [0, 1, 2].map((k) => (labelOf(i) === k ? 1 : 0))),
+      );
       // Only a model that asks for labels is given them.
       expect(labels).toBeUndefined();
     });
@@ -86,7 +91,11 @@ describe("each image comes with its own condition, over the end of an epoch too"
       told,
       "expected a vector of 3 numbers with each image but eleven has vectors of 2",
     ],
-    [{ condition: { kind: "vector", size: 2 } }, labelled, "expected a vector of 2 numbers with each image but eleven has none"],
+    [
+      { condition: { kind: "vector", size: 2 } },
+      labelled,
+      "expected a vector of 2 numbers with each image but eleven has none",
+    ],
   ])("data that cannot give it are refused before the first step (%#)", async (model, data, words) => {
     await expect(openBatches(runOf(model), data)).rejects.toThrow(words);
   });
@@ -165,7 +174,9 @@ describe("conditions that are left out (train.conditionDropout)", () => {
     expect(neither).toBeLessThan(150);
     const read = await openBatches(config, labelled);
     for (const step of [9, 2, 2, 0]) expect(await read(step)).toEqual(all[step]);
-    expect((await steps(other, labelled, 9)).map(({ sees }) => sees)).not.toEqual(all.slice(0, 9).map(({ sees }) => sees));
+    expect((await steps(other, labelled, 9)).map(({ sees }) => sees)).not.toEqual(
+      all.slice(0, 9).map(({ sees }) => sees),
+    );
     // A model without a condition is not told.
     expect((await steps(runOf({}), labelled, 1))[0]!.sees).toBeUndefined();
   });
@@ -189,7 +200,12 @@ describe("batches of every class as often (train.balance)", () => {
     batch: fc.integer({ min: 1, max: 9 }),
     steps: fc.integer({ min: 1, max: 60 }),
   });
-  const drawn = (seed: number, labels: readonly number[], batch: number, count: number): { image: number; epoch: number }[] => {
+  const drawn = (
+    seed: number,
+    labels: readonly number[],
+    batch: number,
+    count: number,
+  ): { image: number; epoch: number }[] => {
     const order = balancedOrder(seed, Int32Array.from(labels), batch);
     return Array.from({ length: count }, (_, step) => order(step)).flatMap(({ indices, epochs }) =>
       Array.from(indices, (image, i) => ({ image, epoch: epochs[i]! })),
@@ -238,7 +254,9 @@ describe("batches of every class as often (train.balance)", () => {
     const all = await steps(runOf(classes, { balance: true }), labelled, 30);
     const counts = [0, 0, 0];
     for (const { pixels, condition } of all) {
-      expect(rowsOf(condition!, 3)).toEqual(Array.from(pixels, (i) => [0, 1, 2].map((k) => (labelOf(i) === k ? 1 : 0))));
+      expect(rowsOf(condition!, 3)).toEqual(
+        Array.from(pixels, (i) => [0, 1, 2].map((k) => (labelOf(i) === k ? 1 : 0))),
+      );
       for (const i of pixels) counts[labelOf(i)]!++;
     }
     expect(counts).toEqual([40, 40, 40]);
@@ -316,12 +334,16 @@ describe("batches of classes for a triplet loss", () => {
 
   test("depend on the seed and the step alone", () => {
     fc.assert(
-      fc.property(cases, fc.array(fc.nat(50), { maxLength: 5 }), ({ seed, labels, perClass, classes, step }, before) => {
-        const open = () => identityOrder(seed, Int32Array.from(labels), classes * perClass, perClass);
-        const order = open();
-        for (const other of before) order(other);
-        expect(order(step)).toEqual(open()(step));
-      }),
+      fc.property(
+        cases,
+        fc.array(fc.nat(50), { maxLength: 5 }),
+        ({ seed, labels, perClass, classes, step }, before) => {
+          const open = () => identityOrder(seed, Int32Array.from(labels), classes * perClass, perClass);
+          const order = open();
+          for (const other of before) order(other);
+          expect(order(step)).toEqual(open()(step));
+        },
+      ),
     );
     const labels = Int32Array.from({ length: 60 }, (_, i) => i % 12);
     const of = (seed: number, step: number): string => identityOrder(seed, labels, 8, 4)(step).indices.join();
@@ -364,6 +386,8 @@ describe("batches of classes for a triplet loss", () => {
       expect(condition).toBeUndefined();
     }
     const unlabelled = datasetFromArrays({ ...shape, classes: null }, new Uint8Array(5));
-    await expect(openBatches(config, unlabelled)).rejects.toThrow("expected images of at least two classes to tell apart");
+    await expect(openBatches(config, unlabelled)).rejects.toThrow(
+      "expected images of at least two classes to tell apart",
+    );
   });
 });

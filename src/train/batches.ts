@@ -1,6 +1,6 @@
 /**
- * Which images a step sees, and what is known about them. All draws are named by the seed and the step's or the epoch's number, so a run that resumes
- * sees what the run that did not stop would have.
+ * Which images a step sees, and what is known about them. All draws are named by the seed and the step's or the epoch's
+ * number, so a run that resumes sees what the run that did not stop would have.
  */
 
 import type { Dataset } from "../data/dataset.ts";
@@ -57,7 +57,10 @@ export async function openBatches(config: RunConfig, data: Dataset): Promise<(st
 }
 
 /** Throws where every class is to be drawn as often and the data have none. */
-export function checkBalance({ balance }: Pick<RunConfig["train"], "balance">, data: Pick<Dataset, "name" | "classes">): void {
+export function checkBalance(
+  { balance }: Pick<RunConfig["train"], "balance">,
+  data: Pick<Dataset, "name" | "classes">,
+): void {
   if (balance && !data.classes)
     fail(
       "usage",
@@ -83,7 +86,10 @@ interface Chosen {
   readonly epochs: Uint32Array;
 }
 
-/** Image indices of the step after `step`: epochs are permutations, and a batch may reach over the end of one into the next. */
+/**
+ * Image indices of the step after `step`: epochs are permutations, and a batch may reach over the end of one into the
+ * next.
+ */
 export function batchOrder(seed: number, images: number, batch: number): (step: number) => Chosen {
   const orders = new Map<number, Uint32Array>();
   const orderOf = (epoch: number): Uint32Array => {
@@ -114,15 +120,17 @@ function membersOf(labels: Int32Array): number[][] {
 }
 
 /**
- * Every class as often as any other: rounds of one image a class, each class's images in permutations of its own, so that an image's epoch says
- * how often it was seen before. Images without a label are left out.
+ * Every class as often as any other: rounds of one image a class, each class's images in permutations of its own, so
+ * that an image's epoch says how often it was seen before. Images without a label are left out.
  */
 export function balancedOrder(seed: number, labels: Int32Array, batch: number): (step: number) => Chosen {
   const members = membersOf(labels);
   const K = members.length;
   if (K === 0) fail("data", "expected images of some class to balance (train.balance) but none has a class");
   const round = lastOf((r) => randomFrom(seed, BALANCE, 0, r).permutation(K));
-  const within = members.map((images, c) => lastOf((e) => randomFrom(seed, BALANCE, 1 + c, e).permutation(images.length)));
+  const within = members.map((images, c) =>
+    lastOf((e) => randomFrom(seed, BALANCE, 1 + c, e).permutation(images.length)),
+  );
   return (step) => {
     const indices = new Uint32Array(batch);
     const epochs = new Uint32Array(batch);
@@ -148,10 +156,15 @@ function lastOf<V>(of: (n: number) => V): (n: number) => V {
 }
 
 /**
- * Batches of `perClass` images each of as many classes, drawn anew each step: what a triplet loss needs. Classes of fewer images repeat some;
- * images without a label are left out.
+ * Batches of `perClass` images each of as many classes, drawn anew each step: what a triplet loss needs. Classes of
+ * fewer images repeat some; images without a label are left out.
  */
-export function identityOrder(seed: number, labels: Int32Array, batch: number, perClass: number): (step: number) => Chosen {
+export function identityOrder(
+  seed: number,
+  labels: Int32Array,
+  batch: number,
+  perClass: number,
+): (step: number) => Chosen {
   const members = membersOf(labels);
   const classes = members.length;
   const each = Math.floor(batch / perClass);

@@ -71,7 +71,11 @@ test.each([
   ["unknown keys of the training", { ...smallest, train: { lr: 1, bach: 2 } }, "train: unknown keys lr, bach"],
   ["an unknown key of the data", { ...smallest, data: { source: "mnist", tint: 1 } }, "data: unknown key tint"],
   ["an unknown key at the top", { ...smallest, modle: {} }, "the top level: unknown key modle"],
-  ["an unknown key of the head", { ...smallest, model: { ...model, head: { feature: 3 } } }, "model.head: unknown key feature"],
+  [
+    "an unknown key of the head",
+    { ...smallest, model: { ...model, head: { feature: 3 } } },
+    "model.head: unknown key feature",
+  ],
   [
     "an even kernel",
     { ...smallest, model: { ...model, firstKernel: 4 } },
@@ -112,7 +116,11 @@ test.each([
     { ...smallest, model: { height: 1, width: 1, channels: 1 } },
     "model.levels: Invalid input: expected number, received undefined",
   ],
-  ["a rate of zero", { ...smallest, train: { rate: 0 } }, "train.rate: Too small: expected number to be >0 (received 0)"],
+  [
+    "a rate of zero",
+    { ...smallest, train: { rate: 0 } },
+    "train.rate: Too small: expected number to be >0 (received 0)",
+  ],
   [
     "a rate that is a word",
     { ...smallest, train: { rate: "fast" } },
@@ -237,7 +245,11 @@ test.each([
 });
 
 test("where a condition comes from is kept as it was given, with its default", () => {
-  expect(resolveRun(from({ from: "encoder", model: "m" })).condition).toEqual({ from: "encoder", model: "m", of: "image" });
+  expect(resolveRun(from({ from: "encoder", model: "m" })).condition).toEqual({
+    from: "encoder",
+    model: "m",
+    of: "image",
+  });
   expect(resolveRun(from({ from: "thumbnail", height: 2, width: 3 })).condition).toEqual({
     from: "thumbnail",
     height: 2,

@@ -1,4 +1,7 @@
-/** A run as data: its images, its model, its training. Strict: an unknown key is an error. The run's folder keeps it resolved. */
+/**
+ * A run as data: its images, its model, its training. Strict: an unknown key is an error. The run's folder keeps it
+ * resolved.
+ */
 
 import { z } from "zod";
 import { dataOptionsSchema } from "../data/options.ts";
@@ -27,11 +30,15 @@ export const trainSchema = z.strictObject({
   clip: z.number().min(0).default(100),
   /** Decay of the moving average of the weights, which is what is saved and sampled; early steps use less. */
   average: z.number().min(0).lt(1).default(0.999),
-  /** Share of images whose condition, or own latents, are left out, so that one model serves with and without, and for guidance. */
+  /**
+   * Share of images whose condition, or own latents, are left out, so that one model serves with and without, and for
+   * guidance.
+   */
   conditionDropout: z.number().min(0).max(1).default(0),
   /**
-   * Share of images whose pixels the network is not shown, so that it has to tell them from the condition alone (as word dropout does for texts, Bowman et
-   * al. 2016). Its neighbours tell so much of a pixel that a network may learn all else from them before it learns to listen.
+   * Share of images whose pixels the network is not shown, so that it has to tell them from the condition alone (as
+   * word dropout does for texts, Bowman et al. 2016). Its neighbours tell so much of a pixel that a network may learn
+   * all else from them before it learns to listen.
    */
   blind: z.number().min(0).lt(1).default(0),
   /** Every class as often, however few images it has; images without a class are not seen. */
@@ -43,7 +50,11 @@ export const trainSchema = z.strictObject({
   /** When to stop; exactly one. Minutes count training time only, over all resumes. */
   budget: z
     .union(
-      [z.strictObject({ steps: z.int().min(0) }), z.strictObject({ epochs: positive }), z.strictObject({ minutes: positive })],
+      [
+        z.strictObject({ steps: z.int().min(0) }),
+        z.strictObject({ epochs: positive }),
+        z.strictObject({ minutes: positive }),
+      ],
       { error: "expected exactly one of steps (whole, from 0), epochs or minutes (above 0)" },
     )
     .default({ epochs: 10 }),
@@ -66,10 +77,14 @@ export const conditionSourceSchema = z.discriminatedUnion("from", [
   /** Sentence vectors of the data's captions. */
   z.strictObject({ from: z.literal("captions") }),
   /**
-   * What another model's encoder makes of the image itself or, with "class", of other images of its class. `model` is a path; inside the folder
-   * of a run, a copy that goes with it.
+   * What another model's encoder makes of the image itself or, with "class", of other images of its class. `model` is a
+   * path; inside the folder of a run, a copy that goes with it.
    */
-  z.strictObject({ from: z.literal("encoder"), model: z.string().min(1), of: z.enum(["image", "class"]).default("image") }),
+  z.strictObject({
+    from: z.literal("encoder"),
+    model: z.string().min(1),
+    of: z.enum(["image", "class"]).default("image"),
+  }),
   /** The image itself, averaged down to height x width: a map. */
   z.strictObject({ from: z.literal("thumbnail"), height: z.int().min(1), width: z.int().min(1) }),
 ]);
@@ -94,7 +109,10 @@ export const runSchema = z
       );
     if (blind > 0 && !modelInputs(model).sees) {
       const what = pixelcnnIn(model) ? "a model without a condition" : familyName(model);
-      refuse("blind", `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`);
+      refuse(
+        "blind",
+        `expected 0 for ${what}, which would have nothing to go by with its pixels hidden, but received ${blind}`,
+      );
     }
     if (balance && !separable(model))
       refuse(
@@ -103,7 +121,9 @@ export const runSchema = z
       );
   });
 /** A resolved run config, of a model of one family or of any. */
-export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & { readonly model: M };
+export type RunConfig<M extends ModelConfig = ModelConfig> = Omit<z.output<typeof runSchema>, "model"> & {
+  readonly model: M;
+};
 /** The family that a written config names; without a name, the Gated PixelCNN. */
 type FamilyIn<I> = I extends { readonly model: { readonly family: infer N extends ModelConfig["family"] } }
   ? Extract<ModelConfig, { family: N }>

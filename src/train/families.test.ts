@@ -59,7 +59,11 @@ const RUNS: [name: string, config: RunConfig, data: () => Dataset][] = [
     runOf({ ...small, condition: map }, { conditionDropout: 0.3 }),
     () => withThumbnails(stripes(), { height: 2, width: 2 }),
   ],
-  ["an auto-encoder", runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small } }), stripes],
+  [
+    "an auto-encoder",
+    runOf({ family: "autoencoder", latents: 3, encoder, decoder: { kind: "pixelcnn", ...small } }),
+    stripes,
+  ],
   [
     "an auto-encoder, some latents left out",
     runOf(
@@ -122,7 +126,10 @@ function startOf(config: RunConfig): RunState {
 }
 
 /** Three steps through the one graph that a GPU runs. */
-async function whole(config: RunConfig, batches: readonly TrainBatch[]): Promise<{ losses: number[]; first: Float32Array }> {
+async function whole(
+  config: RunConfig,
+  batches: readonly TrainBatch[],
+): Promise<{ losses: number[]; first: Float32Array }> {
   const { model, train } = config;
   const session = await openSession(compile(stepGraph(model, train.batch, train)), { threads: 1 });
   const vector = (data: Float32Array): Tensor => tensor("float32", [data.length], data);
@@ -200,7 +207,8 @@ test.each(RUNS.filter(([, { model }]) => separable(model)))(
     const [together, apart] = found as [number[], number[]];
     const largest = Math.max(...together.slice(1).map(Math.abs));
     expect(together.filter((v) => Math.abs(v) > 1e-6 * largest).length / together.length).toBeGreaterThan(0.4);
-    for (const [i, v] of together.entries()) expect(Math.abs(apart[i]! - v)).toBeLessThan(1e-5 * Math.max(largest, Math.abs(v)));
+    for (const [i, v] of together.entries())
+      expect(Math.abs(apart[i]! - v)).toBeLessThan(1e-5 * Math.max(largest, Math.abs(v)));
   },
 );
 
@@ -237,14 +245,20 @@ test("a step without the condition or the labels that its model wants is refused
     }
   };
   const named = (name: string): RunConfig => RUNS.find(([of]) => of === name)![1];
-  const [classes, maps, embedder] = [named("classes, some left out"), named("maps, some left out"), named("an embedder")];
+  const [classes, maps, embedder] = [
+    named("classes, some left out"),
+    named("maps, some left out"),
+    named("an embedder"),
+  ];
   expect(await say(classes, {})).toBe("usage: expected a condition of 3 numbers an image but received none");
   expect(await say(maps, {})).toBe("usage: expected a condition of 8 numbers an image but received none");
   expect(await say(embedder, {})).toBe("usage: expected a label an image but received none");
   expect(await say(classes, { condition: new Float32Array(17) })).toBe(
     "usage: expected a condition of 3 numbers for each of 6 images but received 17 numbers",
   );
-  expect(await say(embedder, { labels: new Int32Array(5) })).toBe("usage: expected a label for each of 6 images but received 5");
+  expect(await say(embedder, { labels: new Int32Array(5) })).toBe(
+    "usage: expected a label for each of 6 images but received 5",
+  );
   expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
   expect(await say(named("an auto-encoder"), { sees: new Float32Array(5) })).toBe(
     "usage: expected a number of sees for each of 6 images but received 5",

@@ -1,7 +1,8 @@
 /**
- * The training step against PyTorch, which knows nothing of our graphs: two-layer models, random weights, every bias and condition non-zero.
- * Of the Gated PixelCNN ten steps of training too; of the Row LSTM and the Diagonal BiLSTM, two LSTM layers each, loss and all gradients.
- * The numbers are PyTorch's in float64 (test/golden/torch_golden.py); ours are float32.
+ * The training step against PyTorch, which knows nothing of our graphs: two-layer models, random weights, every bias
+ * and condition non-zero. Of the Gated PixelCNN ten steps of training too; of the Row LSTM and the Diagonal BiLSTM, two
+ * LSTM layers each, loss and all gradients. The numbers are PyTorch's in float64 (test/golden/torch_golden.py); ours
+ * are float32.
  */
 
 import { describe, expect, test } from "vitest";
@@ -27,7 +28,10 @@ import {
 
 /** What the issue asks. float32 itself is within 1e-6 (torch_golden.py refuses a seed where it ends 1e-5 away). */
 const RELATIVE = 1e-4;
-/** Numbers below this are taken as if they were this large: 1e-4 of it is the rounding of a sum of float32 numbers near 1. */
+/**
+ * Numbers below this are taken as if they were this large: 1e-4 of it is the rounding of a sum of float32 numbers
+ * near 1.
+ */
 const FLOOR = 1e-3;
 
 const within = (a: number, b: number): number => Math.abs(a - b) / Math.max(FLOOR, Math.abs(b));
@@ -72,7 +76,12 @@ async function trainWhole(golden: TrainedGolden): Promise<Trained> {
   let [first, second] = [new Float32Array(weights.length), new Float32Array(weights.length)];
   try {
     for (let t = 1; t <= adam.steps; t++) {
-      const state = { weights: vector(weights), first: vector(first), second: vector(second), average: vector(average) };
+      const state = {
+        weights: vector(weights),
+        first: vector(first),
+        second: vector(second),
+        average: vector(average),
+      };
       const schedule = tensor("float32", [SCHEDULE_SIZE], scheduleOf(golden, t));
       const outputs = await session.run({ ...imagesOf(golden), ...state, schedule });
       losses.push(numbers(outputs.loss)[0]! / batch);
@@ -87,7 +96,10 @@ async function trainWhole(golden: TrainedGolden): Promise<Trained> {
 }
 
 /** All steps through shards and an update. */
-async function trainSharded(golden: TrainedGolden, { shard, threads }: { shard: number; threads: number }): Promise<Trained> {
+async function trainSharded(
+  golden: TrainedGolden,
+  { shard, threads }: { shard: number; threads: number },
+): Promise<Trained> {
   const { model, batch, settings, adam, pixels, h, weights } = golden;
   const zero = (): Float32Array => new Float32Array(weights.length);
   const start = { weights, first: zero(), second: zero(), average: weights };
@@ -95,7 +107,11 @@ async function trainSharded(golden: TrainedGolden, { shard, threads }: { shard: 
   const [losses, norms]: [number[], number[]] = [[], []];
   try {
     for (let t = 1; t <= adam.steps; t++) {
-      const { loss, norm } = await stepper.step({ pixels, ...(h ? { condition: h } : {}), schedule: scheduleOf(golden, t) });
+      const { loss, norm } = await stepper.step({
+        pixels,
+        ...(h ? { condition: h } : {}),
+        schedule: scheduleOf(golden, t),
+      });
       losses.push(loss);
       norms.push(norm);
     }
@@ -155,21 +171,24 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
     ["one shard of all images, 1 thread", () => trainSharded(golden, { shard: 3, threads: 1 })],
     ["one shard of all images, 2 threads", () => trainSharded(golden, { shard: 3, threads: 2 })],
   ];
-  test.each(ways)("ten clipped Adam steps with warm-up, decay and averaging end where PyTorch's do: %s", async (_, run) => {
-    const trained = await run();
-    adam.losses.forEach((expected, i) => {
-      expect(within(trained.losses[i]!, expected), `loss of step ${i + 1}`).toBeLessThan(RELATIVE);
-    });
-    adam.gradientNorms.forEach((expected, i) => {
-      expect(within(trained.norms[i]!, expected), `norm of step ${i + 1}`).toBeLessThan(RELATIVE);
-    });
-    for (const which of ["parameters", "average"] as const) {
-      const found = which === "parameters" ? trained.weights : trained.average;
-      const far = [...distances(model, found, adam[which], FLOOR)].filter(([, distance]) => !(distance < RELATIVE));
-      expect(far, which).toEqual([]);
-    }
-    expect([trained.losses.length, trained.norms.length]).toEqual([10, 10]);
-  });
+  test.each(ways)(
+    "ten clipped Adam steps with warm-up, decay and averaging end where PyTorch's do: %s",
+    async (_, run) => {
+      const trained = await run();
+      adam.losses.forEach((expected, i) => {
+        expect(within(trained.losses[i]!, expected), `loss of step ${i + 1}`).toBeLessThan(RELATIVE);
+      });
+      adam.gradientNorms.forEach((expected, i) => {
+        expect(within(trained.norms[i]!, expected), `norm of step ${i + 1}`).toBeLessThan(RELATIVE);
+      });
+      for (const which of ["parameters", "average"] as const) {
+        const found = which === "parameters" ? trained.weights : trained.average;
+        const far = [...distances(model, found, adam[which], FLOOR)].filter(([, distance]) => !(distance < RELATIVE));
+        expect(far, which).toEqual([]);
+      }
+      expect([trained.losses.length, trained.norms.length]).toEqual([10, 10]);
+    },
+  );
 
   test("a gradient above the clip is scaled down to it, one below is left as it is, and a clip of 0 is none", async () => {
     const norm = adam.gradientNorms[0]!;
@@ -187,7 +206,9 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
       });
       // The first moment after one step from 0 is (1 - beta1) times the gradient that Adam was given.
       const given = numbers(outputs.next_first).map((x) => x / (1 - settings.beta1) / factor);
-      const far = [...distances(model, given, golden.gradients, FLOOR)].filter(([, distance]) => !(distance < RELATIVE));
+      const far = [...distances(model, given, golden.gradients, FLOOR)].filter(
+        ([, distance]) => !(distance < RELATIVE),
+      );
       expect(far, `clip ${clip}`).toEqual([]);
       expect(within(numbers(outputs.norm)[0]!, norm)).toBeLessThan(RELATIVE);
     }

@@ -63,7 +63,16 @@ describe("the order of the images", () => {
   test("is what the data set is asked for: a batch that reaches over an epoch's end draws each part in its own epoch", async () => {
     const [images, config] = [6, tinyRun({ budget: { steps: 5 } })];
     const asked: [number, number][] = [];
-    const parts = { name: "six", split: "train", height: 6, width: 5, channels: 1, levels: 2, length: images, classes: null };
+    const parts = {
+      name: "six",
+      split: "train",
+      height: 6,
+      width: 5,
+      channels: 1,
+      levels: 2,
+      length: images,
+      classes: null,
+    };
     const data = datasetOf({ ...parts, nameOf: String }, async (indices, _pixels, _labels, epoch) => {
       for (const index of indices) asked.push([index, epoch]);
     });
@@ -325,7 +334,16 @@ describe("a run that cannot go on", () => {
   });
 
   test("an image that cannot be read stops the run at the step that needs it, with the reader's own words", async () => {
-    const parts = { name: "worn", split: "train", height: 6, width: 5, channels: 1, levels: 2, length: 12, classes: null };
+    const parts = {
+      name: "worn",
+      split: "train",
+      height: 6,
+      width: 5,
+      channels: 1,
+      levels: 2,
+      length: 12,
+      classes: null,
+    };
     const config = tinyRun({ budget: { steps: 9 } });
     const bad = batchOrder(config.train.seed, 12, 4)(2).indices[1]!;
     const data = datasetOf({ ...parts, nameOf: (i) => `scan${i}.png` }, async (indices) => {

@@ -1,7 +1,8 @@
 /**
- * The training loop: an async generator of events. It prints nothing; the command line prints, the server streams, the tests collect.
- * All that a step draws (initial weights, order of the images, binarisation) is named by the seed and the step's number, so a run that stops and
- * resumes is, to the bit, the run that did not (with a budget of steps or epochs; a budget of minutes sets the rate by the clock).
+ * The training loop: an async generator of events. It prints nothing; the command line prints, the server streams, the
+ * tests collect. All that a step draws (initial weights, order of the images, binarisation) is named by the seed and
+ * the step's number, so a run that stops and resumes is, to the bit, the run that did not (with a budget of steps or
+ * epochs; a budget of minutes sets the rate by the clock).
  */
 
 import type { Dataset } from "../data/dataset.ts";
@@ -26,7 +27,10 @@ export type TrainEvent =
       readonly threads: number;
     }
   | StepEvent
-  /** A good moment to save, test and sample; the clock stands still while the consumer does so. `last` marks the end of the budget. */
+  /**
+   * A good moment to save, test and sample; the clock stands still while the consumer does so. `last` marks the end of
+   * the budget.
+   */
   | { readonly type: "checkpoint"; readonly state: RunState; readonly model: Model; readonly last: boolean };
 
 export interface StepEvent {
@@ -62,13 +66,21 @@ export interface TrainOptions {
 }
 
 /** Part of the budget that is used up, 0 .. 1. */
-export function progressOf(budget: TrainConfig["budget"], step: number, seconds: number, stepsPerEpoch: number): number {
+export function progressOf(
+  budget: TrainConfig["budget"],
+  step: number,
+  seconds: number,
+  stepsPerEpoch: number,
+): number {
   if ("steps" in budget) return budget.steps === 0 ? 1 : Math.min(1, step / budget.steps);
   if ("epochs" in budget) return Math.min(1, step / Math.max(1, Math.round(budget.epochs * stepsPerEpoch)));
   return Math.min(1, seconds / 60 / budget.minutes);
 }
 
-/** Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then cosine to finalRate, or constant. */
+/**
+ * Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then cosine to finalRate,
+ * or constant.
+ */
 export function rateAt(train: TrainConfig, t: number, progress: number): number {
   const rise = train.warmup === 0 ? 1 : Math.min(1, t / train.warmup);
   const fall =
@@ -95,7 +107,14 @@ function checkLoss(loss: number, norm: number, step: number, limit: number, unit
   );
 }
 
-export async function* train({ config, data, from, device, threads, signal }: TrainOptions): AsyncGenerator<TrainEvent, void> {
+export async function* train({
+  config,
+  data,
+  from,
+  device,
+  threads,
+  signal,
+}: TrainOptions): AsyncGenerator<TrainEvent, void> {
   const { model, train: settings } = config;
   for (const axis of ["height", "width", "channels", "levels"] as const) {
     if (data[axis] !== model[axis])

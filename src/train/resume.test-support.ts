@@ -1,4 +1,7 @@
-/** A tiny run and its data. Run as a process, `resume.test-support.ts FOLDER THREADS`, it goes on from the folder's state to the end and saves there. */
+/**
+ * A tiny run and its data. Run as a process, `resume.test-support.ts FOLDER THREADS`, it goes on from the folder's
+ * state to the end and saves there.
+ */
 
 import { pathToFileURL } from "node:url";
 import { binariseStochastically, type Dataset, datasetFromArrays } from "../data/dataset.ts";
@@ -66,6 +69,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const config = await readRunConfig(folder);
   const events = await collect({ config, data: tinyData(), from: await loadState(folder, config), threads });
   await saveCheckpoint(folder, config, stateOf(events));
-  const steps = events.flatMap((e) => (e.type === "step" ? [{ step: e.step, loss: e.loss, rate: e.rate, norm: e.norm }] : []));
+  const steps = events.flatMap((e) =>
+    e.type === "step" ? [{ step: e.step, loss: e.loss, rate: e.rate, norm: e.norm }] : [],
+  );
   console.log(JSON.stringify(steps));
 }

@@ -1,4 +1,7 @@
-/** A run that stops and resumes is, to the bit, the run that did not: on the CPU, with any number of threads, in another process. */
+/**
+ * A run that stops and resumes is, to the bit, the run that did not: on the CPU, with any number of threads, in another
+ * process.
+ */
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -22,11 +25,16 @@ const script = fileURLToPath(new URL("./resume.test-support.ts", import.meta.url
 const bits = ({ step, weights, first, second, average }: RunState): unknown => ({
   step,
   ...Object.fromEntries(
-    Object.entries({ weights, first, second, average }).map(([name, v]) => [name, Buffer.from(v.slice().buffer).toString("hex")]),
+    Object.entries({ weights, first, second, average }).map(([name, v]) => [
+      name,
+      Buffer.from(v.slice().buffer).toString("hex"),
+    ]),
   ),
 });
 const figures = (events: readonly TrainEvent[]) =>
-  events.filter((e): e is StepEvent => e.type === "step").map(({ step, loss, rate, norm }) => ({ step, loss, rate, norm }));
+  events
+    .filter((e): e is StepEvent => e.type === "step")
+    .map(({ step, loss, rate, norm }) => ({ step, loss, rate, norm }));
 
 /** Takes steps until number `stop` is done, as an interruption would. */
 async function until(stop: number, threads: number, from?: RunState): Promise<RunState> {
@@ -55,7 +63,9 @@ describe.each([1, 2])("with %i threads", (threads) => {
     const loaded = await loadState(folder, config);
     expect(loaded).toEqual(half);
 
-    const { stdout } = await promisify(execFile)(process.execPath, [script, folder, String(threads)], { timeout: 50_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [script, folder, String(threads)], {
+      timeout: 50_000,
+    });
     const resumed = await loadState(folder, config);
     expect(bits(resumed)).toEqual(bits(stateOf(whole)));
     expect(JSON.parse(stdout)).toEqual(figures(whole).slice(5));
@@ -102,7 +112,8 @@ test("a checkpoint's files are the same bytes for the same state", async () => {
   await createRun(folder, config);
   const state = await until(3, 1);
   await saveCheckpoint(folder, config, state);
-  const read = (): Buffer[] => ["state.safetensors", "model.safetensors"].map((file) => readFileSync(join(folder, file)));
+  const read = (): Buffer[] =>
+    ["state.safetensors", "model.safetensors"].map((file) => readFileSync(join(folder, file)));
   const before = read();
   await saveCheckpoint(folder, config, await loadState(folder, config));
   expect(read()).toEqual(before);

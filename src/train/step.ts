@@ -1,12 +1,19 @@
 /**
- * The training step: forward, backward, clipping, Adam, moving average.
- * `stepGraph` is the whole of it as one graph, one session call per step: what GPUs run. On the CPU the same nodes are cut in two at the
- * gradient, so that shards of the batch go side by side on one thread each (1.4x to 1.7x the images per second; ARCHITECTURE.md):
- * `gradientGraph` a shard, `updateGraph` a step. Shards are summed in order, so the result does not depend on the number of threads.
+ * The training step: forward, backward, clipping, Adam, moving average. `stepGraph` is the whole of it as one graph,
+ * one session call per step: what GPUs run. On the CPU the same nodes are cut in two at the gradient, so that shards of
+ * the batch go side by side on one thread each (1.4x to 1.7x the images per second; ARCHITECTURE.md): `gradientGraph` a
+ * shard, `updateGraph` a step. Shards are summed in order, so the result does not depend on the number of threads.
  */
 
 import { type GradOptions, grad } from "../autodiff/grad.ts";
-import { largestLayer, type ModelConfig, modelInputs, modelLoss, modelParameters, pixelcnnIn } from "../models/families.ts";
+import {
+  largestLayer,
+  type ModelConfig,
+  modelInputs,
+  modelLoss,
+  modelParameters,
+  pixelcnnIn,
+} from "../models/families.ts";
 import { isUnrolled } from "../models/networks.ts";
 import { blockValues, joinFlat, lookupFlat } from "../network/lookup.ts";
 import { countOf, type ParameterSpec } from "../network/parameters.ts";
@@ -82,11 +89,17 @@ function update(
 }
 
 /**
- * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; where the model wants them `condition` float32 [B, D], `labels` int32 [B], `keep` and
- * `sees` float32 [B] (1 or 0); `weights`, `first`, `second`, `average` float32 [n]; `schedule` float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and
- * the four vectors anew as `next_...`. `splitInner`: see grad; the batch size is a good choice on a GPU.
+ * The whole step. Inputs: `pixels` uint8 [B, H, W, C]; where the model wants them `condition` float32 [B, D], `labels`
+ * int32 [B], `keep` and `sees` float32 [B] (1 or 0); `weights`, `first`, `second`, `average` float32 [n]; `schedule`
+ * float32 [4]. Outputs: `loss` (summed over the batch), `norm` (of the mean gradient, before clipping), and the four
+ * vectors anew as `next_...`. `splitInner`: see grad; the batch size is a good choice on a GPU.
  */
-export function stepGraph(model: ModelConfig, batch: number, adam: AdamSettings, { splitInner = 1 }: GradOptions = {}): Graph {
+export function stepGraph(
+  model: ModelConfig,
+  batch: number,
+  adam: AdamSettings,
+  { splitInner = 1 }: GradOptions = {},
+): Graph {
   const graph = new Graph("train-step");
   const specs = modelParameters(model);
   const images = imageInputs(graph, model, batch);
@@ -98,8 +111,9 @@ export function stepGraph(model: ModelConfig, batch: number, adam: AdamSettings,
 }
 
 /**
- * One shard's part of a step: the inputs of {@link stepGraph} for `shard` images, and `weights`, -> `loss` and `gradient`, both summed over the shard.
- * `chunk` images at a time go through the network; weights are sliced, and gradients joined, once per shard.
+ * One shard's part of a step: the inputs of {@link stepGraph} for `shard` images, and `weights`, -> `loss` and
+ * `gradient`, both summed over the shard. `chunk` images at a time go through the network; weights are sliced, and
+ * gradients joined, once per shard.
  */
 export function gradientGraph(model: ModelConfig, shard: number, chunk = chunkSize(model, shard)): Graph {
   const graph = new Graph("gradient");
@@ -125,15 +139,17 @@ export function updateGraph(model: ModelConfig, shards: number, batch: number, a
 }
 
 /**
- * Images per shard: enough that the sum of the shards' gradients costs little, few enough that all threads have some; a divisor of the batch.
+ * Images per shard: enough that the sum of the shards' gradients costs little, few enough that all threads have some; a
+ * divisor of the batch.
  */
 export function shardSize(batch: number): number {
   return [4, 3, 2].find((n) => batch % n === 0) ?? 1;
 }
 
 /**
- * Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache; a divisor of the shard. Without a
- * PixelCNN it is the weights of wide dense layers that are large, so all go together; and an unrolled network has fewer nodes that way.
+ * Images of a shard that go through the network together: few enough that a layer's activations stay in a core's cache;
+ * a divisor of the shard. Without a PixelCNN it is the weights of wide dense layers that are large, so all go together;
+ * and an unrolled network has fewer nodes that way.
  */
 export function chunkSize(model: ModelConfig, shard: number): number {
   const pixelcnn = pixelcnnIn(model);

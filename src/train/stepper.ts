@@ -1,5 +1,6 @@
 /**
- * Takes training steps on a device and holds the state between them. On the CPU a step is shards side by side, then an update; elsewhere one graph.
+ * Takes training steps on a device and holds the state between them. On the CPU a step is shards side by side, then an
+ * update; elsewhere one graph.
  */
 
 import { fail } from "../errors.ts";
@@ -68,24 +69,36 @@ export async function openStepper(options: StepperOptions): Promise<Stepper> {
 
 const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], data);
 
-function inputs({ model, batch }: StepperOptions, input: StepInput, from: number, count: number): Record<string, Tensor> {
+function inputs(
+  { model, batch }: StepperOptions,
+  input: StepInput,
+  from: number,
+  count: number,
+): Record<string, Tensor> {
   const { height, width, channels } = model;
   const { condition: D, labels, ...wants } = modelInputs(model);
   const each = height * width * channels;
   if (input.pixels.length !== batch * each)
-    fail("internal", `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`);
+    fail(
+      "internal",
+      `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`,
+    );
   const feeds: Record<string, Tensor> = {
     pixels: tensor("uint8", [count, height, width, channels], input.pixels.slice(from * each, (from + count) * each)),
   };
   if (D > 0) {
     const h = input.condition ?? fail("usage", `expected a condition of ${D} numbers an image but received none`);
     if (h.length !== batch * D)
-      fail("usage", `expected a condition of ${D} numbers for each of ${batch} images but received ${h.length} numbers`);
+      fail(
+        "usage",
+        `expected a condition of ${D} numbers for each of ${batch} images but received ${h.length} numbers`,
+      );
     feeds.condition = tensor("float32", [count, D], h.slice(from * D, (from + count) * D));
   }
   if (labels) {
     const given = input.labels ?? fail("usage", "expected a label an image but received none");
-    if (given.length !== batch) fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
+    if (given.length !== batch)
+      fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
     feeds.labels = tensor("int32", [count], given.slice(from, from + count));
   }
   for (const name of ["keep", "sees"] as const) {
@@ -132,10 +145,15 @@ async function openWhole(options: StepperOptions, device: Device): Promise<Stepp
 async function openSharded(options: StepperOptions): Promise<Stepper> {
   const { model, batch, adam } = options;
   const shard = options.shard ?? shardSize(batch);
-  if (batch % shard !== 0) fail("usage", `expected a shard that divides the batch of ${batch} images but received ${shard}`);
+  if (batch % shard !== 0)
+    fail("usage", `expected a shard that divides the batch of ${batch} images but received ${shard}`);
   const shards = batch / shard;
-  const pool: Session = await openPool(compile(gradientGraph(model, shard)), options.threads ? { threads: options.threads } : {});
-  // On one thread: threads of its own would spin between steps and take the workers' cores (a sixth of the speed at F = 32).
+  const pool: Session = await openPool(
+    compile(gradientGraph(model, shard)),
+    options.threads ? { threads: options.threads } : {},
+  );
+  // On one thread: threads of its own would spin between steps and take the workers' cores (a sixth of the speed at F =
+  // 32).
   const updater = await openSession(compile(updateGraph(model, shards, batch, adam)), { threads: 1 });
   let state = options.start;
   // Weights that the workers share: copied once per step, not once per shard.

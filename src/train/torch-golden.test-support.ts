@@ -68,9 +68,15 @@ export function readGolden(name: (typeof GOLDEN)[number]): TrainedGolden {
 }
 
 /** A first convolution and two LSTM layers each; no steps. */
-export const RECURRENT_GOLDEN = ["row-lstm-grey", "row-lstm-colour", "diagonal-bilstm-grey", "diagonal-bilstm-colour"] as const;
+export const RECURRENT_GOLDEN = [
+  "row-lstm-grey",
+  "row-lstm-colour",
+  "diagonal-bilstm-grey",
+  "diagonal-bilstm-colour",
+] as const;
 
-export const readRecurrentGolden = (name: (typeof RECURRENT_GOLDEN)[number]): Golden => goldenOf(name, read<File>(name));
+export const readRecurrentGolden = (name: (typeof RECURRENT_GOLDEN)[number]): Golden =>
+  goldenOf(name, read<File>(name));
 
 const read = <F>(name: string): F =>
   JSON.parse(readFileSync(new URL(`../../test/golden/${name}.json`, import.meta.url), "utf8")) as F;
@@ -78,7 +84,10 @@ const read = <F>(name: string): F =>
 function goldenOf(name: string, file: File): Golden {
   const model = resolvePixelcnn(file.config);
   const parameters = new Map(
-    Object.entries(file.parameters).map(([name, { shape, data }]) => [name, tensor("float32", shape, Float32Array.from(data))]),
+    Object.entries(file.parameters).map(([name, { shape, data }]) => [
+      name,
+      tensor("float32", shape, Float32Array.from(data)),
+    ]),
   );
   return {
     ...file,
@@ -93,8 +102,8 @@ function goldenOf(name: string, file: File): Golden {
 }
 
 /**
- * For each parameter of a flat vector, how far its worst number is from PyTorch's, in parts of that parameter's largest number. A parameter whose
- * numbers are all below `floor` counts as if its largest were `floor`.
+ * For each parameter of a flat vector, how far its worst number is from PyTorch's, in parts of that parameter's largest
+ * number. A parameter whose numbers are all below `floor` counts as if its largest were `floor`.
  */
 export function distances(
   model: PixelcnnConfig,

@@ -1,4 +1,7 @@
-/** Run as a process, `webgpu.test-support.ts DEVICE MODEL..`: 20 whole steps of each model; prints, as JSON, the losses and where the weights end. */
+/**
+ * Run as a process, `webgpu.test-support.ts DEVICE MODEL..`: 20 whole steps of each model; prints, as JSON, the losses
+ * and where the weights end.
+ */
 
 import { pathToFileURL } from "node:url";
 import { conditionNumbersOf } from "../models/condition.ts";

@@ -1,6 +1,7 @@
 /**
- * The whole step on a GPU's programs, without a GPU: Debian's Chromium brings SwiftShader, a Vulkan driver in software, and the loader for it.
- * The runtime looks for both when its process starts, so the device runs in a child process that is told where they are.
+ * The whole step on a GPU's programs, without a GPU: Debian's Chromium brings SwiftShader, a Vulkan driver in software,
+ * and the loader for it. The runtime looks for both when its process starts, so the device runs in a child process that
+ * is told where they are.
  */
 
 import { execFile } from "node:child_process";
@@ -32,7 +33,8 @@ async function onWebgpu(): Promise<{ results: Record<ModelName, Steps> } | { abs
         { env, timeout: 150_000, maxBuffer: 2 ** 26 },
         (error, stdout, stderr) => {
           if (!error) resolve({ results: JSON.parse(stdout) as Record<ModelName, Steps> });
-          else if (/expected a working webgpu device but .*(adapter|Vulkan)/i.test(stderr)) resolve({ absent: stderr.trim() });
+          else if (/expected a working webgpu device but .*(adapter|Vulkan)/i.test(stderr))
+            resolve({ absent: stderr.trim() });
           else reject(new Error(stderr || String(error), { cause: error }));
         },
       );
@@ -54,7 +56,10 @@ test.skipIf(missing.length > 0)(
       for (const key of ["losses", "norms"] as const) {
         expect(gpu[key]).toHaveLength(20);
         gpu[key].forEach((x, i) => {
-          expect(Math.abs(x / cpu[key][i]! - 1), `${name}: ${key} of step ${i + 1}: ${x} and ${cpu[key][i]}`).toBeLessThan(1e-3);
+          expect(
+            Math.abs(x / cpu[key][i]! - 1),
+            `${name}: ${key} of step ${i + 1}: ${x} and ${cpu[key][i]}`,
+          ).toBeLessThan(1e-3);
         });
       }
       // Twenty steps of rate 5e-3 could carry a weight 0.1 away; one that the device forgot to move would show.

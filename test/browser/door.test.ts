@@ -1,6 +1,6 @@
 /**
- * The browser door, bundled as a user's bundler would and run in Chromium: what needs no files works there, and says the same as in Node.
- * Skipped where no Chromium is installed (npm run setup -- --browser installs it on Debian).
+ * The browser door, bundled as a user's bundler would and run in Chromium: what needs no files works there, and says
+ * the same as in Node. Skipped where no Chromium is installed (npm run setup -- --browser installs it on Debian).
  */
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

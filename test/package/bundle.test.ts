@@ -13,7 +13,16 @@ import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compress, createEngine, openModel } from "../../src/index.ts";
 import { foreign, launch, noBrowser, open, type Served, serve } from "./browser.ts";
-import { type Bundle, type Bundler, esbuildPage, esbuildWhole, loadedAtOnce, scriptsOf, vite, webpackPage } from "./bundles.ts";
+import {
+  type Bundle,
+  type Bundler,
+  esbuildPage,
+  esbuildWhole,
+  loadedAtOnce,
+  scriptsOf,
+  vite,
+  webpackPage,
+} from "./bundles.ts";
 import { install, root } from "./installed.ts";
 
 const installed = await install();
@@ -80,12 +89,15 @@ describe.skipIf(reason)(`bundles${reason ? ` (skipped: ${reason})` : ""}`, () =>
         expect(text).not.toMatch(/(\bfrom|\bimport|\brequire\()\s*\(?["'](node:|onnxruntime-node)/);
     });
 
-    test.skipIf(noBrowser)(`opens mnist, draws and compresses as Node does, on 0 and on 2 threads${noBrowser}`, async () => {
-      const opened = await draws(served.url);
-      expect(opened.complaints).toEqual([]);
-      expect(opened.workers.length).toBeGreaterThanOrEqual(4); // two draw; two compress, and two more decompress
-      await opened.page.close();
-    });
+    test.skipIf(noBrowser)(
+      `opens mnist, draws and compresses as Node does, on 0 and on 2 threads${noBrowser}`,
+      async () => {
+        const opened = await draws(served.url);
+        expect(opened.complaints).toEqual([]);
+        expect(opened.workers.length).toBeGreaterThanOrEqual(4); // two draw; two compress, and two more decompress
+        await opened.page.close();
+      },
+    );
 
     test.skipIf(noBrowser)(`loads the runtime when training asks for it, and trains${noBrowser}`, async () => {
       const { call, complaints, requests, page: tab } = await open(browser!, served.url);
@@ -103,7 +115,9 @@ describe.skipIf(reason)(`bundles${reason ? ` (skipped: ${reason})` : ""}`, () =>
     beforeAll(async () => {
       const { folder } = await esbuildPage(page, join(native, "out-bare"));
       served = await serve([folder, join(native, "served")]);
-      cpSync(join(native, "node_modules", "pixelcnn", "models", "mnist"), join(native, "served", "digits"), { recursive: true });
+      cpSync(join(native, "node_modules", "pixelcnn", "models", "mnist"), join(native, "served", "digits"), {
+        recursive: true,
+      });
     });
     afterAll(() => served?.close());
 
@@ -116,15 +130,22 @@ describe.skipIf(reason)(`bundles${reason ? ` (skipped: ${reason})` : ""}`, () =>
       await tab.close();
     });
 
-    test.skipIf(noBrowser)(`works on the calling thread where no worker is found, and warns once${noBrowser}`, async () => {
-      const { complaints, page: tab } = await draws(served.url, { model: "/digits/" });
-      const warnings = complaints.filter((text) => text.startsWith("pixelcnn: "));
-      expect(warnings).toHaveLength(2); // one of the engine, one of the codec
-      expect(warnings[0]).toContain("no thread could start (its script did not load), so the calling thread works alone");
-      expect(warnings[0]).toContain("pass startThread: () => webThread(new Worker(URL of the bundled pixelcnn/worker");
-      expect(warnings[1]).toContain("pixelcnn/codec-worker");
-      await tab.close();
-    });
+    test.skipIf(noBrowser)(
+      `works on the calling thread where no worker is found, and warns once${noBrowser}`,
+      async () => {
+        const { complaints, page: tab } = await draws(served.url, { model: "/digits/" });
+        const warnings = complaints.filter((text) => text.startsWith("pixelcnn: "));
+        expect(warnings).toHaveLength(2); // one of the engine, one of the codec
+        expect(warnings[0]).toContain(
+          "no thread could start (its script did not load), so the calling thread works alone",
+        );
+        expect(warnings[0]).toContain(
+          "pass startThread: () => webThread(new Worker(URL of the bundled pixelcnn/worker",
+        );
+        expect(warnings[1]).toContain("pixelcnn/codec-worker");
+        await tab.close();
+      },
+    );
 
     test.skipIf(noBrowser)(`runs the threads that startThread starts${noBrowser}`, async () => {
       const threads = await serve([join(native, "out-bare"), join(native, "served"), join(native, "out-esbuild")]);
@@ -146,7 +167,10 @@ describe.skipIf(reason)(`bundles${reason ? ` (skipped: ${reason})` : ""}`, () =>
         cpSync(join(dist, file), join(native, "served", "ort", file));
       for (const wasmPaths of ["/ort/", { wasm: "/ort/ort-wasm-simd-threaded.wasm" }]) {
         const found = await open(browser!, served.url);
-        const { losses } = await found.call<{ losses: number[] }>("train", { steps: 5, runtime: { wasmPaths, threads: 1 } });
+        const { losses } = await found.call<{ losses: number[] }>("train", {
+          steps: 5,
+          runtime: { wasmPaths, threads: 1 },
+        });
         expect(losses[4]!).toBeLessThan(losses[0]!);
         expect(found.complaints).toEqual([]);
         await found.page.close();

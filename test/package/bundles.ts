@@ -26,7 +26,9 @@ export const vite: Bundler = async (page, out, entry) => {
     ...{ root: page, base: "./", configFile: false, logLevel: "silent" },
     build: {
       ...{ outDir: out, emptyOutDir: true, chunkSizeWarningLimit: 1000 },
-      ...(entry === undefined ? {} : { lib: { entry: join(page, entry), formats: ["es"], fileName: "main" }, minify: true }),
+      ...(entry === undefined
+        ? {}
+        : { lib: { entry: join(page, entry), formats: ["es"], fileName: "main" }, minify: true }),
       rolldownOptions: { onwarn: ({ code, message }) => void (code === "PLUGIN_TIMINGS" || warnings.push(message)) },
     },
     plugins: [{ name: "asked", enforce: "pre", resolveId: (id) => void asked.push(id) }],
@@ -39,7 +41,9 @@ export const esbuildPage: Bundler = async (page, out, entry = "main.js") => {
   const { warnings } = await esbuild.build({
     ...{ entryPoints: [join(page, entry)], entryNames: "main", outdir: out, absWorkingDir: page },
     ...{ bundle: true, splitting: true, format: "esm", minify: true, logLevel: "silent" },
-    plugins: [{ name: "asked", setup: (build) => build.onResolve({ filter: /.*/ }, ({ path }) => void asked.push(path)) }],
+    plugins: [
+      { name: "asked", setup: (build) => build.onResolve({ filter: /.*/ }, ({ path }) => void asked.push(path)) },
+    ],
   });
   if (entry === "main.js") cpSync(join(page, "index.html"), join(out, "index.html"));
   return { name: "esbuild", folder: out, asked, warnings: warnings.map(({ text }) => text) };
@@ -52,7 +56,11 @@ export const esbuildPage: Bundler = async (page, out, entry = "main.js") => {
 export const esbuildWhole: Bundler = async (page, out) => {
   const bundle = await esbuildPage(page, out);
   await esbuild.build({
-    ...{ entryPoints: { worker: "pixelcnn/worker", "group-worker": "pixelcnn/codec-worker" }, outdir: out, absWorkingDir: page },
+    ...{
+      entryPoints: { worker: "pixelcnn/worker", "group-worker": "pixelcnn/codec-worker" },
+      outdir: out,
+      absWorkingDir: page,
+    },
     ...{ bundle: true, format: "esm", minify: true, logLevel: "silent" },
   });
   const packages = join(page, "..", "node_modules");

@@ -22,7 +22,9 @@ const text = readFileSync(join(root, "docs", "web.md"), "utf8");
 /** The blocks of one section, by their language. */
 function blocks(section: string, language: string): string[] {
   const part = text.split(/^## /m).find((each) => each.startsWith(section)) ?? "";
-  return [...part.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter((each) => each[1] === language).map((each) => each[2]!);
+  return [...part.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+    .filter((each) => each[1] === language)
+    .map((each) => each[2]!);
 }
 
 /** A folder as the page has it after its first section. */
@@ -67,7 +69,9 @@ describe.skipIf(reason)(`docs/web.md${reason}`, () => {
   async function shows(folder: string): Promise<string[]> {
     const served = await serve([folder]);
     const opened = await open(browser, served.url, "document.querySelectorAll('canvas').length === 4");
-    const drawn = await opened.page.evaluate<string[]>("Array.from(document.querySelectorAll('canvas'), (c) => c.toDataURL())");
+    const drawn = await opened.page.evaluate<string[]>(
+      "Array.from(document.querySelectorAll('canvas'), (c) => c.toDataURL())",
+    );
     expect(opened.complaints).toEqual([]);
     expect(foreign(opened, served.url)).toEqual([]);
     expect(opened.workers.length).toBe(2);
@@ -95,7 +99,9 @@ describe.skipIf(reason)(`docs/web.md${reason}`, () => {
     const folder = freshFolder("docs-webpack");
     const file = join(folder, "webpack.config.js");
     writeFileSync(file, blocks("webpack", "js")[0]!);
-    const { default: config } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default: webpack.Configuration };
+    const { default: config } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as {
+      default: webpack.Configuration;
+    };
     const compiler = webpack({ ...config, context: folder, output: { ...config.output, path: join(folder, "dist") } });
     const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) =>
       compiler.run((error, result) => (error ? reject(error) : resolve(result))),

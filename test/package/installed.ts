@@ -67,7 +67,9 @@ function resultOf(outcome: Outcome): Installed | string {
 
 function installNow(folder: string): Installed {
   // The build is a part of it: package.json's prepack.
-  const [packed] = JSON.parse(npm(root, "pack", "--json", "--silent", "--pack-destination", folder).replace(/^[^[]*/, "")) as {
+  const [packed] = JSON.parse(
+    npm(root, "pack", "--json", "--silent", "--pack-destination", folder).replace(/^[^[]*/, ""),
+  ) as {
     filename: string;
     size: number;
   }[];
@@ -114,7 +116,9 @@ function npm(cwd: string, ...words: string[]): string {
 /** The environment of this process without what `npm test` adds to it: variables, and programs of this repository. */
 export function strangersEnvironment(): NodeJS.ProcessEnv {
   const kept = /^npm_config_(cache|registry|cafile|userconfig|globalconfig|proxy|https?_proxy|noproxy)$/i;
-  const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|VITEST|VITE_)/i.test(name) || kept.test(name));
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_|NODE_|VITEST|VITE_)/i.test(name) || kept.test(name),
+  );
   return Object.fromEntries(own);
 }
 

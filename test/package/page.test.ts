@@ -75,10 +75,13 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
   };
 
   test("opens an archive of the command line with its names, labels, classes and grey values", async () => {
-    // By the command line of the sources: it finds MNIST among this repository's packages, a stranger's would download it.
+    // By the command line of the sources: it finds MNIST among this repository's packages, a stranger's would download
+    // it.
     const words = ["compress", "mnist", "mnist:test:0-3", "--out", join(files, "digits.pxc")];
     const node = join(root, "node_modules", ".bin", "node");
-    expect(spawnSync(node, ["src/cli/main.ts", ...words], { cwd: root, encoding: "utf8" })).toMatchObject({ status: 0 });
+    expect(spawnSync(node, ["src/cli/main.ts", ...words], { cwd: root, encoding: "utf8" })).toMatchObject({
+      status: 0,
+    });
     const { call } = await openPage(plainServer);
     const { summary, images } = await call<Archive>("openArchive", { url: "/digits.pxc" });
     expect(summary).toMatchObject({ images: 4, model: "mnist", classes: Array.from("0123456789") });
@@ -140,7 +143,9 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
 
   test("trains on WebGPU, with the losses of WebAssembly", async (context) => {
     const opened = await openPage(plainServer);
-    const adapter = await opened.page.evaluate("navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false");
+    const adapter = await opened.page.evaluate(
+      "navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false",
+    );
     if (!adapter) context.skip("this Chromium has no software adapter for WebGPU");
     const began = performance.now();
     const { losses } = await opened.call<Trained>("train", { steps: 3, device: "webgpu" });

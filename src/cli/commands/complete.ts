@@ -27,7 +27,12 @@ export default defineCommand({
       required: true,
       description: "Image files of the model's size, or images of a data set: mnist:test:0-7",
     },
-    out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write: image, given part, completions" },
+    out: {
+      type: "string",
+      alias: "o",
+      valueHint: "F.png",
+      description: "The picture to write: image, given part, completions",
+    },
     rows: { type: "string", valueHint: "R", description: "The first R rows are given" },
     mask: {
       type: "string",
@@ -43,10 +48,14 @@ export default defineCommand({
       type: "string",
       valueHint: "T",
       default: "1",
-      description: "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
+      description:
+        "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
     },
     ...pictureArgs,
-    oracle: { type: "boolean", description: "Draw by full passes through the network instead, some hundred times slower" },
+    oracle: {
+      type: "boolean",
+      description: "Draw by full passes through the network instead, some hundred times slower",
+    },
   },
   many: true,
   examples: [
@@ -68,7 +77,8 @@ export default defineCommand({
     const { config: model, run, name, step } = opened;
     const { height, width } = model;
     const rows = numberOption("rows", args.rows, { max: height });
-    const mask = rows === undefined ? await readMask(args.mask!, model) : new Uint8Array(height * width).fill(1, 0, rows * width);
+    const mask =
+      rows === undefined ? await readMask(args.mask!, model) : new Uint8Array(height * width).fill(1, 0, rows * width);
     const images = await readImages(positionals.slice(1), run, terminal.warn);
 
     const size = images.pixels.length / images.names.length;

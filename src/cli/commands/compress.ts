@@ -35,11 +35,17 @@ export default defineCommand({
       description: "The archive to write; with --single and several images, a folder",
     },
     ...conditionArgs,
-    split: { type: "string", valueHint: "S", default: "test", description: "test, train or all, of data that do not say" },
+    split: {
+      type: "string",
+      valueHint: "S",
+      default: "test",
+      description: "test, train or all, of data that do not say",
+    },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     single: {
       type: "boolean",
-      description: "A file an image, with the smallest header: it keeps no name, no label, and no values but the even ones",
+      description:
+        "A file an image, with the smallest header: it keeps no name, no label, and no values but the even ones",
     },
     bare: { type: "boolean", description: "Keep neither names nor labels: a few bytes less an image" },
     group: {
@@ -93,7 +99,9 @@ export default defineCommand({
       const bitsPerDim = (8 * bytes) / dims;
       const seconds = (performance.now() - started) / 1000;
       if (conditions && written.conditions > payload)
-        terminal.note("the conditions take more bytes than the images: --unconditional, or one for all images, may cost less");
+        terminal.note(
+          "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less",
+        );
       return {
         json: {
           model: model.name,

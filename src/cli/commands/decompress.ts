@@ -1,9 +1,16 @@
 /**
- * `pixelcnn decompress`: the images of a .pxc archive as PNG files, under safe names, with the values that their sources had. With
- * --salvage a damaged archive gives back what is whole; with --list nothing is decoded and no model needed.
+ * `pixelcnn decompress`: the images of a .pxc archive as PNG files, under safe names, with the values that their
+ * sources had. With --salvage a damaged archive gives back what is whole; with --list nothing is decoded and no model
+ * needed.
  */
 
-import { conditionJson, contentsOf, describeConditions, describeValue, imagesIn } from "../../codec/archive-contents.ts";
+import {
+  conditionJson,
+  contentsOf,
+  describeConditions,
+  describeValue,
+  imagesIn,
+} from "../../codec/archive-contents.ts";
 import { fail } from "../../errors.ts";
 import { readArchive } from "../../runs/archive-file.ts";
 import { type Unpacked, unpackArchive } from "../../runs/unpack-archive.ts";
@@ -62,7 +69,11 @@ export default defineCommand({
       for (const problem of problems) terminal.warn(problem);
       const saved = `${counted(files.length, "image")} saved in ${seconds.toFixed(1)} s: ${out}`;
       const whole = lost.length === 0 && problems.length === 0;
-      return { json: { ...done, lost, problems }, text: [saved, ...lost.map(lostLine)].join("\n"), code: whole ? 0 : 1 };
+      return {
+        json: { ...done, lost, problems },
+        text: [saved, ...lost.map(lostLine)].join("\n"),
+        code: whole ? 0 : 1,
+      };
     }
     if (lossy)
       terminal.warn(
@@ -75,7 +86,11 @@ export default defineCommand({
 
 function lostLine({ first, last, names, reason }: Unpacked["lost"][number]): string {
   const which =
-    last === undefined ? `image ${first} and all after it` : first === last ? `image ${first}` : `images ${first} to ${last}`;
+    last === undefined
+      ? `image ${first} and all after it`
+      : first === last
+        ? `image ${first}`
+        : `images ${first} to ${last}`;
   return `lost: ${which}: ${reason}${names.length === 0 ? "" : `\n  ${names.join("\n  ")}`}`;
 }
 

@@ -21,7 +21,8 @@ export default defineCommand({
       type: "positional",
       required: true,
       description:
-        "An auto-encoder, an embedder, or a model conditioned through an encoder of its own: a folder, or a " + "shipped name",
+        "An auto-encoder, an embedder, or a model conditioned through an encoder of its own: a folder, or a " +
+        "shipped name",
     },
     images: {
       type: "positional",
@@ -40,7 +41,8 @@ export default defineCommand({
       type: "string",
       valueHint: "S",
       default: "all",
-      description: "test, train or all, of data that do not say; all has the order that --condition vectors:F.npy expects",
+      description:
+        "test, train or all, of data that do not say; all has the order that --condition vectors:F.npy expects",
     },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },

@@ -27,7 +27,11 @@ export default defineCommand({
   summary: "Exact likelihood of a data set: nats an image and bits/dim",
   args: {
     model: { type: "positional", required: true, description: "A run or model folder, or the name of a shipped model" },
-    data: { type: "positional", required: false, description: "A named set or a path; default: what the model was trained on" },
+    data: {
+      type: "positional",
+      required: false,
+      description: "A named set or a path; default: what the model was trained on",
+    },
     split: { type: "string", valueHint: "S", default: "test", description: "test, train or all" },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     conditions: {
@@ -40,7 +44,8 @@ export default defineCommand({
     },
     classify: {
       type: "boolean",
-      description: "Of a model of classes: the likelihood under every class, and by Bayes' rule how many images get their own",
+      description:
+        "Of a model of classes: the likelihood under every class, and by Bayes' rule how many images get their own",
     },
     batch: { type: "string", valueHint: "B", description: "Images a call; the result does not depend on it" },
     device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
@@ -138,9 +143,15 @@ async function classified(
 ): Promise<Outcome> {
   const { name, whole, config } = model;
   if (config.condition?.kind !== "class")
-    return fail("usage", `expected a model of classes for --classify but ${name} is ${familyName(whole.config)} without`);
+    return fail(
+      "usage",
+      `expected a model of classes for --classify but ${name} is ${familyName(whole.config)} without`,
+    );
   const onProgress = labelledProgress(terminal, () => "images");
-  const { classes, labelled, right, posteriorNats, confusion } = await classify(model, data, { ...options, onProgress });
+  const { classes, labelled, right, posteriorNats, confusion } = await classify(model, data, {
+    ...options,
+    onProgress,
+  });
   terminal.endProgress();
   const accuracy = right / labelled;
   const pairs = confusion.slice(0, 5).map(({ from, to, count }) => `${classes[from]} as ${classes[to]}: ${count}`);

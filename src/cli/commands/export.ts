@@ -36,7 +36,9 @@ export default defineCommand({
     await writeWhole(out, bytes);
     const { height, width, channels, levels } = config;
     const result =
-      what === "likelihood" ? "logProbability float32 [N], nats" : `logits float32 [N,${height},${width},${channels},${levels}]`;
+      what === "likelihood"
+        ? "logProbability float32 [N], nats"
+        : `logits float32 [N,${height},${width},${channels},${levels}]`;
     return {
       json: { model: name, step, out, what, bytes: bytes.length },
       text: `${out}: ${bytes.length} bytes; pixels uint8 [N,${height},${width},${channels}], levels 0..${levels - 1} -> ${result}`,

@@ -1,4 +1,7 @@
-/** `pixelcnn info <archive.pxc>`: its words and numbers, and what it says of files that are damaged, of another model, or no archive at all. */
+/**
+ * `pixelcnn info <archive.pxc>`: its words and numbers, and what it says of files that are damaged, of another model,
+ * or no archive at all.
+ */
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -76,7 +79,17 @@ test("several sizes, and images that are stored as they are, as JSON", async () 
     { height: 9, width: 5, count: 1 },
   ];
   expect(JSON.parse(stdout)).toMatchObject({
-    ...{ kind: "archive", archive: "odd.pxc", images: 3, channels: 1, levels: 2, groups: 2, labels: 0, lossy: false, sizes },
+    ...{
+      kind: "archive",
+      archive: "odd.pxc",
+      images: 3,
+      channels: 1,
+      levels: 2,
+      groups: 2,
+      labels: 0,
+      lossy: false,
+      sizes,
+    },
     ...{ digest, model: { name: "mnist-binary", step: 1423 }, modelHint: "mnist-binary" },
     ...{ bytes, dims: 2 * 48 + 45, bitsPerDim: (8 * bytes) / 141 },
   });
@@ -126,13 +139,18 @@ test("what is damaged, cut, missing or no archive is refused in the words of dec
   const cases: [string, RegExp][] = [
     [
       "damaged.pxc",
-      new RegExp(`^error: damaged.pxc: byte ${group + 1}: expected CRC-32 [0-9a-f]{8} for the group's bytes but found `),
+      new RegExp(
+        `^error: damaged.pxc: byte ${group + 1}: expected CRC-32 [0-9a-f]{8} for the group's bytes but found `,
+      ),
     ],
     [
       "cut.pxc",
       /^error: cut.pxc: byte \d+: expected .* \(truncated, or bytes appended\?\) for the directory's length but found /,
     ],
-    ["junk.pxc", /^error: junk.pxc: byte 0: expected 89707863 for the file's first bytes but found 6e6f7420: not a .pxc file\n$/],
+    [
+      "junk.pxc",
+      /^error: junk.pxc: byte 0: expected 89707863 for the file's first bytes but found 6e6f7420: not a .pxc file\n$/,
+    ],
     ["none.pxc", /^error: expected an archive at none.pxc but there is no such file\n$/],
   ];
   for (const [name, words] of cases) {

@@ -40,9 +40,14 @@ function rowsOfMany({ about, contents: { notes, names, groups } }: AboutArchive 
     ...(conditions.bytes === 0 ? [] : [["conditions", describeConditions(conditions, notes)] as Row]),
     ["groups", `${groups.length}, of at most ${counted(largest, "image")}`],
     modelRow(about.model, about.digest, about.modelHint),
-    ["bytes", `${bytes}, of which ${payload} are the images${stored === 0 ? "" : `, ${stored} of them stored as they are`}`],
+    [
+      "bytes",
+      `${bytes}, of which ${payload} are the images${stored === 0 ? "" : `, ${stored} of them stored as they are`}`,
+    ],
     bitsRow(about.dims, about.bitsPerDim, payload, "the images alone"),
-    ...(about.lossy ? [["lossless", "NO: some images were taken to the nearest levels when they were compressed"] as Row] : []),
+    ...(about.lossy
+      ? [["lossless", "NO: some images were taken to the nearest levels when they were compressed"] as Row]
+      : []),
   ];
 }
 

@@ -23,7 +23,8 @@ export default defineCommand({
     what: {
       type: "positional",
       required: true,
-      description: "A run or model folder, the name of a shipped model, a named set, a path to images, or a .pxc archive",
+      description:
+        "A run or model folder, the name of a shipped model, a named set, a path to images, or a .pxc archive",
     },
   },
   examples: ["info runs/digits", "info cifar10 --json", "info digits.pxc"],
@@ -56,7 +57,10 @@ async function aboutModel(name: string): Promise<Outcome> {
     ],
   ];
   if (evaluation)
-    rows.push(["tested", `${describeEvaluation(evaluation)} on ${evaluation.images} images at step ${evaluation.step}`]);
+    rows.push([
+      "tested",
+      `${describeEvaluation(evaluation)} on ${evaluation.images} images at step ${evaluation.step}`,
+    ]);
   return {
     json: { kind: "model", name, folder, step, seconds, parameters, evaluation, condition, config },
     text: alignedRows(rows),

@@ -32,10 +32,15 @@ export default defineCommand({
     images: {
       type: "positional",
       required: false,
-      description: "Two images: files of the model's size, or of a data set: mnist:test:3,18; they stand at the ends of each row",
+      description:
+        "Two images: files of the model's size, or of a data set: mnist:test:3,18; they stand at the ends of each row",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
-    from: { type: "string", valueHint: "C", description: "Of a model of classes, instead of the first image: a class, by name" },
+    from: {
+      type: "string",
+      valueHint: "C",
+      description: "Of a model of classes, instead of the first image: a class, by name",
+    },
     to: { type: "string", valueHint: "C", description: "The class at the other end" },
     steps: { type: "string", valueHint: "K", default: "8", description: "Codes on the way, both ends included" },
     rows: {
@@ -86,7 +91,16 @@ export default defineCommand({
     const seconds = (performance.now() - started) / 1000;
     const draws = back.kind === "pixelcnn" ? { rows, seed, temperature: temperature ?? 1, guidance } : {};
     return {
-      json: { model: whole.name, step: whole.step, out, from: ends.names[0], to: ends.names[1], steps, ...draws, seconds },
+      json: {
+        model: whole.name,
+        step: whole.step,
+        out,
+        from: ends.names[0],
+        to: ends.names[1],
+        steps,
+        ...draws,
+        seconds,
+      },
       text:
         `${counted(steps, "step")} from ${ends.names[0]} to ${ends.names[1]} in ${seconds.toFixed(1)} s` +
         `${drawnBy(back.kind === "pixelcnn" ? seed : undefined)}: ${out}`,

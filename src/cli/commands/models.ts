@@ -28,7 +28,10 @@ export default defineCommand({
     );
     return {
       json: { models },
-      text: lines.length > 0 ? lines.join("\n") : "this build ships no models; train one: pixelcnn train mnist --out runs/digits",
+      text:
+        lines.length > 0
+          ? lines.join("\n")
+          : "this build ships no models; train one: pixelcnn train mnist --out runs/digits",
     };
   },
 });

@@ -62,7 +62,8 @@ export default defineCommand({
       if (args.baseline !== undefined)
         fail("usage", `expected no --baseline: ${whole.name} is ${familyName(model)}, which is a baseline itself`);
     }
-    const baseline = back.kind === "deconvolution" ? whole : args.baseline && (await openBaseline(args.baseline, whole));
+    const baseline =
+      back.kind === "deconvolution" ? whole : args.baseline && (await openBaseline(args.baseline, whole));
     const images = await readImages(positionals.slice(1), whole.run, terminal.warn);
     const data = asDataset(images, model);
 

@@ -28,19 +28,22 @@ export default defineCommand({
       type: "string",
       valueHint: "G",
       description:
-        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with " + "train.conditionDropout",
+        "Strengthen the condition: logits = (1 + G) with it - G without; for a model trained with " +
+        "train.conditionDropout",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     temperature: {
       type: "string",
       valueHint: "T",
       default: "1",
-      description: "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
+      description:
+        "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
     },
     ...pictureArgs,
     oracle: {
       type: "boolean",
-      description: "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
+      description:
+        "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
     },
   },
   repeated: ["text"],
@@ -69,7 +72,17 @@ export default defineCommand({
     await writeWhole(out, gridOf({ ...model, pixels, scale, columns }));
     const seconds = (performance.now() - started) / 1000;
     return {
-      json: { model: name, step, out, count, seed, temperature, guidance, conditions: asked?.map(({ label }) => label), seconds },
+      json: {
+        model: name,
+        step,
+        out,
+        count,
+        seed,
+        temperature,
+        guidance,
+        conditions: asked?.map(({ label }) => label),
+        seconds,
+      },
       text:
         `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}` +
         (asked ? `\n${asked.length > 1 ? "rows" : "condition"}: ${asked.map(({ label }) => label).join(", ")}` : ""),

@@ -30,9 +30,18 @@ export default defineCommand({
         "127)",
     },
     ...conditionArgs,
-    split: { type: "string", valueHint: "S", default: "test", description: "test, train or all, of data that do not say" },
+    split: {
+      type: "string",
+      valueHint: "S",
+      default: "test",
+      description: "test, train or all, of data that do not say",
+    },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
-    csv: { type: "string", valueHint: "F.csv", description: "A table to write: file, bits, bits/dim, in the data's order" },
+    csv: {
+      type: "string",
+      valueHint: "F.csv",
+      description: "A table to write: file, bits, bits/dim, in the data's order",
+    },
     heatmap: {
       type: "string",
       valueHint: "F.png",
@@ -52,7 +61,8 @@ export default defineCommand({
     const limit = numberOption("limit", args.limit, { min: 1 });
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
-    if (args.pixels && !args.json) fail("usage", "expected --json with --pixels, which prints nothing for a person to read");
+    if (args.pixels && !args.json)
+      fail("usage", "expected --json with --pixels, which prints nothing for a person to read");
     const opened = await openPixelcnn(args.model);
     const { config: model, run, name, step } = opened;
     const started = performance.now();
@@ -66,8 +76,11 @@ export default defineCommand({
     terminal.endProgress();
     const { each, bits, bitsPerDim, rounded, shown } = scores;
     if (rounded > 0) {
-      const how = model.levels === 2 ? "two levels by a threshold at 127" : `the nearest of the model's ${model.levels} levels`;
-      terminal.note(`${counted(rounded, "image")} of more than ${model.levels} values: scored after taking them to ${how}`);
+      const how =
+        model.levels === 2 ? "two levels by a threshold at 127" : `the nearest of the model's ${model.levels} levels`;
+      terminal.note(
+        `${counted(rounded, "image")} of more than ${model.levels} values: scored after taking them to ${how}`,
+      );
     }
     if (args.csv !== undefined) await writeWhole(args.csv, scoresCsv(each));
     let heatmap: { file: string; darkest: number; images: number } | undefined;
@@ -97,10 +110,18 @@ function extremes(scored: readonly ScoredImage[]): string[] {
   const few = Math.min(3, Math.floor(sorted.length / 2));
   const line = ({ file, bits, bitsPerDim }: ScoredImage): string =>
     `  ${bitsPerDim.toFixed(4)} bits/dim  ${bits.toFixed(1)} bits  ${file}`;
-  return ["most surprising", ...sorted.slice(0, few).map(line), "least surprising", ...sorted.slice(-few).reverse().map(line)];
+  return [
+    "most surprising",
+    ...sorted.slice(0, few).map(line),
+    "least surprising",
+    ...sorted.slice(-few).reverse().map(line),
+  ];
 }
 
-function heatmapLine({ file, darkest, images }: { file: string; darkest: number; images: number }, all: number): string {
+function heatmapLine(
+  { file, darkest, images }: { file: string; darkest: number; images: number },
+  all: number,
+): string {
   const which = images < all ? `, the first ${images} images` : "";
   return `heat map: ${file}${which}; each image beside its bits: the palest is 0 bits a pixel, the darkest ${darkest} and more`;
 }

@@ -14,7 +14,8 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Saves many times per second, tests nothing: what matters is when it is stopped. */
 const OFTEN = ["--eval-limit", "0", "--no-final-eval", "--set", "train.checkpointMinutes=0.0005"];
-const savedStep = async (folder: string): Promise<number> => (await loadState(folder, await readRunConfig(folder))).step;
+const savedStep = async (folder: string): Promise<number> =>
+  (await loadState(folder, await readRunConfig(folder))).step;
 const logOf = (folder: string): { type: string; step: number }[] =>
   readFileSync(join(folder, "log.jsonl"), "utf8")
     .trimEnd()
@@ -35,7 +36,12 @@ test("a run's folder holds its config, weights, state, log and samples; a config
     "--json",
   ]);
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({ run: at("first"), step: 20, images: 160, evaluation: { step: 20, images: 20 } });
+  expect(JSON.parse(stdout)).toMatchObject({
+    run: at("first"),
+    step: 20,
+    images: 160,
+    evaluation: { step: 20, images: 20 },
+  });
   expect(readdirSync(at("first")).sort()).toEqual([
     "config.json",
     "log.jsonl",
@@ -51,9 +57,19 @@ test("a run's folder holds its config, weights, state, log and samples; a config
     model: { height: 8, width: 8, channels: 1, levels: 2, features: 4 },
     train: { budget: { steps: 20 }, seed: 5 },
   });
-  const again = await pixelcnn(["train", "--config", join(at("first"), "config.json"), "--out", at("again"), "--threads", "2"]);
+  const again = await pixelcnn([
+    "train",
+    "--config",
+    join(at("first"), "config.json"),
+    "--out",
+    at("again"),
+    "--threads",
+    "2",
+  ]);
   expect(again.code).toBe(0);
-  expect(readFileSync(join(at("again"), "model.safetensors"))).toEqual(readFileSync(join(at("first"), "model.safetensors")));
+  expect(readFileSync(join(at("again"), "model.safetensors"))).toEqual(
+    readFileSync(join(at("first"), "model.safetensors")),
+  );
 });
 
 test("Ctrl-C saves and says how to go on, and that command goes on; the log tells of both", async () => {
@@ -69,7 +85,15 @@ test("Ctrl-C saves and says how to go on, and that command goes on; the log tell
   expect(stderr).toContain(`go on with: pixelcnn train --resume --out '${folder}'`);
   const step = await savedStep(folder);
   expect(step).toBeGreaterThan(0);
-  const resumed = await pixelcnn(["train", "--resume", "--out", folder, "--steps", String(step + 3), "--no-final-eval"]);
+  const resumed = await pixelcnn([
+    "train",
+    "--resume",
+    "--out",
+    folder,
+    "--steps",
+    String(step + 3),
+    "--no-final-eval",
+  ]);
   expect(resumed).toMatchObject({ code: 0, stderr: expect.stringContaining(`going on from step ${step}`) });
   expect(await savedStep(folder)).toBe(step + 3);
   expect((await readRunConfig(folder)).train.budget).toEqual({ steps: step + 3 });
@@ -82,7 +106,8 @@ test("a second Ctrl-C ends at once, and leaves what was saved before", async () 
   await wait(300);
   run.child.kill("SIGINT");
   run.child.kill("SIGTERM");
-  // None where the second signal comes as the process is already ending, its handlers gone: the signal itself ends it then.
+  // None where the second signal comes as the process is already ending, its handlers gone: the signal itself ends it
+  // then.
   expect([130, null]).toContain((await run.finished).code);
   expect(await savedStep(at("twice"))).toBeGreaterThan(0);
 });
@@ -139,14 +164,17 @@ test("a run that diverges says what to try, and its last checkpoint stays as it 
   poisoned.writeFloatLE(Number.NaN, 8 + Number(poisoned.readBigUInt64LE(0)));
   writeFileSync(path, poisoned);
   const { code, stderr } = await pixelcnn(["train", "--resume", "--out", folder, "--steps", "9"]);
-  expect(stderr).toMatch(/training diverged at step 6: the loss is not a number.*Try a lower rate \(--set train\.rate=/s);
+  expect(stderr).toMatch(
+    /training diverged at step 6: the loss is not a number.*Try a lower rate \(--set train\.rate=/s,
+  );
   expect(code).toBe(1);
   expect(readFileSync(path)).toEqual(poisoned);
 });
 
 const disk = at("disk");
 mkdirSync(disk);
-const mounted = process.getuid?.() === 0 && spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]).status === 0;
+const mounted =
+  process.getuid?.() === 0 && spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]).status === 0;
 afterAll(() => {
   if (mounted) spawnSync("umount", [disk]);
 });
@@ -192,12 +220,13 @@ test("images of differing sizes train with one command, which says what it did w
       Buffer.concat([header, Buffer.from(Array.from({ length: width * height * 3 }, (_, i) => (i * 7) % 256))]),
     );
   }
-  const small = ["model.features=6", "model.depth=1", "model.skip=6", "model.head.features=6", "train.batch=2"].flatMap((s) => [
-    "--set",
-    s,
-  ]);
+  const small = ["model.features=6", "model.depth=1", "model.skip=6", "model.head.features=6", "train.batch=2"].flatMap(
+    (s) => ["--set", s],
+  );
   const { code, stderr } = await pixelcnn(["train", folder, "--out", at("of photos"), ...small, "--steps", "2"]);
-  expect(stderr).toMatch(/differ in size: they are cut to 32x32; --set data\.height=H --set data\.width=W chooses another size/);
+  expect(stderr).toMatch(
+    /differ in size: they are cut to 32x32; --set data\.height=H --set data\.width=W chooses another size/,
+  );
   expect(code).toBe(0);
   const config = await readRunConfig(at("of photos"));
   expect(config.data).toMatchObject({ height: 32, width: 32, fit: "crop", channels: 3 });

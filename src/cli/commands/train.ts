@@ -23,9 +23,18 @@ const args = {
     required: false,
     description: "A named set (mnist, fashion-mnist, cifar10) or a path; left out with --resume",
   },
-  out: { type: "string", alias: "o", valueHint: "RUN", description: "Folder of the run: config, weights, log, samples" },
+  out: {
+    type: "string",
+    alias: "o",
+    valueHint: "RUN",
+    description: "Folder of the run: config, weights, log, samples",
+  },
   preset: { type: "string", valueHint: "P", description: `${presetNames.join(", ")}; default: by the data` },
-  config: { type: "string", valueHint: "F", description: "A config file instead of a preset, such as another run's config.json" },
+  config: {
+    type: "string",
+    valueHint: "F",
+    description: "A config file instead of a preset, such as another run's config.json",
+  },
   set: {
     type: "string",
     valueHint: "key=value",
@@ -37,8 +46,16 @@ const args = {
   epochs: { type: "string", valueHint: "E", description: "Train for so many passes over the data" },
   device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
   threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
-  resume: { type: "boolean", description: "Go on from the run's last checkpoint; a budget given anew replaces the old one" },
-  "eval-limit": { type: "string", valueHint: "N", default: "1000", description: "Test images at a checkpoint; 0 for none" },
+  resume: {
+    type: "boolean",
+    description: "Go on from the run's last checkpoint; a budget given anew replaces the old one",
+  },
+  "eval-limit": {
+    type: "string",
+    valueHint: "N",
+    default: "1000",
+    description: "Test images at a checkpoint; 0 for none",
+  },
   "final-eval": {
     type: "boolean",
     default: true,
@@ -75,7 +92,9 @@ export default defineCommand({
       const run = trainRun({ folder, config, data: train, test, from, ...how, onProgress });
       const result = await shown(run, ready, terminal).catch(withAdvice(folder));
       const { evaluation, seconds, step, images } = result;
-      const tested = evaluation ? `\ntest ${describeEvaluation(evaluation)} on ${counted(evaluation.images, "image")}` : "";
+      const tested = evaluation
+        ? `\ntest ${describeEvaluation(evaluation)} on ${counted(evaluation.images, "image")}`
+        : "";
       const pace = seconds > 0 ? `, ${rounded(images / seconds)} images/s` : "";
       return {
         json: { run: folder, step, images, seconds, evaluation },
@@ -115,7 +134,8 @@ async function shown(
         images < splits.test.length ? `the first ${images} of ${splits.test.length} images` : counted(images, "image");
       terminal.endProgress();
       terminal.note(
-        `step ${event.step}  ${duration(event.seconds)} trained  test ${describeEvaluation(event.evaluation)} ` + `(${every})`,
+        `step ${event.step}  ${duration(event.seconds)} trained  test ${describeEvaluation(event.evaluation)} ` +
+          `(${every})`,
       );
     } else terminal.endProgress({ keep: event.type === "saved" });
   }

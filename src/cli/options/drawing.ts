@@ -9,7 +9,11 @@ import { numberOption } from "./number-option.ts";
 
 /** Options of every command that draws a picture. */
 export const pictureArgs = {
-  scale: { type: "string", valueHint: "X", description: "Enlarge each pixel so many times; default: to a picture of about 800" },
+  scale: {
+    type: "string",
+    valueHint: "X",
+    description: "Enlarge each pixel so many times; default: to a picture of about 800",
+  },
   threads: { type: "string", valueHint: "T", description: "CPU threads; default one. The images do not depend on it" },
 } as const;
 
@@ -25,7 +29,10 @@ export const drawingArgs = {
 
 type Given<T> = { readonly [K in keyof T]?: string | undefined };
 
-export function readPicture(args: Given<typeof pictureArgs>): { scale: number | undefined; threads: number | undefined } {
+export function readPicture(args: Given<typeof pictureArgs>): {
+  scale: number | undefined;
+  threads: number | undefined;
+} {
   return {
     scale: numberOption("scale", args.scale, { min: 1, max: 100 }),
     threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
@@ -45,7 +52,10 @@ export function readDrawing(args: Given<typeof drawingArgs>, { coldest = false }
 export function refuseDrawing({ name, config }: OpenedModel, given: Readonly<Record<string, unknown>>): void {
   const wrong = Object.keys(given).find((word) => given[word] !== undefined);
   if (wrong)
-    fail("usage", `expected no ${wrong}: ${name} is ${familyName(config)}, which gives one image a code and draws nothing`);
+    fail(
+      "usage",
+      `expected no ${wrong}: ${name} is ${familyName(config)}, which gives one image a code and draws nothing`,
+    );
 }
 
 /** The seed that names what is drawn, in words; nothing where nothing is. */

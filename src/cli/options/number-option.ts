@@ -27,6 +27,7 @@ export function numberOption(
     !(above && value === min);
   if (fits) return value;
   const kind = fraction ? "a number" : "a whole number";
-  const range = max === Number.POSITIVE_INFINITY ? `${above ? "above" : "of at least"} ${min}` : `from ${min} to ${max}`;
+  const range =
+    max === Number.POSITIVE_INFINITY ? `${above ? "above" : "of at least"} ${min}` : `from ${min} to ${max}`;
   return fail("usage", `expected ${kind} ${range} for --${name} but received ${JSON.stringify(text)}`);
 }

@@ -5,7 +5,11 @@ import { evaluate, numbers } from "../../onnx/evaluate.test-support.ts";
 import { tensor } from "../../tensor.ts";
 import { categorical } from "./categorical.ts";
 
-async function logProbability(logits: number[][], pixels: number[], dtype: "float32" | "float64" = "float64"): Promise<number[]> {
+async function logProbability(
+  logits: number[][],
+  pixels: number[],
+  dtype: "float32" | "float64" = "float64",
+): Promise<number[]> {
   const [rows, levels] = [logits.length, logits[0]!.length];
   const Numbers = dtype === "float32" ? Float32Array : Float64Array;
   const { y } = await evaluate(

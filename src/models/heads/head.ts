@@ -1,4 +1,7 @@
-/** What one sub-pixel's outputs mean. A head turns the network's outputs into a distribution over the levels; heads.ts lists them. */
+/**
+ * What one sub-pixel's outputs mean. A head turns the network's outputs into a distribution over the levels; heads.ts
+ * lists them.
+ */
 
 import type { LogWeights } from "../../network/steps.ts";
 import type { Value } from "../../onnx/graph.ts";

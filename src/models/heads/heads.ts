@@ -8,6 +8,7 @@ const HEADS: Readonly<Record<string, Head>> = { categorical };
 
 export function headOf({ head: { kind } }: { readonly head: { readonly kind: string } }): Head {
   return (
-    HEADS[kind] ?? fail("model", `expected a head of ${Object.keys(HEADS).map(show).join(" or ")} but received ${show(kind)}`)
+    HEADS[kind] ??
+    fail("model", `expected a head of ${Object.keys(HEADS).map(show).join(" or ")} but received ${show(kind)}`)
   );
 }

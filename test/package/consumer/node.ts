@@ -22,4 +22,14 @@ const { nats } = await likelihood(model, test);
 const archive: Uint8Array = await compress(model, await test.images([0, 1, 2]));
 const tell = (event: RunEvent): void => console.log(event.type);
 
-export const shown: readonly unknown[] = [pictures, filled, nats, archive, tell, readFileSync, openData, createRun, trainRun];
+export const shown: readonly unknown[] = [
+  pictures,
+  filled,
+  nats,
+  archive,
+  tell,
+  readFileSync,
+  openData,
+  createRun,
+  trainRun,
+];

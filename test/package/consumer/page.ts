@@ -25,7 +25,8 @@ import { compile, Graph, grad, openSession, ops } from "pixelcnn/graph";
 
 configureRuntime({ wasmPaths: "/ort/", threads: 2 });
 const model: Model = await openModel("mnist");
-const startThread = () => webThread<never, never>(new Worker(new URL("./worker.js", location.href), { type: "module" }));
+const startThread = () =>
+  webThread<never, never>(new Worker(new URL("./worker.js", location.href), { type: "module" }));
 const engine: Engine = createEngine(model, { threads: 2, startThread });
 const drawn = await engine.sample({ count: 2 });
 const { width, height, data } = toImageData({ ...drawn, levels: engine.levels });

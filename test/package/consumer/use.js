@@ -13,7 +13,8 @@ const doors = {
   graph: await names("pixelcnn/graph"),
 };
 // The workers are scripts of threads: what they take must resolve.
-for (const door of ["pixelcnn/worker", "pixelcnn/codec-worker", "pixelcnn/models/mnist/config.json"]) import.meta.resolve(door);
+for (const door of ["pixelcnn/worker", "pixelcnn/codec-worker", "pixelcnn/models/mnist/config.json"])
+  import.meta.resolve(door);
 
 const model = await openModel("mnist");
 const engine = createEngine(model, { threads: 2 });

@@ -19,7 +19,9 @@ import {
 } from "pixelcnn";
 
 const hashOf = async (bytes) =>
-  Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 const threadAt = (url) => () => webThread(new Worker(new URL(url, location.href), { type: "module" }));
 
 /** Two digits, drawn on some threads; `worker` is the URL of a worker that the bundler was told of. */
