@@ -38,6 +38,10 @@ export function fail(kind: ErrorKind, message: string, cause?: unknown): never {
   throw new PixelcnnError(kind, message, cause === undefined ? undefined : { cause });
 }
 
+/** The error of what was stopped by an AbortSignal. */
+export const interrupted = (signal: AbortSignal): PixelcnnError =>
+  new PixelcnnError("interrupted", "stopped on request", { cause: signal.reason });
+
 /** Short text of a received value, for the "received" half of a message. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);

@@ -57,7 +57,7 @@ const everything = [...new Set(shipped.map(floorOf))];
 /** Which floors each floor may import, besides itself. */
 const MAY_USE: Record<string, readonly string[]> = {
   ground: [],
-  onnx: ground,
+  onnx: ["ground", "threads"],
   autodiff: ["ground", "onnx"],
   network: ["ground", "onnx"],
   models: ["ground", "onnx", "network"],

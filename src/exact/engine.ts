@@ -21,7 +21,7 @@ import {
   type TaskResult,
   type TaskRow,
 } from "./tasks.ts";
-import { type EngineThread, ThreadPool } from "./workers.ts";
+import { type EngineThread, openEngineThreads } from "./workers.ts";
 
 export type { Condition, Conditions } from "./conditions.ts";
 
@@ -146,7 +146,7 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
   const { config } = plan;
   const { channels, levels } = config;
   let canvases = new CanvasPool(plan, kernel);
-  const pool = threads > 0 ? new ThreadPool(plan, kernel, threads, startThread) : null;
+  const pool = threads > 0 ? openEngineThreads({ plan, kernel }, threads, startThread) : null;
   const run = (task: Task, how: DriveOptions): Promise<TaskResult> =>
     pool === null ? drive(runTask(canvases, task), how) : pool.run(task, how);
 

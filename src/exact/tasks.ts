@@ -4,7 +4,7 @@
  * long.
  */
 
-import { PixelcnnError } from "../errors.ts";
+import { interrupted } from "../errors.ts";
 import { Canvas } from "./canvas.ts";
 import type { KernelName } from "./descriptions.ts";
 import { forced, stepwise } from "./loop.ts";
@@ -146,10 +146,6 @@ export async function drive<R>(rows: Generator<TaskRow, R>, { signal, onRow }: D
   } finally {
     rows.return(undefined as R);
   }
-}
-
-export function interrupted(signal: AbortSignal): PixelcnnError {
-  return new PixelcnnError("interrupted", "stopped on request", { cause: signal.reason });
 }
 
 /** Lets timers, messages and input have their turn. */

@@ -6,6 +6,13 @@ import { NotStarted, type Serve, type Thread } from "./thread.ts";
 /** Node's worker_threads; undefined in browsers. */
 export const nodeThreads = (): typeof import("node:worker_threads") | undefined => nodeModule("node:worker_threads");
 
+/**
+ * The URL of a thread's script beside a source file, which Node and the tests' pages run as it is; null in a compiled
+ * package. A string that no bundler follows, unlike `new URL("./worker.ts", import.meta.url)`.
+ */
+export const sourceOf = (url: string, script: string): URL | null =>
+  url.endsWith(".ts") ? new URL(script, url) : null;
+
 /** A thread from one of Node's workers. */
 export function nodeThread<To, From>(worker: import("node:worker_threads").Worker): Thread<To, From> {
   return {
@@ -16,6 +23,7 @@ export function nodeThread<To, From>(worker: import("node:worker_threads").Worke
         const notFound = error.code === "MODULE_NOT_FOUND" || error.code === "ERR_MODULE_NOT_FOUND";
         onBroken(notFound ? new NotStarted(error.message.split("\n")[0], { cause: error }) : error);
       });
+      worker.on("exit", (code) => onBroken(new Error(`it ended with code ${code}`)));
     },
     hold: (busy) => (busy ? worker.ref() : worker.unref()),
     end: async () => void (await worker.terminate()),

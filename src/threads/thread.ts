@@ -68,6 +68,6 @@ export function warnNotStarted(error: NotStarted, worker: string): void {
   warn(
     `no thread could start (${error.message}), so the calling thread works alone: same results, later. ` +
       "Where the bundler does not find the worker by itself, pass startThread: " +
-      `() => webThread(new Worker(URL of the bundled ${worker}, { type: "module" })); see docs/web.md`,
+      `() => webThread(new Worker(URL of the bundled pixelcnn/${worker}, { type: "module" })); see docs/web.md`,
   );
 }
