@@ -6,6 +6,7 @@
 // Models.
 
 export { type ErrorKind, PixelcnnError } from "./errors.ts";
+export type { LabelledProgress, OnProgress, Progress } from "./jobs.ts";
 export type { ConditionValue } from "./models/condition.ts";
 export type { ConditionConfig, PixelcnnConfig, PixelcnnInput } from "./models/config.ts";
 export { type ModelConfig, type ModelInput, resolveModel } from "./models/families.ts";

@@ -35,9 +35,9 @@ describe("progress", () => {
   test("of a count has a rate and the time left, after a second", () => {
     const { terminal, written, pass } = screen(false);
     const count = terminal.counter("testing", "images");
-    count(1, 1000);
+    count({ done: 1, total: 1000 });
     pass(2000);
-    count(200, 1000);
+    count({ done: 200, total: 1000 });
     expect(written).toEqual(["testing  200/1000 images  100 images/s  0:08 left\n"]);
   });
 });

@@ -4,7 +4,7 @@
  * at most.
  */
 
-import type { CodecProgress } from "../codec/codec.ts";
+import type { LabelledProgress, OnProgress } from "../jobs.ts";
 import { duration, rounded } from "../words.ts";
 
 export interface Terminal {
@@ -17,7 +17,7 @@ export interface Terminal {
   /** Removes the progress line, or, with `keep`, leaves its last text as a line. */
   endProgress(options?: { keep?: boolean }): void;
   /** A progress function for a count of things, with rate and time left. */
-  counter(label: string, unit: string): (done: number, all: number) => void;
+  counter(label: string, unit: string): OnProgress;
 }
 
 /** Milliseconds between two rewrites of the progress line, and between two plain lines. */
@@ -72,13 +72,13 @@ export function openTerminal(screen: Screen = process.stderr, now: () => number 
     },
     counter(label, unit) {
       const started = now();
-      return (done, all) => {
+      return ({ done, total }) => {
         const seconds = (now() - started) / 1000;
         // What is over in a moment needs no line, and a rate needs a moment.
         if (seconds < 1) return;
         const rate = done / seconds;
-        const left = done > 0 ? `  ${duration((all - done) / rate)} left` : "";
-        progress(`${label}  ${done}/${all} ${unit}  ${rounded(rate)} ${unit}/s${left}`);
+        const left = done > 0 ? `  ${duration((total - done) / rate)} left` : "";
+        progress(`${label}  ${done}/${total} ${unit}  ${rounded(rate)} ${unit}/s${left}`);
       };
     },
   };
@@ -88,26 +88,18 @@ export function openTerminal(screen: Screen = process.stderr, now: () => number 
 export function labelledProgress(
   terminal: Terminal,
   unitOf: (label: string) => string,
-): (label: string, done: number, all: number) => void {
-  let shown = { label: "", count: (_done: number, _all: number): void => {} };
-  return (label, done, all) => {
-    if (label !== shown.label) shown = { label, count: terminal.counter(label, unitOf(label)) };
-    shown.count(done, all);
+): (progress: LabelledProgress) => void {
+  let shown: { what: string; count: OnProgress } | undefined;
+  return ({ what, ...progress }) => {
+    if (what !== shown?.what) shown = { what, count: terminal.counter(what, unitOf(what)) };
+    shown.count(progress);
   };
 }
 
-/** A progress line over groups that may be worked on side by side. */
-export function groupProgress(terminal: Terminal, label: string): (progress: CodecProgress) => void {
-  // Its clock starts with the first group, not with what comes before.
+/** A progress line of images, whose clock starts with the first of them and not with what comes before. */
+export function imageProgress(terminal: Terminal, what: string): OnProgress {
   const show = labelledProgress(terminal, () => "images");
-  const groups = new Map<number, number>();
-  let done = 0;
-  return ({ images, count, totalImages, row, rows }) => {
-    const now = (count * row) / rows;
-    done += now - (groups.get(images) ?? 0);
-    groups.set(images, now);
-    show(label, Math.floor(done + 1e-6), totalImages);
-  };
+  return (progress) => show({ what, ...progress });
 }
 
 /** Rows of a name and a value, aligned. */

@@ -6,6 +6,7 @@
  */
 
 import { checkInteger, fail, PixelcnnError } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import {
   checkModel,
   openPxc,
@@ -55,6 +56,21 @@ export interface CodecProgress {
   /** Rows done of this group's images, and in all. */
   readonly row: number;
   readonly rows: number;
+}
+
+/** Images done of all, from the rows of groups that may be worked on side by side. */
+export function imagesDone(onProgress: OnProgress | undefined): ((progress: CodecProgress) => void) | undefined {
+  const groups = new Map<number, number>();
+  let sum = 0;
+  return (
+    onProgress &&
+    (({ images, count, totalImages, row, rows }) => {
+      const now = (count * row) / rows;
+      sum += now - (groups.get(images) ?? 0);
+      groups.set(images, now);
+      onProgress({ done: Math.floor(sum + 1e-6), total: totalImages });
+    })
+  );
 }
 
 export interface CodecOptions {

@@ -7,9 +7,10 @@
 import { fail } from "../errors.ts";
 import type { Conditions, Condition as EngineCondition, GivenImages } from "../exact/engine.ts";
 import type { ExactModel } from "../exact/plan.ts";
+import type { OnProgress } from "../jobs.ts";
 import { namesOf, wantedDigest } from "./archive-contents.ts";
 import { labelOf, type NotedImages, nameRuns, readNotes, tablesOf, writeNotes } from "./archive-notes.ts";
-import { type CodecImage, type CodecProgress, decodeArchive, encodeImages } from "./codec.ts";
+import { type CodecImage, decodeArchive, encodeImages, imagesDone } from "./codec.ts";
 import { openPxc } from "./container.ts";
 import { type EnginePredictor, enginePredictor } from "./engine-predictor.ts";
 import { type GroupThread, type GroupThreads, openGroupThreads } from "./group-threads.ts";
@@ -44,7 +45,8 @@ export interface CompressOptions {
   /** Starts one thread; for pages whose bundler does not find the worker by itself (docs/web.md). */
   readonly startThread?: (() => GroupThread) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: CodecProgress) => void) | undefined;
+  /** Called after rows: how many images are done. */
+  readonly onProgress?: OnProgress | undefined;
 }
 
 export type DecompressOptions = Pick<CompressOptions, "threads" | "startThread" | "signal" | "onProgress">;
@@ -96,7 +98,13 @@ export async function compress(
   const { images: coded, notes } = withNotes(given, about);
   const threads = threadsFor(model, predictor, options);
   try {
-    return await encodeImages(predictor, coded, { groupSize, notes, signal, onProgress, threads });
+    return await encodeImages(predictor, coded, {
+      groupSize,
+      notes,
+      signal,
+      threads,
+      onProgress: imagesDone(onProgress),
+    });
   } finally {
     await threads?.close();
     await predictor.close();
@@ -142,7 +150,7 @@ export async function decompress(
   const predictor = await enginePredictor(model);
   const threads = threadsFor(model, predictor, options);
   try {
-    const decoded = await decodeArchive(predictor, bytes, { signal, onProgress, threads });
+    const decoded = await decodeArchive(predictor, bytes, { signal, threads, onProgress: imagesDone(onProgress) });
     const file = openPxc(bytes);
     const notes = file.kind === "archive" ? readNotes(file.header.notes) : null;
     const names = namesOf(file, notes, "image.pxc");

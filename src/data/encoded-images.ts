@@ -8,6 +8,7 @@
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
+import { inLanes } from "../jobs.ts";
 import { boundedCache } from "./bounded-cache.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
@@ -130,7 +131,8 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
     async (indices, pixels, labels) => {
       // In the order of the list: neighbours in a Parquet file are read together.
       const places = [...indices.keys()].sort((a, b) => indices[a]! - indices[b]!);
-      await inTurn(places, async (place) => {
+      await inLanes(places.length, AT_ONCE, async (item) => {
+        const place = places[item]!;
         const index = kept[indices[place]!]!;
         pixels.set(await load(index), place * bytes);
         labels[place] = list.labelOf(index);
@@ -156,13 +158,13 @@ async function survey(list: ImageList, codec: ImageCodec, options: ImageOptions)
   const seen = new Map<number, Seen | null>(all.map((i) => [i, null]));
   if (options.onBroken === "error") {
     if (options.size && options.channels !== "auto") return seen;
-    await inTurn(all, async (i) =>
+    await inLanes(all.length, AT_ONCE, async (i) =>
       seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false }),
     );
     return seen;
   }
   const broken = new Map<number, string>();
-  await inTurn(all, async (i) => {
+  await inLanes(all.length, AT_ONCE, async (i) => {
     try {
       seen.set(i, exactly(await codec.decode(await list.read(i), list.whereOf(i))));
     } catch (error) {
@@ -210,7 +212,8 @@ async function channelsOfAll(list: ImageList, codec: ImageCodec, seen: Map<numbe
   const step = Math.max(1, claims.length / INSPECTED);
   const inspected = Array.from({ length: Math.min(claims.length, INSPECTED) }, (_, k) => claims[Math.floor(k * step)]!);
   const found = [...seen.values()].filter((info) => info!.exact) as Seen[];
-  await inTurn(inspected, async (i) => {
+  await inLanes(inspected.length, AT_ONCE, async (item) => {
+    const i = inspected[item]!;
     if (found.some((info) => info.alpha)) return;
     found.push(exactly(await codec.decode(await list.read(i), list.whereOf(i))));
   });
@@ -227,25 +230,4 @@ function checkNothingLost(picture: Picture, channels: number, where: string): vo
     "data",
     `expected ${uses} in ${where}, as in the files looked at for channels "auto", but received ${lost}; give channels ${needed} to keep it, or ${channels}`,
   );
-}
-
-/**
- * Runs `work` over the items in their order, a few at a time. Of several errors that of the first item is thrown,
- * whichever came first.
- */
-async function inTurn(items: readonly number[], work: (item: number) => Promise<unknown>): Promise<void> {
-  const errors: { place: number; error: unknown }[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length && errors.length === 0) {
-      const place = next++;
-      try {
-        await work(items[place]!);
-      } catch (error) {
-        errors.push({ place, error });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
-  if (errors.length > 0) throw errors.reduce((a, b) => (a.place < b.place ? a : b)).error;
 }

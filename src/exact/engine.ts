@@ -5,6 +5,7 @@
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
 import { type Conditions, conditionSizeOf, numbersOfConditions } from "./conditions.ts";
 import type { KernelName } from "./descriptions.ts";
@@ -65,7 +66,7 @@ export interface RunOptions {
 
 export interface ProgressOptions extends RunOptions {
   /** Called after rows: how many rows of all images are done. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 export interface DrawOptions extends ProgressOptions {

@@ -3,6 +3,7 @@
  * pool.
  */
 
+import { checkSignal, inLanes, type OnProgress } from "../jobs.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { openPool } from "../onnx/pool.ts";
 import { compile, type Device } from "../onnx/session.ts";
@@ -14,7 +15,7 @@ export interface BatchOptions {
   /** Images a call; the result does not depend on it beyond rounding. */
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** One call of the graph. */
@@ -38,22 +39,18 @@ export async function inBatches(
   const weights = new Float32Array(new Buffer(flat.byteLength));
   weights.set(flat);
   const session = await openPool(program, { device, threads });
-  let [next, done] = [0, 0];
-  const lane = async (): Promise<void> => {
-    while (next < count) {
-      signal?.throwIfAborted();
-      const from = next;
+  let done = 0;
+  try {
+    await inLanes(Math.ceil(count / batch), session.lanes + 1, async (call) => {
+      checkSignal(signal);
+      const from = call * batch;
       const size = Math.min(batch, count - from);
-      next += size;
       // The last batch is filled up with its own last image, whose results are not read.
       const { inputs, take } = await prepare(Array.from({ length: batch }, (_, i) => from + Math.min(i, size - 1)));
       take(await session.run({ ...inputs, weights: tensor("float32", [flat.length], weights) }), from, size);
       done += size;
-      onProgress?.(done, count);
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: session.lanes + 1 }, lane));
+      onProgress?.({ done, total: count });
+    });
   } finally {
     await session.close();
   }

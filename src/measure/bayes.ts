@@ -6,6 +6,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
+import type { LabelledProgress, OnProgress } from "../jobs.ts";
 import { checkDescribes } from "../models/condition.ts";
 import { familyName } from "../models/families.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
@@ -23,7 +24,7 @@ export interface Classification {
 }
 
 export interface ClassifyOptions extends Omit<LikelihoodOptions, "onProgress" | "conditions" | "limit"> {
-  readonly onProgress?: ((what: string, done: number, all: number) => void) | undefined;
+  readonly onProgress?: ((progress: LabelledProgress) => void) | undefined;
 }
 
 /** Classifies all images of a data set that has the model's classes. */
@@ -40,7 +41,7 @@ export async function classify(
   const nats: Float64Array[] = [];
   for (const [value, label] of classes.entries()) {
     const what = `class ${label} (${value + 1} of ${classes.length})`;
-    const progress = (done: number, all: number): void => onProgress?.(what, done, all);
+    const progress: OnProgress = (of) => onProgress?.({ what, ...of });
     nats.push((await likelihood(model, data, { ...options, conditions: value, onProgress: progress })).each);
   }
   return { classes, ...bayes(nats, await labelsOf(data), data.name) };

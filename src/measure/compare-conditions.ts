@@ -3,6 +3,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
+import type { LabelledProgress } from "../jobs.ts";
 import { type ConditionValue, checkDescribes, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { codesKind, familyName } from "../models/families.ts";
@@ -27,7 +28,7 @@ export interface ConditionComparison {
 export interface CompareOptions extends Omit<LikelihoodOptions, "onProgress" | "conditions"> {
   /** Names who gets whose condition. Default 1. */
   readonly seed?: number | undefined;
-  readonly onProgress?: ((what: string, done: number, all: number) => void) | undefined;
+  readonly onProgress?: ((progress: LabelledProgress) => void) | undefined;
 }
 
 /** Likelihoods of images under their own conditions and under those of other images. */
@@ -48,7 +49,7 @@ export async function compareConditions(
       : await conditionsOfAll(condition, data);
   const labels = await labelsOf(data);
   const measure = (conditions: readonly ConditionValue[], what: string): Promise<Likelihood> =>
-    likelihood(model, data, { ...options, conditions, onProgress: (done, all) => onProgress?.(what, done, all) });
+    likelihood(model, data, { ...options, conditions, onProgress: (of) => onProgress?.({ what, ...of }) });
   const own = await measure(values, "own conditions");
   const rounds = Math.max(1, Math.ceil(PAIRS / data.length));
   let [nats, pairs, better] = [0, 0, 0];

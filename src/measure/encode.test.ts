@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";
+import type { Progress } from "../jobs.ts";
 import { latentsOf } from "../models/autoencoder.ts";
 import { randomLevels, randomParameters, runModelGraph } from "../models/families.test-support.ts";
 import { type ModelConfig, modelParameters, resolveModel } from "../models/families.ts";
@@ -33,8 +34,8 @@ test.each([
   { batch: 64, threads: 1 },
 ])("codes are those of the network in float64, in order: $batch images a call, $threads threads", async (options) => {
   const seen: number[] = [];
-  const onProgress = (done: number, all: number): void => {
-    expect(all).toBe(COUNT);
+  const onProgress = ({ done, total }: Progress): void => {
+    expect(total).toBe(COUNT);
     seen.push(done);
   };
   const codes = await encode({ config, parameters }, dataOf(), { ...options, onProgress });
@@ -77,7 +78,10 @@ describe("what cannot be done is refused in words", () => {
     );
   });
   test("a request to stop", async () => {
-    await expect(encode({ config, parameters }, dataOf(), { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    await expect(encode({ config, parameters }, dataOf(), { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      kind: "interrupted",
+      message: "stopped on request",
+    });
   });
 });
 

@@ -77,7 +77,7 @@ describe("sampling by full passes", () => {
     const seen: number[][] = [];
     await sampleByFullPasses(
       { config: model, parameters },
-      { count: 3, onProgress: (done, all) => void seen.push([done, all]) },
+      { count: 3, onProgress: ({ done, total }) => void seen.push([done, total]) },
     );
     expect(seen.at(-1)).toEqual([3 * size, 3 * size]);
     const stop = new AbortController();
@@ -90,7 +90,7 @@ describe("sampling by full passes", () => {
         onProgress: () => stop.abort(reason),
       },
     );
-    await expect(stopped).rejects.toBe(reason);
+    await expect(stopped).rejects.toMatchObject({ kind: "interrupted", cause: reason });
   });
 
   test("wrong input is named", async () => {

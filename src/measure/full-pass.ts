@@ -6,6 +6,7 @@
  */
 
 import { checkInteger, fail, show } from "../errors.ts";
+import { checkSignal, inLanes, type OnProgress } from "../jobs.ts";
 import { type ConditionValue, conditionMatrix, conditionNumbersOf } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { headOf } from "../models/heads/heads.ts";
@@ -44,7 +45,7 @@ export interface FullPassOptions {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Sub-pixels done, of all of all images. */
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** Images [count, H, W, C]. */
@@ -105,37 +106,33 @@ export async function completeByFullPasses(
     device: options.device,
   });
   let done = 0;
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < count) {
-      const from = next;
-      const chunk = Math.min(batch, count - from);
-      next += chunk;
-      const streams = Array.from({ length: chunk }, (_, i) => randomFrom(seed, first + from + i));
-      for (let at = 0; at < size; at++) {
-        signal?.throwIfAborted();
-        await drawOne({
-          session,
-          model,
-          batch,
-          at,
-          streams,
-          temperature,
-          guidance,
-          images: result.subarray(from * size, (from + chunk) * size),
-          conditions: conditions?.subarray(
-            (from * conditions.length) / count,
-            ((from + chunk) * conditions.length) / count,
-          ),
-          given: mask[Math.floor(at / channels)] !== 0,
-        });
-        done += chunk;
-        onProgress?.(done, count * size);
-      }
+  const drawPart = async (part: number): Promise<void> => {
+    const from = part * batch;
+    const chunk = Math.min(batch, count - from);
+    const streams = Array.from({ length: chunk }, (_, i) => randomFrom(seed, first + from + i));
+    for (let at = 0; at < size; at++) {
+      checkSignal(signal);
+      await drawOne({
+        session,
+        model,
+        batch,
+        at,
+        streams,
+        temperature,
+        guidance,
+        images: result.subarray(from * size, (from + chunk) * size),
+        conditions: conditions?.subarray(
+          (from * conditions.length) / count,
+          ((from + chunk) * conditions.length) / count,
+        ),
+        given: mask[Math.floor(at / channels)] !== 0,
+      });
+      done += chunk;
+      onProgress?.({ done, total: count * size });
     }
   };
   try {
-    await Promise.all(Array.from({ length: session.lanes }, lane));
+    await inLanes(Math.ceil(count / batch), session.lanes, drawPart);
   } finally {
     await session.close();
   }

@@ -5,7 +5,14 @@
 
 import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type CodecImage, type CodecOptions, type EncodeOptions, encodeImages, encodeSingle } from "../codec/codec.ts";
+import {
+  type CodecImage,
+  type CodecOptions,
+  type EncodeOptions,
+  encodeImages,
+  encodeSingle,
+  imagesDone,
+} from "../codec/codec.ts";
 import { withNotes } from "../codec/compress.ts";
 import { openPxc, readGroup, readSingleImage } from "../codec/container.ts";
 import { conditionsLength } from "../codec/group-conditions.ts";
@@ -13,13 +20,14 @@ import type { GroupRecord } from "../codec/group-record.ts";
 import { evenTable, type LevelTable } from "../codec/level-table.ts";
 import { safeNames } from "../codec/safe-names.ts";
 import { fail } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import { counted } from "../words.ts";
 import { type CodingModel, modelHint } from "./archive-model.ts";
 import { makeFolder, writeWhole } from "./run-folder.ts";
 import type { SourceConditions } from "./source-conditions.ts";
 import type { SourceImage, SourceImages, Teller } from "./source-images.ts";
 
-export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "threads"> {
+export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "threads" | "onProgress"> {
   /** The archive to write; with `single` and several images, a folder. */
   readonly out: string;
   readonly conditions: SourceConditions | null;
@@ -29,6 +37,8 @@ export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "th
   readonly bare?: boolean | undefined;
   /** Take images of too many values to the nearest levels. */
   readonly lossy?: boolean | undefined;
+  /** Called after rows: how many images are done. */
+  readonly onProgress?: OnProgress | undefined;
   /** Called about levels that are not evenly spaced, or that are lost. */
   readonly tell: Teller;
 }
@@ -77,7 +87,7 @@ export async function compressImages(
     const how = levels === 2 ? "a threshold at 127" : `the nearest of ${levels} levels`;
     tell.warn(`${counted(rounded, "image")} of more than ${levels} values: NOT lossless, they are taken to ${how}`);
   }
-  const options = { signal, pixelBudget, threads: model.groups, onProgress };
+  const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
   const about = { model: modelHint(model.name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
   const { images, notes } = withNotes(coded, about);
   const written = single

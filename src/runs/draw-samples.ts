@@ -4,6 +4,7 @@
  */
 
 import { createEngine, type DrawOptions, type Engine, type Images } from "../exact/engine.ts";
+import type { OnProgress } from "../jobs.ts";
 import { completeByFullPasses, sampleByFullPasses } from "../measure/full-pass.ts";
 import type { ConditionValue } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
@@ -20,7 +21,7 @@ export interface DrawRequest {
   readonly conditions?: readonly ConditionValue[] | undefined;
   readonly guidance?: number | undefined;
   /** Sub-pixels (or, by the exact engine, rows) drawn, of all. */
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
   /** Full passes instead of the exact engine. */
   readonly oracle?: boolean | undefined;
 }
@@ -51,9 +52,8 @@ async function draw(
 ): Promise<Uint8Array> {
   // A thread costs more to start than a few small images to draw.
   const engine = createEngine(model, { threads: count < 8 ? 0 : (threads ?? 0) });
-  const progress: DrawOptions["onProgress"] = onProgress && (({ done, total }) => onProgress(done, total));
   try {
-    return (await work(engine, { seed, temperature, conditions, guidance, signal, onProgress: progress })).pixels;
+    return (await work(engine, { seed, temperature, conditions, guidance, signal, onProgress })).pixels;
   } finally {
     await engine.close();
   }

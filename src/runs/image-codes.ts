@@ -14,6 +14,7 @@ import { writeNpy } from "../data/npy.ts";
 import { failNoImages, indicesOf, readSelection } from "../data/selection.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
+import type { Progress } from "../jobs.ts";
 import type { EncodeOptions } from "../measure/encode.ts";
 import { didYouMean } from "../nearest.ts";
 import type { RunConfig } from "../train/config.ts";
@@ -63,7 +64,11 @@ export async function encodeWords(
     const codes = new Float32Array(count * m);
     for (const part of parts) {
       const from = names.length;
-      const options = { threads, signal, onProgress: (done: number) => onProgress?.(from + done, count) };
+      const options = {
+        threads,
+        signal,
+        onProgress: ({ done }: Progress) => onProgress?.({ done: from + done, total: count }),
+      };
       codes.set(await encoder.of(part, options), from * m);
       for (const [i, label] of (await labelsOf(part)).entries()) {
         names.push(part.nameOf(i));

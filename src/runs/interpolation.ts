@@ -5,6 +5,7 @@
 
 import { fail } from "../errors.ts";
 import { createEngine } from "../exact/engine.ts";
+import type { OnProgress } from "../jobs.ts";
 import { type ConditionValue, conditionNumbers, describeCondition } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import type { Model } from "../models/model.ts";
@@ -125,7 +126,7 @@ export interface ColumnOptions {
   readonly guidance?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /**
@@ -153,7 +154,7 @@ export async function drawColumns(
       onProgress(progress) {
         done += progress.done - before;
         before = progress.done;
-        onProgress?.(done, conditions.length * rows * height);
+        onProgress?.({ done, total: conditions.length * rows * height });
       },
     });
     columns.set(column.pixels, k * size);

@@ -8,6 +8,7 @@ import { isAbsolute, join } from "node:path";
 import { type Dataset, datasetFromArrays } from "../data/dataset.ts";
 import { thumbnailOf } from "../data/thumbnails.ts";
 import { fail } from "../errors.ts";
+import { checkSignal } from "../jobs.ts";
 import { decode, type EncodeOptions, encode } from "../measure/encode.ts";
 import { describeCondition } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
@@ -61,11 +62,11 @@ async function thumbnailsOf(
   const each = data.height * data.width * data.channels;
   const thumbnails: Float32Array[] = [];
   for (let from = 0; from < data.length; from += 256) {
-    signal?.throwIfAborted();
+    checkSignal(signal);
     const indices = Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
     const { pixels } = await data.batch(indices);
     for (const i of indices.keys()) thumbnails.push(thumbnailOf(pixels.subarray(i * each, (i + 1) * each), data, size));
-    onProgress?.(thumbnails.length, data.length);
+    onProgress?.({ done: thumbnails.length, total: data.length });
   }
   return joined(thumbnails);
 }

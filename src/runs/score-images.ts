@@ -4,6 +4,7 @@ import { valuesOf } from "../codec/level-table.ts";
 import { writeCsv } from "../csv.ts";
 import { fail } from "../errors.ts";
 import { createEngine } from "../exact/engine.ts";
+import type { OnProgress } from "../jobs.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import type { Model } from "../models/model.ts";
 import type { HeatmapImage } from "../pictures/heatmap.ts";
@@ -44,7 +45,7 @@ export interface ScoreOptions {
   readonly show?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, all: number) => void) | undefined;
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** Scores images of any size. The caller closes the source. */
@@ -69,7 +70,7 @@ export async function scoreImages(
         conditions: await conditions?.of(group, each.length),
         signal,
         onProgress: ({ done, total: rows }) =>
-          onProgress?.(each.length + Math.floor((done / rows) * group.length), sources.length),
+          onProgress?.({ done: each.length + Math.floor((done / rows) * group.length), total: sources.length }),
       });
       for (const [i, image] of group.entries()) {
         const own = bits.subarray(i * size, (i + 1) * size);

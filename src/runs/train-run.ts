@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import type { Dataset } from "../data/dataset.ts";
 import { fail, PixelcnnError } from "../errors.ts";
+import type { Progress } from "../jobs.ts";
 import { type Evaluation, evaluate } from "../measure/evaluate.ts";
 import type { Model } from "../models/model.ts";
 import type { Device } from "../onnx/session.ts";
@@ -37,12 +38,10 @@ export interface TrainRunOptions {
   readonly signal: AbortSignal;
 }
 
-export interface RunProgress {
+/** Images tested, or rows drawn. */
+export interface RunProgress extends Progress {
   readonly what: "testing" | "sampling";
   readonly step: number;
-  /** Images tested, or rows drawn. */
-  readonly done: number;
-  readonly all: number;
 }
 
 export type RunEvent =
@@ -137,7 +136,7 @@ async function test(
   if (limit === 0) return null;
   const evaluation = await evaluate(model, data, {
     ...{ limit, device, threads, signal },
-    onProgress: (done, all) => onProgress?.({ what: "testing", step, done, all }),
+    onProgress: (of) => onProgress?.({ what: "testing", step, ...of }),
   });
   await appendLog(folder, { type: "evaluation", step, seconds, split: data.split, ...evaluation });
   return evaluation;
@@ -148,7 +147,7 @@ async function picture(options: TrainRunOptions, { step }: RunState, model: Mode
   const { folder, config, test: data, threads, draw = drawSamples, signal, onProgress } = options;
   const png = await drawRunPicture({
     ...{ model, seed: config.train.seed, test: data, threads, draw, signal },
-    onProgress: (done, all) => onProgress?.({ what: "sampling", step, done, all }),
+    onProgress: (of) => onProgress?.({ what: "sampling", step, ...of }),
   });
   if (!png) return null;
   const file = `samples/step-${String(step).padStart(6, "0")}.png`;

@@ -8,7 +8,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { namesOf, wantedDigest } from "../codec/archive-contents.ts";
 import { type ArchiveNotes, labelOf, notedNames, readNotes, tablesOf } from "../codec/archive-notes.ts";
-import { type CodecOptions, type DecodedImage, decodeGroups, within } from "../codec/codec.ts";
+import { type CodecOptions, type DecodedImage, decodeGroups, imagesDone, within } from "../codec/codec.ts";
 import { openPxc, type PxcFile, readHeader } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { valuesOf } from "../codec/level-table.ts";
@@ -17,6 +17,7 @@ import { type LostImages, salvageArchive } from "../codec/salvage.ts";
 import { writeCsv } from "../csv.ts";
 import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import { encodePng } from "../pictures/png.ts";
 import { counted } from "../words.ts";
 import { findCodingModel } from "./archive-model.ts";
@@ -24,7 +25,7 @@ import { makeFolder } from "./run-folder.ts";
 
 const LABELS = "labels.csv";
 
-export interface UnpackOptions extends Omit<CodecOptions, "threads"> {
+export interface UnpackOptions extends Omit<CodecOptions, "threads" | "onProgress"> {
   /** The folder to write to. */
   readonly out: string;
   /** The model that coded it; looked for by default. */
@@ -34,6 +35,8 @@ export interface UnpackOptions extends Omit<CodecOptions, "threads"> {
   /** Replace files that exist. */
   readonly force?: boolean | undefined;
   readonly threads?: number | undefined;
+  /** Called after rows: how many images are done. */
+  readonly onProgress?: OnProgress | undefined;
   /** Called with what a user should know. */
   readonly tell: (text: string) => void;
 }
@@ -73,7 +76,7 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
   try {
     const { predictor } = model;
     const names = file && namesOf(file, notes, archive);
-    const coding = { signal, pixelBudget, threads: model.groups, onProgress };
+    const coding = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
     const opened = { model: model.name, step: model.step, lossy: notes?.lossy === true };
     const asked = { channels: predictor.channels, levels: predictor.levels, force: options.force === true };
     const targets = imageFiles(out, { ...asked, names: names ?? [], notes });

@@ -51,10 +51,10 @@ test("an image's captions are its variants, each text is embedded once, and all 
   const spec = folder("pets", pets);
   const data = await openData(spec, { split: "all" });
   const embedder = counting();
-  const progress: number[][] = [];
-  const first = await captionVectors(data, { embedder, onProgress: (...numbers) => progress.push(numbers) });
+  const progress: object[] = [];
+  const first = await captionVectors(data, { embedder, onProgress: (of) => progress.push(of) });
   expect(embedder.asked).toEqual(["a cat", "black cat", "a dog", "ein Kätzchen"]);
-  expect(progress).toEqual([[4, 4]]);
+  expect(progress).toEqual([{ done: 4, total: 4 }]);
   expect([first.size, first.encoder, [...first.variants.offsets]]).toEqual([3, "counting@1", [0, 2, 2, 3, 4, 5]]);
   expect([...first.vectors]).toEqual(["a cat", "black cat", "a dog", "a cat", "ein Kätzchen"].flatMap(rowOf));
   const conditioned = withVectors(data, first.vectors, first.size, { variants: first.variants });

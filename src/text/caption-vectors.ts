@@ -12,6 +12,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { namedSets } from "../data/named.ts";
 import { cacheFolder } from "../data/npm-package.ts";
 import { checkInteger, fail } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import { sentenceEmbedder, type TextEmbedder } from "./sentence-vectors.ts";
 import { readTextStore, type TextStore, writeTextStore } from "./text-store.ts";
 
@@ -31,7 +32,7 @@ export interface CaptionOptions {
   /** Where the vectors are kept; default: the folder that the data set is named after, or the cache. */
   folder?: string | undefined;
   /** Called as texts are embedded; not at all where all of them were kept. */
-  onProgress?: ((done: number, all: number) => void) | undefined;
+  onProgress?: OnProgress | undefined;
   onWarning?: ((text: string) => void) | undefined;
 }
 
@@ -77,7 +78,7 @@ async function storeOf(
     const { vectors, size } = await embedder.embed(some);
     for (const [i, text] of some.entries()) store.set(text, vectors.subarray(i * size, (i + 1) * size));
     await keep(stems, embedder.name, store, onWarning);
-    onProgress?.(start + some.length, missing.length);
+    onProgress?.({ done: start + some.length, total: missing.length });
   }
   return store;
 }

@@ -14,7 +14,7 @@ import { openSourceImages } from "../../runs/source-images.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand } from "../run-command.ts";
-import { groupProgress } from "../terminal.ts";
+import { imageProgress } from "../terminal.ts";
 
 export default defineCommand({
   name: "compress",
@@ -90,7 +90,7 @@ export default defineCommand({
       const fidelity = { ownLevels: lossy, strict: !lossy };
       const rules = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
       const sources = await openSourceImages(positionals.slice(1), model.run, { ...rules, ...fidelity });
-      const onProgress = groupProgress(terminal, "compressing");
+      const onProgress = imageProgress(terminal, "compressing");
       const options = { out, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress };
       const result = await compressImages(model, sources, { ...options, tell: terminal });
       const { images, written, dims, raw, rounded, restored, told } = result;

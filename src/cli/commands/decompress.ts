@@ -17,7 +17,7 @@ import { type Unpacked, unpackArchive } from "../../runs/unpack-archive.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand, type Outcome } from "../run-command.ts";
-import { groupProgress } from "../terminal.ts";
+import { imageProgress } from "../terminal.ts";
 
 export default defineCommand({
   name: "decompress",
@@ -58,7 +58,7 @@ export default defineCommand({
     const out = args.out ?? fail("usage", "expected -o DIR, the folder to write to, but received none");
     const started = performance.now();
     const { salvage, force } = args;
-    const onProgress = groupProgress(terminal, "decompressing");
+    const onProgress = imageProgress(terminal, "decompressing");
     const options = { out, model: args.model, salvage, force, threads, pixelBudget, signal, onProgress };
     const unpacked = await unpackArchive(archive, bytes, { ...options, tell: terminal.warn });
     terminal.endProgress();

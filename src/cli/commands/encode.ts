@@ -11,7 +11,7 @@ import { writeWhole } from "../../runs/run-folder.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand } from "../run-command.ts";
-import { labelledProgress } from "../terminal.ts";
+import { imageProgress } from "../terminal.ts";
 
 export default defineCommand({
   name: "encode",
@@ -61,8 +61,7 @@ export default defineCommand({
     const model = await openModel(args.model);
     const encoder = await expectCodes(model);
     const started = performance.now();
-    const progress = labelledProgress(terminal, () => "images");
-    const onProgress = (done: number, all: number): void => progress("encoding", done, all);
+    const onProgress = imageProgress(terminal, "encoding");
     const options = { split: args.split, seed, limit, threads, signal, tell: terminal.warn, onProgress };
     const encoded = await encodeWords(positionals.slice(1), model, encoder, options);
     terminal.endProgress();

@@ -88,7 +88,8 @@ export default defineCommand({
       const { train, test } = splits;
       const progress = labelledProgress(terminal, (label) => (label.endsWith("testing") ? "images" : "rows"));
       const how = { device, threads, evalLimit, finalEval: args["final-eval"], signal };
-      const onProgress = ({ what, step, done, all }: RunProgress): void => progress(`step ${step}  ${what}`, done, all);
+      const onProgress = ({ what, step, ...of }: RunProgress): void =>
+        progress({ what: `step ${step}  ${what}`, ...of });
       const run = trainRun({ folder, config, data: train, test, from, ...how, onProgress });
       const result = await shown(run, ready, terminal).catch(withAdvice(folder));
       const { evaluation, seconds, step, images } = result;

@@ -1,0 +1,42 @@
+/** What long jobs have in common: how far they are, how they are stopped, and working on several things at once. */
+
+import { interrupted } from "./errors.ts";
+
+/** How far a job is, in the unit that the job's own page names. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export type OnProgress = (progress: Progress) => void;
+
+/** Of a job that counts several things, one after another: `what` is being counted now. */
+export interface LabelledProgress extends Progress {
+  readonly what: string;
+}
+
+/** Throws the one error of jobs that are stopped, of kind "interrupted"; its cause is the signal's reason. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw interrupted(signal);
+}
+
+/**
+ * Does `work` for 0 .. count - 1 in order, up to `lanes` of them at a time. After an error nothing new begins, and the
+ * error of the first item that failed is thrown once all that had begun has ended.
+ */
+export async function inLanes(count: number, lanes: number, work: (item: number) => Promise<unknown>): Promise<void> {
+  const errors: { readonly item: number; readonly error: unknown }[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count && errors.length === 0) {
+      const item = next++;
+      try {
+        await work(item);
+      } catch (error) {
+        errors.push({ item, error });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
+  if (errors.length > 0) throw errors.reduce((a, b) => (a.item < b.item ? a : b)).error;
+}
