@@ -41,7 +41,9 @@ const model = await openCodingModel(modelName, 1);
 const { predictor, run } = model;
 const { channels, levels } = predictor;
 const sources = await openSourceImages([dataName], run, {
-  ...{ limit: values.limit === undefined ? undefined : Number(values.limit), ownLevels: lossy, strict: !lossy },
+  limit: values.limit === undefined ? undefined : Number(values.limit),
+  ownLevels: lossy,
+  strict: !lossy,
   tell: { warn: console.error, note: console.error },
 });
 const images: SourceImage[] = [];
@@ -192,7 +194,8 @@ function withNames(groups: readonly GroupRecord[]): Uint8Array {
   const tables = images.map(({ table }) => table);
   const notes = writeNotes({ model: modelName, classes: sources.classes, levels, tables, names: runs, lossy });
   return writeArchive({ ...predictor, notes }, groups, {
-    ...{ names: runs ? undefined : names, order: undefined },
+    names: runs ? undefined : names,
+    order: undefined,
     labels: labels.some((label) => label !== undefined) ? labels : undefined,
   });
 }

@@ -56,7 +56,10 @@ const routes: Route[] = [
     layer: gathered,
   },
   {
-    ...{ name: "forward, Conv", input: [B, F, height, width], other: [2 * F, F, 2, 3], flops: taps * perTap },
+    name: "forward, Conv",
+    input: [B, F, height, width],
+    other: [2 * F, F, 2, 3],
+    flops: taps * perTap,
     layer: conv(2 * F, [1, 1, 0, 1]),
   },
   {
@@ -67,7 +70,10 @@ const routes: Route[] = [
     layer: gathered,
   },
   {
-    ...{ name: "backward, Conv", input: [B, 2 * F, height, width], other: [F, 2 * F, 2, 3], flops: taps * perTap },
+    name: "backward, Conv",
+    input: [B, 2 * F, height, width],
+    other: [F, 2 * F, 2, 3],
+    flops: taps * perTap,
     layer: conv(F, [0, 1, 1, 1]),
   },
   {
@@ -81,7 +87,10 @@ const routes: Route[] = [
     layer: (graph, x, dy) => graph.apply("Gemm", [x, dy], "float32", [taps * F, 2 * F], { transA: 1 }),
   },
   {
-    ...{ name: "1x1, product", input: [B * P, 2 * F], other: [2 * F, 2 * F], flops: 2 * perTap },
+    name: "1x1, product",
+    input: [B * P, 2 * F],
+    other: [2 * F, 2 * F],
+    flops: 2 * perTap,
     layer: (graph, x, w) => graph.apply("Gemm", [x, w], "float32", [B * P, 2 * F], {}),
   },
 ];

@@ -157,7 +157,10 @@ const AROUND = tapsAt(2, 3, [
 const SELF = tapsAt(2, 3, [[0, 0]]);
 /** Recurrences over 2x3: rows, and diagonals from either side. */
 const ROWS: Recurrence = {
-  ...{ height: 2, width: 3, from: [-1, 0], cell: "lstm" },
+  height: 2,
+  width: 3,
+  from: [-1, 0],
+  cell: "lstm",
   reads: [
     [-1, -1],
     [-1, 0],
@@ -165,7 +168,8 @@ const ROWS: Recurrence = {
   ],
 };
 const beside = (right: number): Recurrence => ({
-  ...{ ...ROWS, from: [0, right] },
+  ...ROWS,
+  from: [0, right],
   reads: [
     [-1, 0],
     [0, right],

@@ -126,7 +126,9 @@ beforeAll(() => {
   modelAt("captions", { ...NETWORK, condition: { kind: "vector", size: 512 } }, { condition: { from: "captions" } });
   modelAt("vectors", { ...NETWORK, condition: { kind: "vector", size: 3 } }, { condition: { from: "vectors" } });
   modelAt("latents", {
-    ...{ family: "autoencoder", latents: 3, encoder: { features: [4], hidden: 5 } },
+    family: "autoencoder",
+    latents: 3,
+    encoder: { features: [4], hidden: 5 },
     decoder: { kind: "pixelcnn", ...NETWORK },
   });
   const map = { kind: "map", height: 2, width: 2, channels: 1, features: 4 };

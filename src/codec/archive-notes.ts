@@ -58,7 +58,8 @@ function fitting(json: unknown): ArchiveNotes | null {
     (absent(images) || listOf(images, isRun));
   if (!right) return null;
   return {
-    ...{ labels: labels as "conditions" | undefined, lossy: lossy as true | undefined },
+    labels: labels as "conditions" | undefined,
+    lossy: lossy as true | undefined,
     ...{
       names: names as NameRun[] | undefined,
       tables: tables as LevelTable[] | undefined,

@@ -159,7 +159,12 @@ export async function decompress(
       const label = labelOf(notes, image);
       const name = names[index]!;
       return {
-        ...{ name, label, height, width, channels: predictor.channels, pixels },
+        name,
+        label,
+        height,
+        width,
+        channels: predictor.channels,
+        pixels,
         className: label === undefined ? undefined : notes?.classes?.[label],
         values: valuesOf(pixels, tableOf(index), name),
       };

@@ -45,7 +45,9 @@ describe.each<[string, Loose]>([
     const { pixels } = await engine.sample({ count, ...SIZE, seed: 5, conditions });
     const each = pixels.length / count;
     return conditions.map((condition, i) => ({
-      ...{ ...SIZE, condition: condition ?? undefined, pixels: pixels.slice(i * each, (i + 1) * each) },
+      ...SIZE,
+      condition: condition ?? undefined,
+      pixels: pixels.slice(i * each, (i + 1) * each),
     }));
   }
   const partsOf = (images: readonly CodecImage[]) => images.map(({ condition, pixels }) => [condition, hex(pixels)]);

@@ -30,7 +30,14 @@ interface Shape {
 
 /** The fields that the families share. */
 const sizesOf = ({ channels = 1, levels = 2, height = 5, condition }: Shape) => ({
-  ...{ height, width: 7, channels, levels, features: 4 * channels, depth: 3, firstKernel: 5, dilations: [1, 2] },
+  height,
+  width: 7,
+  channels,
+  levels,
+  features: 4 * channels,
+  depth: 3,
+  firstKernel: 5,
+  dilations: [1, 2],
   head: { features: 4 * channels },
   ...(condition === undefined ? {} : { condition }),
 });

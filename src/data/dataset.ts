@@ -336,7 +336,14 @@ export function concatenate(name: string, split: string, datasets: readonly Data
     question(datasets[owner(index)]!, index - starts[owner(index)]!);
   const { height, width, channels, levels, classes, vectorSize = 0 } = first;
   const parts: DatasetParts = {
-    ...{ name, split, height, width, channels, levels, classes, length },
+    name,
+    split,
+    height,
+    width,
+    channels,
+    levels,
+    classes,
+    length,
     vectorSize: vectorSize > 0 ? vectorSize : undefined,
     nameOf: (index) => ask(index, (d, i) => d.nameOf(i)),
     ...(datasets.every((d) => d.labelOf) && { labelOf: (index: number) => ask(index, (d, i) => d.labelOf!(i)) }),

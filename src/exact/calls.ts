@@ -133,7 +133,11 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
       begins && from
         ? add(
             productWords({
-              ...{ out: begins.base, outStride: begins.stride, start: 0, startStride: 0, relu: false },
+              out: begins.base,
+              outStride: begins.stride,
+              start: 0,
+              startStride: 0,
+              relu: false,
               bias: layout.weights + 4 * product.bias,
               weights: layout.weights + 4 * product.weights,
               weightInputs: product.inputs,

@@ -137,7 +137,10 @@ test.each(["calling thread", "two threads, batches of 3"])(
     const seen: number[] = [];
     const controller = new AbortController();
     const stopped = engine.sample({
-      ...{ count: 8, height: 4000, width: 7, signal: controller.signal },
+      count: 8,
+      height: 4000,
+      width: 7,
+      signal: controller.signal,
       onProgress: ({ done, total }) => {
         expect(total).toBe(8 * 4000);
         seen.push(done);

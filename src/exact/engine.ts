@@ -210,7 +210,12 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
       size,
       { ...options, guided: guidance > 0 },
       (part, first) => ({
-        ...{ ...part, kind: "draw", seed, first: number + first, temperature, guidance },
+        ...part,
+        kind: "draw",
+        seed,
+        first: number + first,
+        temperature,
+        guidance,
         given: given && { ...given, pixels: given.pixels.subarray(first * perImage, (first + part.count) * perImage) },
       }),
       (result, first) => pixels.set(result as Uint8Array, first * perImage),

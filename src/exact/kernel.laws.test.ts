@@ -150,9 +150,15 @@ test("a cell of any floats has the reference's bits, its state and its memory, w
             for (const [at, values] of parts) floats.set(values, at >> 2);
             words.set(
               cellWords({
-                ...{ out: OUT, outStride: stride, of: IN, stride: 4 * stride, width },
-                ...{ before, beforeStride: where === "one line for all" ? 0 : stride },
-                ...{ memory: MEMORY, memoryStride: stride },
+                out: OUT,
+                outStride: stride,
+                of: IN,
+                stride: 4 * stride,
+                width,
+                before,
+                beforeStride: where === "one line for all" ? 0 : stride,
+                memory: MEMORY,
+                memoryStride: stride,
               }),
               FIRST_ADDRESS >> 2,
             );
@@ -183,8 +189,15 @@ test("a cell is c = logistic(f) before + logistic(i) tanh(g), y = logistic(o) ta
       for (const [part, x] of [o, f, i, g, before].entries())
         floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
       const words = cellWords({
-        ...{ out: OUT, outStride: 16, of: IN, stride: 64, width: 4 },
-        ...{ before: IN + 64, beforeStride: 16, memory: OUT + 16, memoryStride: 16 },
+        out: OUT,
+        outStride: 16,
+        of: IN,
+        stride: 64,
+        width: 4,
+        before: IN + 64,
+        beforeStride: 16,
+        memory: OUT + 16,
+        memoryStride: 16,
       });
       new Uint32Array(kernel.memory).set(words, FIRST_ADDRESS >> 2);
       kernel.cell(FIRST_ADDRESS, 0, 1);

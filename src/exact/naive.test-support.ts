@@ -60,7 +60,11 @@ export function diagonalBilstmConfigOf(changes: Loose<DiagonalBilstmConfig> = {}
 }
 
 const recurrentBase = {
-  ...{ channels: 1, levels: 4, features: 6, depth: 3, firstKernel: 5 },
+  channels: 1,
+  levels: 4,
+  features: 6,
+  depth: 3,
+  firstKernel: 5,
   head: { kind: "categorical", features: 6 },
   condition: null,
 };

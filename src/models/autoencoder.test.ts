@@ -31,7 +31,12 @@ const SMALL = { features: 2, depth: 2, firstKernel: 3, skip: 2, head: { features
 const configOf = (decoder: object, changes: object = {}): AutoencoderConfig =>
   resolveModel({
     family: "autoencoder",
-    ...{ height: 3, width: 5, channels: 1, levels: 3, latents: 3, encoder: { features: [4, 5], hidden: 6 } },
+    height: 3,
+    width: 5,
+    channels: 1,
+    levels: 3,
+    latents: 3,
+    encoder: { features: [4, 5], hidden: 6 },
     decoder,
     ...changes,
   }) as AutoencoderConfig;
@@ -140,8 +145,14 @@ describe("the PixelCNN decoder is a model of its own", () => {
   test("with the fields of the decoder and a vector as its condition", () => {
     expect(decoderConfig(config)).toEqual({
       family: "gated-pixelcnn",
-      ...{ height: 3, width: 5, channels: 2, levels: 3 },
-      ...{ ...SMALL, kernels: [3], dilations: [1], head: { kind: "categorical", features: 2 } },
+      height: 3,
+      width: 5,
+      channels: 2,
+      levels: 3,
+      ...SMALL,
+      kernels: [3],
+      dilations: [1],
+      head: { kind: "categorical", features: 2 },
       condition: { kind: "vector", size: 3 },
     });
     expect(resolveModel(decoderConfig(config))).toEqual(decoderConfig(config));

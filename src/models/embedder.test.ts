@@ -15,7 +15,12 @@ import { syntheticIdentities } from "./synthetic-identities.test-support.ts";
 const configOf = (changes: object = {}): EmbedderConfig =>
   resolveModel({
     family: "embedder",
-    ...{ height: 4, width: 5, channels: 1, levels: 6, size: 3, encoder: { features: [4, 5], hidden: 6 } },
+    height: 4,
+    width: 5,
+    channels: 1,
+    levels: 6,
+    size: 3,
+    encoder: { features: [4, 5], hidden: 6 },
     ...changes,
   }) as EmbedderConfig;
 

@@ -43,7 +43,13 @@ const rowLstm = resolveModel({
 });
 const diagonal = resolveModel({ family: "diagonal-bilstm", ...recurrent });
 const ALL: [string, ModelConfig][] = Object.entries({
-  ...{ plain, conditioned, autoencoder, baseline, embedder, rowLstm, diagonal },
+  plain,
+  conditioned,
+  autoencoder,
+  baseline,
+  embedder,
+  rowLstm,
+  diagonal,
 });
 
 describe("a config", () => {

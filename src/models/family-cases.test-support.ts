@@ -52,7 +52,8 @@ export const tinyOf = <C extends PixelcnnConfig>(
   changed(config, {
     ...family.tiny(config.channels),
     ...(config.condition && "features" in config.condition ? { condition: { ...config.condition, features: 3 } } : {}),
-    ...{ depth: 2, ...changes },
+    depth: 2,
+    ...changes,
   });
 
 /** Float32 numbers, none of them zero. */

@@ -254,7 +254,9 @@ export function checkCodec<C extends PixelcnnConfig>({ config }: FamilyCase<C>):
     const constant = noise.map((_, i) => Math.floor(i / size) % levels);
     for (const [kind, pixels] of Object.entries({ drawn: drawn.pixels, constant, noise })) {
       const images = values.map((value, i) => ({
-        ...{ height, width, pixels: pixels.slice(i * size, (i + 1) * size) },
+        height,
+        width,
+        pixels: pixels.slice(i * size, (i + 1) * size),
         ...(value === null ? {} : { condition: value }),
       }));
       const bytes = await encodeImages(predictor, images);

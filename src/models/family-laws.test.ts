@@ -21,7 +21,13 @@ const image = { height: 5, width: 7, channels: 1, levels: 4 };
 /** Widths that differ from each other, with so many features that no ReLU closes all of a group's. */
 const gatedConfig = (changes: object = {}): GatedConfig =>
   resolvePixelcnn({
-    ...{ family: "gated-pixelcnn", ...image, features: 6, depth: 3, firstKernel: 3, skip: 30, head: { features: 48 } },
+    family: "gated-pixelcnn",
+    ...image,
+    features: 6,
+    depth: 3,
+    firstKernel: 3,
+    skip: 30,
+    head: { features: 48 },
     ...changes,
   } as const) as GatedConfig;
 const gatedColour = { channels: 3, levels: 3, features: 12, skip: 36, head: { features: 48 } };
@@ -56,7 +62,12 @@ checkFamily(gated, [
 
 const plainConfig = (changes: object = {}): PlainConfig =>
   resolvePixelcnn({
-    ...{ family: "pixelcnn", ...image, features: 18, depth: 3, firstKernel: 3, head: { features: 48 } },
+    family: "pixelcnn",
+    ...image,
+    features: 18,
+    depth: 3,
+    firstKernel: 3,
+    head: { features: 48 },
     ...changes,
   } as const) as PlainConfig;
 const plainColour = { channels: 3, levels: 3, features: 24, head: { features: 48 } };

@@ -50,7 +50,12 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
     network: gatedPixelcnn,
     widest: ({ features }) => features,
     identity: ({ features, depth, firstKernel, kernels, dilations, skip }) => ({
-      ...{ features, depth, firstKernel, kernels, dilations, skip },
+      features,
+      depth,
+      firstKernel,
+      kernels,
+      dilations,
+      skip,
     }),
   },
   pixelcnn: {
@@ -60,7 +65,12 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
     network: plainPixelcnn,
     widest: ({ features }) => 2 * features,
     identity: ({ family, features, depth, firstKernel, kernels, dilations }) => ({
-      ...{ family, features, depth, firstKernel, kernels, dilations },
+      family,
+      features,
+      depth,
+      firstKernel,
+      kernels,
+      dilations,
     }),
   },
   "row-lstm": {

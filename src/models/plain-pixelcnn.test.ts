@@ -11,7 +11,12 @@ const image = { height: 5, width: 7, channels: 1, levels: 4 };
 const vector = { kind: "vector", size: 3 } as const;
 const configOf = (changes: object = {}): PlainConfig =>
   resolvePixelcnn({
-    ...{ family: "pixelcnn", ...image, features: 6, depth: 3, firstKernel: 7, head: { features: 18 } },
+    family: "pixelcnn",
+    ...image,
+    features: 6,
+    depth: 3,
+    firstKernel: 7,
+    head: { features: 18 },
     ...changes,
   } as const) as PlainConfig;
 

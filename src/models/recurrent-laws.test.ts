@@ -99,7 +99,10 @@ checkFamily(row, [
 
 const diagonalConfig = (changes: object = {}): DiagonalBilstmConfig =>
   resolvePixelcnn({
-    ...{ family: "diagonal-bilstm", ...image, features: 12, head: { features: 48 } },
+    family: "diagonal-bilstm",
+    ...image,
+    features: 12,
+    head: { features: 48 },
     ...changes,
   } as const) as DiagonalBilstmConfig;
 

@@ -90,7 +90,11 @@ const SIZES = [
 ];
 
 const settingsOf = (of: Partial<DraftSettings> = {}): DraftSettings => ({
-  ...{ height: 5, width: 7, depth: 2, firstKernel: 3, kernel: 3 },
+  height: 5,
+  width: 7,
+  depth: 2,
+  firstKernel: 3,
+  kernel: 3,
   ...GREY,
   ...of,
 });

@@ -89,7 +89,11 @@ export const CONFIGS: Readonly<Record<string, object>> = {
   "colour, vector": { ...colour, condition: { kind: "vector", size: 5 } },
   "auto-encoder": {
     family: "autoencoder",
-    ...{ height: 12, width: 10, channels: 1, levels: 4, latents: 5 },
+    height: 12,
+    width: 10,
+    channels: 1,
+    levels: 4,
+    latents: 5,
     encoder: { features: [4, 8], hidden: 16 },
     decoder: { kind: "pixelcnn", features: 8, depth: 3, skip: 8, head: { features: 16 }, mapFeatures: 6 },
   },

@@ -35,7 +35,13 @@ const networks: Network[] = families.map((family) =>
   networkOf(
     resolvePixelcnn({
       family: family as "pixelcnn",
-      ...{ height: 8, width: 8, channels: 3, levels: 4, features: 6, depth: 3, head: { features: 6 } },
+      height: 8,
+      width: 8,
+      channels: 3,
+      levels: 4,
+      features: 6,
+      depth: 3,
+      head: { features: 6 },
       condition: { kind: "map", height: 4, width: 4, channels: 1, features: 2 },
       ...(family === "gated-pixelcnn" ? { skip: 6 } : {}),
     }),

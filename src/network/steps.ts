@@ -164,17 +164,26 @@ export const position = (
 export const plus = (map: FeatureMap, at: Offset = [0, 0]): Term => ({ term: "plus", map, at });
 /** A convolution: all features of `map` at each offset. */
 export const taps = (map: FeatureMap, at: readonly Offset[], name: string, by: Omit<Weights, "name"> = {}): Term => ({
-  ...{ term: "read", map, at, mask: "all" },
+  term: "read",
+  map,
+  at,
+  mask: "all",
   by: { name, ...by },
 });
 /** A 1x1 product: `map` at the pixel itself. With a mask, one matrix per group, which `{c}` in the name stands for. */
 export const here = (map: FeatureMap, mask: Mask, name: string, by: Omit<Weights, "name"> = {}): Term => ({
-  ...{ term: "read", map, at: [[0, 0]], mask },
+  term: "read",
+  map,
+  at: [[0, 0]],
+  mask,
   by: { name, ...by },
 });
 /** A learned vector for each level at each offset, in place of its number times a weight. */
 export const embed = (map: FeatureMap, at: readonly Offset[], mask: Mask, name: string): Term => ({
-  ...{ term: "embed", map, at, mask },
+  term: "embed",
+  map,
+  at,
+  mask,
   by: { name },
 });
 
@@ -286,7 +295,14 @@ export function buildNetwork({ channels, levels, condition }: NetworkSettings): 
       return add({ step: "blend", out: state, of: inParts(of, "z", "c"), from });
     },
     finish: (outputs, { logWeights = "outputs", order = [] } = {}) => ({
-      ...{ channels, levels, input, steps, outputs, logWeights, condition, order },
+      channels,
+      levels,
+      input,
+      steps,
+      outputs,
+      logWeights,
+      condition,
+      order,
     }),
   };
 }

@@ -114,7 +114,12 @@ export const PRESETS = {
     // learned by name. Without decay the model memorises the 3,508 emoji and depends less on captions that it has not
     // seen.
     train: {
-      ...{ batch: 16, rate: 4e-3, weightDecay: 0.05, conditionDropout: 0.1, balance: true, decay: "cosine" },
+      batch: 16,
+      rate: 4e-3,
+      weightDecay: 0.05,
+      conditionDropout: 0.1,
+      balance: true,
+      decay: "cosine",
       budget: { minutes: 30 },
     },
   },
@@ -122,7 +127,9 @@ export const PRESETS = {
     summary: "MNIST, binarised: an encoder to 10 latents, and a PixelCNN that draws what they leave open",
     data: STOCHASTIC,
     model: {
-      ...{ family: "autoencoder", latents: 10, encoder: { normalise: true } },
+      family: "autoencoder",
+      latents: 10,
+      encoder: { normalise: true },
       decoder: { kind: "pixelcnn", ...BINARY, mapFeatures: 32 },
     },
     train: { batch: 16, rate: 3e-3, warmup: 200, decay: "cosine", budget: { minutes: 10 } },
@@ -138,7 +145,9 @@ export const PRESETS = {
     // 256 levels are mostly noise to learn, and the latents carry none of it.
     data: { levels: 16 },
     model: {
-      ...{ family: "autoencoder", latents: 100, encoder: { hidden: 256, normalise: true } },
+      family: "autoencoder",
+      latents: 100,
+      encoder: { hidden: 256, normalise: true },
       // Without m(h) the latents say nothing about places: after 11,000 images they had not helped yet; with it they
       // saved 0.05 bits/dim after 64,000.
       decoder: {
@@ -154,7 +163,12 @@ export const PRESETS = {
     // Blind: neighbours tell so much about a pixel that the decoder would hardly use the latents within hours. Dropout:
     // for guidance.
     train: {
-      ...{ batch: 16, rate: 3e-3, warmup: 200, conditionDropout: 0.1, blind: 0.25, decay: "cosine" },
+      batch: 16,
+      rate: 3e-3,
+      warmup: 200,
+      conditionDropout: 0.1,
+      blind: 0.25,
+      decay: "cosine",
       budget: { minutes: 60 },
     },
   },

@@ -135,7 +135,10 @@ async function test(
   const limit = last && finalEval ? data.length : evalLimit;
   if (limit === 0) return null;
   const evaluation = await evaluate(model, data, {
-    ...{ limit, device, threads, signal },
+    limit,
+    device,
+    threads,
+    signal,
     onProgress: (of) => onProgress?.({ what: "testing", step, ...of }),
   });
   await appendLog(folder, { type: "evaluation", step, seconds, split: data.split, ...evaluation });
@@ -146,7 +149,12 @@ async function test(
 async function picture(options: TrainRunOptions, { step }: RunState, model: Model): Promise<string | null> {
   const { folder, config, test: data, threads, draw = drawSamples, signal, onProgress } = options;
   const png = await drawRunPicture({
-    ...{ model, seed: config.train.seed, test: data, threads, draw, signal },
+    model,
+    seed: config.train.seed,
+    test: data,
+    threads,
+    draw,
+    signal,
     onProgress: (of) => onProgress?.({ what: "sampling", step, ...of }),
   });
   if (!png) return null;

@@ -136,7 +136,13 @@ describe("conditions that are left out (train.conditionDropout)", () => {
   test("an auto-encoder is told whose own latents to leave out, a squared error's is not", async () => {
     const latents = (decoder: object): object => ({
       family: "autoencoder",
-      ...{ height: 4, width: 4, channels: 1, levels: 16, latents: 2, encoder: { features: [2] }, decoder },
+      height: 4,
+      width: 4,
+      channels: 1,
+      levels: 16,
+      latents: 2,
+      encoder: { features: [2] },
+      decoder,
     });
     const pictures = datasetFromArrays({ ...shape, height: 4, width: 4, classes: null }, new Uint8Array(16 * IMAGES));
     const ofRun = (decoder: object, settings: object = {}): Promise<TrainBatch[]> =>

@@ -143,7 +143,10 @@ async function whole(
       ...(labels ? { labels: tensor("int32", [train.batch], labels) } : {}),
       ...(keep ? { keep: tensor("float32", [train.batch], keep) } : {}),
       ...(sees ? { sees: tensor("float32", [train.batch], sees) } : {}),
-      ...{ weights: vector(weights), first: vector(first), second: vector(second), average: vector(average) },
+      weights: vector(weights),
+      first: vector(first),
+      second: vector(second),
+      average: vector(average),
       schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(t + 1, 1e-2, train, 0.5)),
     });
     losses.push(Number(out.loss!.data[0]) / train.batch);

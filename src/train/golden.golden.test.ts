@@ -201,7 +201,10 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
       const zero = tensor("float32", [weights.length], new Float32Array(weights.length));
       const outputs = await runOnce(stepGraph(model, batch, settings), {
         ...imagesOf(golden),
-        ...{ weights: flat, first: zero, second: zero, average: flat },
+        weights: flat,
+        first: zero,
+        second: zero,
+        average: flat,
         schedule: tensor("float32", [SCHEDULE_SIZE], scheduleVector(1, 0, settings, 0)),
       });
       // The first moment after one step from 0 is (1 - beta1) times the gradient that Adam was given.

@@ -81,7 +81,10 @@ export async function open(browser: Browser, url: string, ready = "typeof page =
   await page.goto(url);
   await page.waitForFunction(ready);
   return {
-    ...{ page, complaints, requests, workers },
+    page,
+    complaints,
+    requests,
+    workers,
     call: (name, options = {}) => page.evaluate(`page.${name}(${JSON.stringify(options)})`),
   };
 }

@@ -183,7 +183,9 @@ describe.skipIf(reason)(`bundles${reason ? ` (skipped: ${reason})` : ""}`, () =>
     let server: ViteDevServer;
     beforeAll(async () => {
       server = await createServer({
-        ...{ root: page, configFile: false, logLevel: "silent" },
+        root: page,
+        configFile: false,
+        logLevel: "silent",
         server: { port: 0, host: "127.0.0.1" },
       });
       await server.listen();

@@ -23,9 +23,14 @@ export const vite: Bundler = async (page, out, entry) => {
   const asked: string[] = [];
   const warnings: string[] = [];
   await viteBuild({
-    ...{ root: page, base: "./", configFile: false, logLevel: "silent" },
+    root: page,
+    base: "./",
+    configFile: false,
+    logLevel: "silent",
     build: {
-      ...{ outDir: out, emptyOutDir: true, chunkSizeWarningLimit: 1000 },
+      outDir: out,
+      emptyOutDir: true,
+      chunkSizeWarningLimit: 1000,
       ...(entry === undefined
         ? {}
         : { lib: { entry: join(page, entry), formats: ["es"], fileName: "main" }, minify: true }),
@@ -39,8 +44,15 @@ export const vite: Bundler = async (page, out, entry) => {
 export const esbuildPage: Bundler = async (page, out, entry = "main.js") => {
   const asked: string[] = [];
   const { warnings } = await esbuild.build({
-    ...{ entryPoints: [join(page, entry)], entryNames: "main", outdir: out, absWorkingDir: page },
-    ...{ bundle: true, splitting: true, format: "esm", minify: true, logLevel: "silent" },
+    entryPoints: [join(page, entry)],
+    entryNames: "main",
+    outdir: out,
+    absWorkingDir: page,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    minify: true,
+    logLevel: "silent",
     plugins: [
       { name: "asked", setup: (build) => build.onResolve({ filter: /.*/ }, ({ path }) => void asked.push(path)) },
     ],
@@ -61,7 +73,10 @@ export const esbuildWhole: Bundler = async (page, out) => {
       outdir: out,
       absWorkingDir: page,
     },
-    ...{ bundle: true, format: "esm", minify: true, logLevel: "silent" },
+    bundle: true,
+    format: "esm",
+    minify: true,
+    logLevel: "silent",
   });
   const packages = join(page, "..", "node_modules");
   const runtime = join(packages, "onnxruntime-web", "dist");
@@ -75,9 +90,14 @@ export const esbuildWhole: Bundler = async (page, out) => {
 export const webpackPage: Bundler = async (page, out, entry = "main.js") => {
   const asked: string[] = [];
   const compiler = webpack({
-    ...{ mode: "production", context: page, entry: `./${entry}`, devtool: false, output: { path: out, clean: true } },
+    mode: "production",
+    context: page,
+    entry: `./${entry}`,
+    devtool: false,
+    output: { path: out, clean: true },
     // Minifying takes ten seconds, and 40 MB of WebAssembly make big assets.
-    ...{ optimization: { minimize: false, realContentHash: false }, performance: { hints: false } },
+    optimization: { minimize: false, realContentHash: false },
+    performance: { hints: false },
     plugins: [
       (plugged) =>
         plugged.hooks.normalModuleFactory.tap("asked", (factory) =>

@@ -50,7 +50,8 @@ function run(folder: string, section: string): void {
     .replace(/^vite +# develop$/m, "");
   const environment = strangersEnvironment();
   const { status, stderr } = spawnSync("sh", ["-e", "-c", commands], {
-    ...{ cwd: folder, encoding: "utf8" },
+    cwd: folder,
+    encoding: "utf8",
     env: { ...environment, PATH: `${join(root, "node_modules", ".bin")}${delimiter}${environment.PATH}` },
   });
   expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });

@@ -36,7 +36,9 @@ function use(folder: string, node: string): { used: Used; stderr: string } {
   writeFileSync(join(folder, "use.mjs"), "");
   copyFileSync(join(root, "test", "package", "consumer", "use.js"), join(folder, "use.mjs"));
   const { stdout, stderr, status } = spawnSync(node, ["use.mjs"], {
-    ...{ cwd: folder, env: strangersEnvironment(), encoding: "utf8" },
+    cwd: folder,
+    env: strangersEnvironment(),
+    encoding: "utf8",
     timeout: 60_000,
   });
   expect(stderr.replace(WARNING, "")).toBe("");
@@ -124,7 +126,9 @@ describe.skipIf(reason)(`the tarball${reason ? ` (skipped: ${reason})` : ""}`, (
   test("the command line of the package samples", () => {
     const command = join(native, "node_modules", ".bin", "pixelcnn");
     const { status, stderr } = spawnSync(command, ["sample", "mnist", "--count", "1", "--out", "one.png"], {
-      ...{ cwd: native, env: strangersEnvironment(), encoding: "utf8" },
+      cwd: native,
+      env: strangersEnvironment(),
+      encoding: "utf8",
     });
     expect(stderr).not.toMatch(/error/i);
     expect(status).toBe(0);

@@ -87,7 +87,12 @@ function installNow(folder: string): Installed {
   const withoutNative = join(folder, "without-native");
   copyWithout(native, withoutNative, "onnxruntime-node");
   return {
-    ...{ plain, native, withoutNative, tarball, bytes: packed!.size, printed: printed.join("\n") },
+    plain,
+    native,
+    withoutNative,
+    tarball,
+    bytes: packed!.size,
+    printed: printed.join("\n"),
     seconds: { plain: plainSeconds, native: nativeSeconds },
   };
 }
@@ -106,7 +111,9 @@ function copyWithout(from: string, to: string, left: string): void {
 /** Runs npm without the settings that this repository's own npm hands on. */
 function npm(cwd: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.platform === "win32" ? "npm.cmd" : "npm", words, {
-    ...{ cwd, env: strangersEnvironment(), encoding: "utf8" },
+    cwd,
+    env: strangersEnvironment(),
+    encoding: "utf8",
     maxBuffer: 1e8,
   });
   if (status !== 0) throw new Error(`npm ${words.join(" ")} ended with ${status}:\n${stdout}\n${stderr}`);

@@ -24,7 +24,11 @@ function checkTypes(program: "page.ts" | "node.ts", resolution: "nodenext" | "bu
     join(folder, name),
     JSON.stringify({
       compilerOptions: {
-        ...{ strict: true, noEmit: true, skipLibCheck: false, target: "es2022", moduleResolution: resolution },
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+        target: "es2022",
+        moduleResolution: resolution,
         module: resolution === "nodenext" ? "nodenext" : "esnext",
         lib: program === "page.ts" ? ["es2022", "dom"] : ["es2023"],
         types: program === "page.ts" ? [] : ["node"],

@@ -119,7 +119,14 @@ function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefi
   });
   return {
     json: {
-      ...{ archive, kind: file.kind, bytes: bytes.length, digest, channels, levels, groups: groups.length, notes },
+      archive,
+      kind: file.kind,
+      bytes: bytes.length,
+      digest,
+      channels,
+      levels,
+      groups: groups.length,
+      notes,
       conditions,
       images: images.map((image) => ({ ...image, condition: conditionJson(image.condition) })),
     },

@@ -90,8 +90,12 @@ test("several sizes, and images that are stored as they are, as JSON", async () 
       lossy: false,
       sizes,
     },
-    ...{ digest, model: { name: "mnist-binary", step: 1423 }, modelHint: "mnist-binary" },
-    ...{ bytes, dims: 2 * 48 + 45, bitsPerDim: (8 * bytes) / 141 },
+    digest,
+    model: { name: "mnist-binary", step: 1423 },
+    modelHint: "mnist-binary",
+    bytes,
+    dims: 2 * 48 + 45,
+    bitsPerDim: (8 * bytes) / 141,
   });
   expect((await info("odd.pxc")).stdout).toMatch(/^images {4}3: 2 of 6x8, 1 of 9x5; 1 channel, 2 levels$/m);
 });
