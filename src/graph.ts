@@ -8,7 +8,14 @@ export { PixelcnnError } from "./errors.ts";
 export { dependencies, type SubPixels } from "./network/dependencies.ts";
 export { networkOutputs } from "./network/graph.ts";
 export { type Lookup, lookupFlat } from "./network/lookup.ts";
-export { countOf, flatten, initialise, type ParameterSpec, type Parameters, unflatten } from "./network/parameters.ts";
+export {
+  countOf,
+  flatten,
+  initialise,
+  type ParameterMap,
+  type ParameterSpec,
+  unflatten,
+} from "./network/parameters.ts";
 export {
   above,
   bias,

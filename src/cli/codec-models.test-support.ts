@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect } from "vitest";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import { initialise, type Parameters } from "../network/parameters.ts";
+import { initialise, type ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { resolveRun } from "../train/config.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
@@ -22,7 +22,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 export interface Model {
   readonly config: PixelcnnConfig;
-  readonly parameters: Parameters;
+  readonly parameters: ParameterMap;
 }
 
 /** A model folder of random weights. */

@@ -14,7 +14,7 @@ import { randomParameters } from "../models/families.test-support.ts";
 import { modelParameters } from "../models/families.ts";
 import { pixelcnnOf } from "../models/model.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { type RunConfig, resolveRun } from "../train/config.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
@@ -30,7 +30,7 @@ export const ENCODER = { features: [4], hidden: 5 };
 
 export interface Model {
   readonly config: RunConfig;
-  readonly parameters: Parameters;
+  readonly parameters: ParameterMap;
 }
 export const models: Record<string, Model> = {};
 

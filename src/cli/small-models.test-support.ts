@@ -9,7 +9,7 @@ import { encode } from "fast-png";
 import { randomParameters } from "../models/families.test-support.ts";
 import { modelParameters } from "../models/families.ts";
 import { writeSafeTensors } from "../models/safetensors.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { type RunConfig, resolveRun } from "../train/config.ts";
 
@@ -40,7 +40,7 @@ export function patternFolder(folder: string, each = 6): string {
 export interface SmallModel {
   readonly folder: string;
   readonly config: RunConfig;
-  readonly parameters: Parameters;
+  readonly parameters: ParameterMap;
 }
 
 /** A model folder of random weights for 8x8 images of two levels. */

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { datasetFromArrays } from "../data/dataset.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { resolvePixelcnn } from "../models/schema.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf } from "../tensor.ts";
 import { EXPORT_KINDS, exportOnnx } from "./export.ts";
@@ -33,7 +33,7 @@ describe.each([
     head: { features: 6 },
   });
   const random = randomFrom(11);
-  const parameters: Parameters = new Map(
+  const parameters: ParameterMap = new Map(
     pixelcnnParameters(model).map((spec) => [
       spec.name,
       {

@@ -4,14 +4,14 @@ import type { GatedConfig } from "../models/config.ts";
 import { type NaiveCondition, naiveLogits } from "../models/naive.test-support.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { resolvePixelcnn } from "../models/schema.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf } from "../tensor.ts";
 import { completeByFullPasses, drawLevel, sampleByFullPasses } from "./full-pass.ts";
 import { likelihood } from "./likelihood.ts";
 
 /** Random weights, biases included. */
-function randomParameters(model: GatedConfig, seed = 1): Parameters {
+function randomParameters(model: GatedConfig, seed = 1): ParameterMap {
   const random = randomFrom(seed);
   return new Map(
     pixelcnnParameters(model).map(({ name, shape }) => [

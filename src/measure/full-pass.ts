@@ -14,7 +14,7 @@ import { pixelcnnOutputs } from "../models/log-probability.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { type Lookup, lookupIn } from "../network/lookup.ts";
-import { checkParameters, type Parameters } from "../network/parameters.ts";
+import { checkParameters, type ParameterMap } from "../network/parameters.ts";
 import { Graph } from "../onnx/graph.ts";
 import { openPool } from "../onnx/pool.ts";
 import { compile, type Device, type Session } from "../onnx/session.ts";
@@ -230,7 +230,7 @@ export function frozen(graph: Graph, { config, parameters }: Model<PixelcnnConfi
 }
 
 /** `pixels` [B, H, W, C] (and `condition` [B, D]) -> `logits` [B H W C, K], the weights inside. */
-function logitsGraph(model: PixelcnnConfig, parameters: Parameters, batch: number): Graph {
+function logitsGraph(model: PixelcnnConfig, parameters: ParameterMap, batch: number): Graph {
   const graph = new Graph("full-pass");
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;

@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, test } from "vitest";
-import { checkParameters, type Parameters } from "../network/parameters.ts";
+import { checkParameters, type ParameterMap } from "../network/parameters.ts";
 import type { Tensor } from "../tensor.ts";
 import {
   type AutoencoderConfig,
@@ -45,9 +45,13 @@ const deconvolution = (changes: object = {}): AutoencoderConfig =>
   configOf({ kind: "deconvolution", features: [3, 2] }, changes);
 const two = { channels: 2, decoder: { kind: "pixelcnn", ...SMALL } };
 
-const latents = async (config: AutoencoderConfig, parameters: Parameters, pixels: Tensor<"uint8">): Promise<number[]> =>
+const latents = async (
+  config: AutoencoderConfig,
+  parameters: ParameterMap,
+  pixels: Tensor<"uint8">,
+): Promise<number[]> =>
   (await runModelGraph(config, parameters, pixels, (lookup, images) => latentsOf(config, lookup, images))).y;
-const changed = (parameters: Parameters, which: RegExp, f: (x: number) => number): Parameters =>
+const changed = (parameters: ParameterMap, which: RegExp, f: (x: number) => number): ParameterMap =>
   new Map([...parameters].map(([name, t]) => [name, which.test(name) ? { ...t, data: t.data.map(f) } : t]));
 
 describe("the loss's derivatives by every weight are those of central differences", () => {
@@ -202,7 +206,7 @@ describe("the PixelCNN decoder is a model of its own", () => {
 });
 
 /** One image of the deconvolution in scaled units, by loops: docs/model.md. */
-function naiveDeconvolution(config: AutoencoderConfig, parameters: Parameters, code: readonly number[]): number[] {
+function naiveDeconvolution(config: AutoencoderConfig, parameters: ParameterMap, code: readonly number[]): number[] {
   const at = (name: string, i: number): number => parameters.get(`decoder.${name}`)!.data[i]!;
   const { decoder, height: H, width: W, channels: C } = config;
   if (decoder.kind !== "deconvolution") throw new Error("no deconvolution");

@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { fail } from "../errors.ts";
 import type { Lookup } from "../network/lookup.ts";
-import { checkParameters, type ParameterSpec, type Parameters } from "../network/parameters.ts";
+import { checkParameters, type ParameterMap, type ParameterSpec } from "../network/parameters.ts";
 import type { Value } from "../onnx/graph.ts";
 import { mul, neg, reshape } from "../onnx/ops.ts";
 import { type GatedConfig, gatedLayers, imageFields } from "./config.ts";
@@ -129,7 +129,7 @@ export function decoderConfig(config: AutoencoderConfig): GatedConfig {
 }
 
 /** The decoder's parameters out of the auto-encoder's; those of {@link decoderConfig} for a PixelCNN. */
-export function decoderParameters(config: AutoencoderConfig, parameters: Parameters): Parameters {
+export function decoderParameters(config: AutoencoderConfig, parameters: ParameterMap): ParameterMap {
   checkParameters(autoencoderParameters(config), parameters);
   return new Map([...parameters].filter(([name]) => !name.startsWith("encoder.")));
 }

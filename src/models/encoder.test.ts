@@ -1,7 +1,7 @@
 /** The encoder against docs/model.md as loops in float64. */
 
 import { expect, test } from "vitest";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { encoderOutputs, encoderParameters, encoderSchema, encoderSizes } from "./encoder.ts";
 import { randomLevels, randomParameters, runModelGraph } from "./families.test-support.ts";
 import { type ModelConfig, modelParameters, resolveModel } from "./families.ts";
@@ -22,7 +22,7 @@ const configOf = (encoder: object, changes: object = {}): Extract<ModelConfig, {
 /** One image, level by level, through the encoder. */
 function naiveEncoder(
   config: ReturnType<typeof configOf>,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: ArrayLike<number>,
 ): number[] {
   const at = (name: string, i: number): number => parameters.get(`encoder.${name}`)!.data[i]!;

@@ -2,7 +2,7 @@
 
 import { type Build, checkDerivatives } from "../autodiff/central-differences.test-support.ts";
 import { type Lookup, lookupFlat } from "../network/lookup.ts";
-import { countOf, flatten, type ParameterSpec, type Parameters } from "../network/parameters.ts";
+import { countOf, flatten, type ParameterMap, type ParameterSpec } from "../network/parameters.ts";
 import { numbers } from "../onnx/evaluate.test-support.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
@@ -11,7 +11,7 @@ import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { type LossInputs, type ModelConfig, modelLoss, modelParameters } from "./families.ts";
 
 /** Random weights, none of them zero, biases included, of a size that keeps a layer's numbers near 1. */
-export function randomParameters(specs: readonly ParameterSpec[], seed = 1): Parameters {
+export function randomParameters(specs: readonly ParameterSpec[], seed = 1): ParameterMap {
   const random = randomFrom(seed);
   return new Map(
     specs.map(({ name, shape, decays }) => {
@@ -39,7 +39,7 @@ const wide = (flat: Float32Array): Tensor<"float64"> => tensor("float64", [flat.
 /** Outputs of a graph in float64 of pixels and weights: what `build` makes of them. */
 export async function runModelGraph(
   config: ModelConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: Tensor<"uint8">,
   build: (lookup: Lookup, pixels: Value, graph: Graph) => Value,
 ): Promise<{ shape: readonly number[]; y: number[] }> {
@@ -82,7 +82,7 @@ const constants = (
 /** The loss that training differentiates, summed over the images. */
 export async function lossOf(
   config: ModelConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: Tensor<"uint8">,
   beside: Beside = {},
 ): Promise<number> {
@@ -97,7 +97,7 @@ export async function lossOf(
  */
 export async function checkLossDerivatives(
   config: ModelConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: Tensor<"uint8">,
   beside: Beside = {},
 ): Promise<Map<string, number[]>> {

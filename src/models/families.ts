@@ -7,7 +7,7 @@
 import type { z } from "zod";
 import { fail } from "../errors.ts";
 import { type Lookup, lookupFlat } from "../network/lookup.ts";
-import { countOf, type ParameterSpec, type Parameters } from "../network/parameters.ts";
+import { countOf, type ParameterMap, type ParameterSpec } from "../network/parameters.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { mul, neg, reduceSum } from "../onnx/ops.ts";
 import {
@@ -96,7 +96,7 @@ interface Family<M> {
   readonly codes: Codes<M> | null;
   /** The part that gives the probability of an image; null where there is none. */
   pixelcnn(config: M): PixelcnnConfig | null;
-  pixelcnnParameters(config: M, parameters: Parameters): Parameters;
+  pixelcnnParameters(config: M, parameters: ParameterMap): ParameterMap;
 }
 
 const dimsOf = ({ height, width, channels }: ModelConfig): number => height * width * channels;
@@ -208,7 +208,7 @@ export const familyName = (config: ModelConfig): string => familyOf(config).titl
 export const pixelcnnIn = (config: ModelConfig): PixelcnnConfig | null => familyOf(config).pixelcnn(config);
 
 /** That PixelCNN's parameters out of the model's. */
-export const pixelcnnParametersOf = (config: ModelConfig, parameters: Parameters): Parameters =>
+export const pixelcnnParametersOf = (config: ModelConfig, parameters: ParameterMap): ParameterMap =>
   familyOf(config).pixelcnnParameters(config, parameters);
 
 /**

@@ -7,7 +7,7 @@
 import { describe, expect, test } from "vitest";
 import { createEngine } from "../exact/engine.ts";
 import { contains, dependencies } from "../network/dependencies.ts";
-import { initialise, type Parameters } from "../network/parameters.ts";
+import { initialise, type ParameterMap } from "../network/parameters.ts";
 import { randomFrom } from "../random.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { conditionNumbers } from "./condition.ts";
@@ -144,7 +144,7 @@ function checkSums<C extends PixelcnnConfig>({ config }: FamilyCase<C>): void {
 
 /** Law 5. */
 function checkFreshModel<C extends PixelcnnConfig>({ config }: FamilyCase<C>): void {
-  const fresh = (changes: Partial<PixelcnnConfig>): { config: C; parameters: Parameters } => {
+  const fresh = (changes: Partial<PixelcnnConfig>): { config: C; parameters: ParameterMap } => {
     const model = changed(config, changes);
     return { config: model, parameters: initialise(pixelcnnParameters(model), randomFrom(3)) };
   };

@@ -1,14 +1,14 @@
 /** A model is one value: its config and its weights. It is the first argument of every function that uses one. */
 
 import { fail } from "../errors.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import type { PixelcnnConfig } from "./config.ts";
 import { familyName, type ModelConfig, pixelcnnIn, pixelcnnParametersOf } from "./families.ts";
 
 export interface Model<C extends ModelConfig = ModelConfig> {
   readonly config: C;
   /** Weights by name: exactly those that the config requires. */
-  readonly parameters: Parameters;
+  readonly parameters: ParameterMap;
 }
 
 /**

@@ -3,7 +3,7 @@
  * network/. Slow and, one hopes, obviously right.
  */
 
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import type { GatedConfig } from "./config.ts";
 
 type Map3 = number[][][];
@@ -27,7 +27,7 @@ function beginOf(condition: GatedConfig["condition"], h: readonly number[]): { s
 /** s = m(h) [H][W][M]: each number of the map scattered where docs/conditioning.md gathers it. */
 function naiveMap(
   { height: H, width: W, condition }: GatedConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   h: readonly number[],
 ): Map3 | null {
   const begin = beginOf(condition, h);
@@ -62,7 +62,7 @@ function naiveMap(
  */
 export function naiveLogits(
   config: GatedConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: Uint8Array,
   h: NaiveCondition = null,
   round: (x: number) => number = Math.fround,

@@ -1,7 +1,7 @@
 /** The plain PixelCNN's own numbers, against loops written by hand; its laws are in family-laws.test.ts. */
 
 import { describe, expect, test } from "vitest";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import type { PlainConfig } from "./config.ts";
 import { pixelcnnParameters } from "./networks.ts";
 import { randomModel, randomPixels, runModel } from "./random-model.test-support.ts";
@@ -25,7 +25,7 @@ type Features = number[][][];
 /** Outputs of every sub-pixel: arXiv 1601.06759, sections 3.3 to 3.5, as loops that share nothing with the steps. */
 function naiveLogits(
   config: PlainConfig,
-  parameters: Parameters,
+  parameters: ParameterMap,
   pixels: Uint8Array,
   h: readonly number[] | null,
 ): number[][] {

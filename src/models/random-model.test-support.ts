@@ -1,7 +1,7 @@
 /** For tests: untrained models whose every number matters, and their outputs for given pixels. */
 
 import { lookupIn } from "../network/lookup.ts";
-import type { Parameters } from "../network/parameters.ts";
+import type { ParameterMap } from "../network/parameters.ts";
 import { numbers } from "../onnx/evaluate.test-support.ts";
 import { Graph } from "../onnx/graph.ts";
 import { compile, openSession } from "../onnx/session.ts";
@@ -55,7 +55,7 @@ export interface Opened {
 
 /** The model as a graph of one element type with its weights inside, ready to run. */
 export async function openModel(
-  { config, parameters }: { config: PixelcnnConfig; parameters: Parameters },
+  { config, parameters }: { config: PixelcnnConfig; parameters: ParameterMap },
   output: "logits" | "logProbability",
   { dtype = "float64", batch = 1 }: { dtype?: "float32" | "float64"; batch?: number } = {},
 ): Promise<Opened> {
@@ -91,7 +91,7 @@ export async function openModel(
 
 /** Runs a model once. */
 export async function runModel(
-  model: { config: PixelcnnConfig; parameters: Parameters },
+  model: { config: PixelcnnConfig; parameters: ParameterMap },
   output: "logits" | "logProbability",
   pixels: Uint8Array,
   { h, ...options }: { h?: readonly number[]; dtype?: "float32" | "float64"; batch?: number } = {},

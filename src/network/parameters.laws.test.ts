@@ -22,8 +22,8 @@ import {
   flatten,
   initialise,
   matrix,
+  type ParameterMap,
   type ParameterSpec,
-  type Parameters,
   unflatten,
 } from "./parameters.ts";
 
@@ -50,7 +50,7 @@ const models: fc.Arbitrary<GatedConfig> = fc
 const specLists = models.map(pixelcnnParameters);
 
 /** Every number of every parameter another one, so that two that change places are seen. */
-function numbered(specs: readonly ParameterSpec[]): Parameters {
+function numbered(specs: readonly ParameterSpec[]): ParameterMap {
   let n = 0;
   return new Map(
     specs.map(({ name, shape }) => [
@@ -227,7 +227,7 @@ describe("fresh values", () => {
 describe("parameters that do not fit", () => {
   const specs = [matrix("layer1.W", [2, 3], 2), bias("layer1.b", [3])];
   const right = (): Map<string, Tensor<"float32">> => new Map(initialise(specs, randomFrom(1)));
-  const refusal = (parameters: Parameters): string => {
+  const refusal = (parameters: ParameterMap): string => {
     try {
       checkParameters(specs, parameters);
     } catch (error) {

@@ -23,7 +23,7 @@ export interface ParameterSpec {
   readonly joined?: string;
 }
 
-export type Parameters = ReadonlyMap<string, Tensor<"float32">>;
+export type ParameterMap = ReadonlyMap<string, Tensor<"float32">>;
 
 /** A matrix [..., in, out] whose outputs have about unit variance when all `fanIn` inputs do: variance 1 / fanIn. */
 export function matrix(name: string, shape: Shape, fanIn: number, gain = 1): ParameterSpec {
@@ -40,7 +40,7 @@ export function countOf(specs: readonly ParameterSpec[]): number {
 }
 
 /** Fresh values, the same for the same generator state. */
-export function initialise(specs: readonly ParameterSpec[], random: Random): Parameters {
+export function initialise(specs: readonly ParameterSpec[], random: Random): ParameterMap {
   return new Map(
     specs.map(({ name, shape, bound, start = 0 }) => {
       const data = new Float32Array(sizeOf(shape)).fill(start);
@@ -79,7 +79,7 @@ export function flatBlocks(specs: readonly ParameterSpec[]): Block[] {
 }
 
 /** Parameters as one vector. Names and shapes are checked. */
-export function flatten(specs: readonly ParameterSpec[], parameters: Parameters): Float32Array {
+export function flatten(specs: readonly ParameterSpec[], parameters: ParameterMap): Float32Array {
   checkParameters(specs, parameters);
   const flat = new Float32Array(countOf(specs));
   walk(specs, (spec, i, at) => {
@@ -89,7 +89,7 @@ export function flatten(specs: readonly ParameterSpec[], parameters: Parameters)
 }
 
 /** The inverse of {@link flatten}; copies. */
-export function unflatten(specs: readonly ParameterSpec[], flat: Float32Array): Parameters {
+export function unflatten(specs: readonly ParameterSpec[], flat: Float32Array): ParameterMap {
   if (flat.length !== countOf(specs))
     fail("model", `expected ${countOf(specs)} numbers for the parameters but received ${flat.length}`);
   const parameters = new Map(specs.map((s) => [s.name, tensor("float32", s.shape, new Float32Array(sizeOf(s.shape)))]));

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { PixelcnnConfig } from "../models/config.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { resolvePixelcnn } from "../models/schema.ts";
-import { flatten, type Parameters, unflatten } from "../network/parameters.ts";
+import { flatten, type ParameterMap, unflatten } from "../network/parameters.ts";
 import { tensor } from "../tensor.ts";
 import type { AdamSettings } from "./adam.ts";
 
@@ -48,7 +48,7 @@ export interface Golden extends Omit<File, "config" | "parameters"> {
   readonly pixels: Uint8Array;
   /** [B, D]; null for a model without a condition. */
   readonly h: Float32Array | null;
-  readonly parameters: Parameters;
+  readonly parameters: ParameterMap;
   /** The parameters in flat order. */
   readonly weights: Float32Array;
 }

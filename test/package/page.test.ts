@@ -148,11 +148,17 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
     );
     if (!adapter) context.skip("this Chromium has no software adapter for WebGPU");
     const began = performance.now();
-    const { losses } = await opened.call<Trained>("train", { steps: 3, device: "webgpu" });
-    console.log(`WebGPU, software adapter: 3 steps in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    // The adapter of the tests computes on the CPU, a second or more a step; `npm run test:slow` takes all 50.
+    const steps = process.env.PIXELCNN_SLOW ? 50 : 3;
+    const { losses } = await opened.call<Trained>("train", { steps, device: "webgpu" });
+    console.log(
+      `WebGPU, software adapter: ${steps} steps, loss ${losses[0]!.toFixed(1)} to ${losses.at(-1)!.toFixed(1)}, ` +
+        `${((performance.now() - began) / 1000).toFixed(1)} s in all`,
+    );
     for (const [i, loss] of losses.entries()) expect(Math.abs(loss - trained.losses[i]!)).toBeLessThan(0.05);
-    expect(losses[2]!).toBeLessThan(losses[0]!);
-  }, 120_000);
+    expect(losses).toHaveLength(steps);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+  }, 600_000);
 
   test("logged no error and asked no other server for anything, in all of these pages", () => {
     for (const { opened, url } of pages) {

@@ -75,7 +75,11 @@ async function train({ steps, device, threads, runtime }) {
   const losses = [];
   const data = stripes();
   const model = await trainModel({
-    ...{ data, steps, device, threads, seed: 3 },
+    data,
+    steps,
+    device,
+    threads,
+    seed: 3,
     model: { features: 8, depth: 2, skip: 8, head: { features: 8 } },
     train: { batch: 8, rate: 1e-2, warmup: 0, decay: "constant" },
     onEvent: (event) => event.type === "step" && losses.push(event.loss),
