@@ -155,7 +155,8 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
       `WebGPU, software adapter: ${steps} steps, loss ${losses[0]!.toFixed(1)} to ${losses.at(-1)!.toFixed(1)}, ` +
         `${((performance.now() - began) / 1000).toFixed(1)} s in all`,
     );
-    for (const [i, loss] of losses.slice(0, 3).entries()) expect(Math.abs(loss - trained.losses[i]!)).toBeLessThan(0.05);
+    for (const [i, loss] of losses.slice(0, 3).entries())
+      expect(Math.abs(loss - trained.losses[i]!)).toBeLessThan(0.05);
     expect(losses).toHaveLength(steps);
     expect(losses.at(-1)!).toBeLessThan(losses[0]!);
   }, 600_000);
