@@ -121,15 +121,12 @@ export async function writeOutput(path: string, data: Uint8Array | string): Prom
 }
 
 /** Waits until all is out; a reader that has gone (`| head`) is no error. */
-function toStandardOutput(data: Uint8Array | string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const ended = (error?: NodeJS.ErrnoException | null): void => {
-      if (!error || error.code === "EPIPE") resolve();
-      else reject(error);
-    };
+async function toStandardOutput(data: Uint8Array | string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((ended) => {
     process.stdout.once("error", ended);
     process.stdout.write(data, ended);
   });
+  if (error && error.code !== "EPIPE") fail("io", `cannot write to standard output: ${ioReason(error)}`, error);
 }
 
 /** Where a path leads, by absolute path without links; what it names need not be there yet. */
