@@ -178,7 +178,7 @@ describe("a model of classes", () => {
       // Two bits an image, and what says so.
       ["--group 64", 6],
     ] as const) {
-      const done = await run(`compress classes set -o bare.pxc --bare ${options}`);
+      const done = await run(`compress classes set -o bare.pxc --bare --force ${options}`);
       expect(done.json.conditions).toEqual({ of: "each image's class", images: 12, bytes });
       expect(conditionsOf("bare.pxc")).toEqual(LABELS);
       const back = await run("decompress bare.pxc -o bare-back --force");
@@ -325,7 +325,7 @@ describe("a model that makes its condition of the image", () => {
       ["latents", "--latent 1,2,3"],
       ["small", "--unconditional"],
     ]) {
-      expect((await run(`compress ${name} wide.png ${asked} -o wide.pxc --single`)).code).toBe(0);
+      expect((await run(`compress ${name} wide.png ${asked} -o wide.pxc --single --force`)).code).toBe(0);
       await run(`decompress wide.pxc -o wide-back --force --model ${name}`);
       expect(pixelsOf("wide-back/wide.png")).toBe(pixelsOf("wide.png"));
     }
@@ -337,11 +337,11 @@ test("the bytes of the images are the bits of score, to 4 an image, whatever the
     const line = [name, "set", ...words].join(" ");
     const scored = (await run(`score ${line}`)).json;
     const bits = scored.each.reduce((sum: number, image: { bits: number }) => sum + image.bits, 0);
-    const { json } = await run(`compress ${line} -o bits.pxc`);
+    const { json } = await run(`compress ${line} -o bits.pxc --force`);
     expect(Math.abs(8 * json.payload - bits)).toBeLessThan(4 + 8);
     expect(json.conditions.of).toBe(scored.conditions);
     // Each in a group of its own ends in whole bytes.
-    const alone = (await run(`compress ${line} -o bits.pxc --group 1`)).json;
+    const alone = (await run(`compress ${line} -o bits.pxc --group 1 --force`)).json;
     expect(8 * alone.payload - bits).toBeGreaterThan(-12);
     expect(8 * alone.payload - bits).toBeLessThan(12 * (4 + 8));
   }
@@ -412,9 +412,9 @@ test("a caption beside an image is what it is conditioned on", async () => {
   png("told/c.png", 8, 8, second);
   writeFileSync(at("told/a.txt"), "a happy cat\nanother caption");
   writeFileSync(at("told/c.txt"), "a happy cat");
-  const done = await run("compress captions told -o told.pxc");
+  const done = await run("compress captions told -o captioned.pxc");
   expect(done.json.conditions).toEqual({ of: "each image's caption", images: 2, bytes: 2 + 4 * 512 });
-  const [one, other, none] = conditionsOf("told.pxc") as Float32Array[];
+  const [one, other, none] = conditionsOf("captioned.pxc") as Float32Array[];
   expect(other).toEqual(one);
   expect(done.messages).toBe(
     "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less\n",
@@ -422,6 +422,6 @@ test("a caption beside an image is what it is conditioned on", async () => {
   expect(none).toBe(null);
   const asked = await run("compress captions told --latent zeros.json -o zeros.pxc");
   expect(asked.json.error.message).toBe("expected numbers at zeros.json but there is no such file");
-  await run("decompress told.pxc -o told-captions");
+  await run("decompress captioned.pxc -o told-captions");
   for (const name of ["a", "b", "c"]) expect(pixelsOf(`told-captions/${name}.png`)).toBe(pixelsOf(`told/${name}.png`));
 });

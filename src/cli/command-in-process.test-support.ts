@@ -24,7 +24,14 @@ export async function runCommand(command: Command, ...words: string[]): Promise<
   const { args, values, positionals } = readWords(command, words);
   const valuesOf = (option: string): string[] => values.get(option) ?? [];
   const seed = numberOption("seed", valuesOf("seed")[0]);
-  const context = { terminal, signal: new AbortController().signal, seed, positionals, valuesOf };
+  const context = {
+    terminal,
+    signal: new AbortController().signal,
+    seed,
+    positionals,
+    valuesOf,
+    keepStdout: () => undefined,
+  };
   try {
     const outcome: Outcome = await command.run(args, context);
     return {

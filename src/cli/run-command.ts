@@ -21,6 +21,8 @@ export interface CommandContext {
   valuesOf(option: string): string[];
   /** All positional arguments. */
   readonly positionals: readonly string[];
+  /** Leaves stdout to a file that the command writes there: what else it says goes to stderr. */
+  keepStdout(): void;
 }
 
 export interface Outcome {
@@ -76,6 +78,10 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
   const terminal = openTerminal();
   const json = words.includes("--json");
   const stop = new AbortController();
+  let kept = false;
+  const keepStdout = (): void => {
+    kept = true;
+  };
   const onSignal = (): void => {
     if (stop.signal.aborted) process.exit(130);
     terminal.note("stopping (once more to stop at once)");
@@ -84,9 +90,11 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
   try {
-    const outcome = await dispatch(program, words, terminal, stop.signal);
+    const outcome = await dispatch(program, words, terminal, stop.signal, keepStdout);
     terminal.endProgress();
-    if (json && typeof outcome !== "string") await print(`${JSON.stringify(outcome.json)}\n`);
+    if (kept) {
+      if (typeof outcome !== "string" && outcome.text) terminal.note(outcome.text);
+    } else if (json && typeof outcome !== "string") await print(`${JSON.stringify(outcome.json)}\n`);
     else {
       const text = typeof outcome === "string" ? outcome : outcome.text;
       if (text) await print(`${text}\n`);
@@ -98,7 +106,7 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
     terminal.note(`${error.kind === "interrupted" ? "" : "error: "}${error.message}`);
     if (error.kind === "internal" && process.env.PIXELCNN_DEBUG)
       terminal.note(String((thrown as Error).stack ?? thrown));
-    if (json) await print(`${JSON.stringify({ error: { kind: error.kind, message: error.message } })}\n`);
+    if (json && !kept) await print(`${JSON.stringify({ error: { kind: error.kind, message: error.message } })}\n`);
     return EXIT_CODES[error.kind] ?? 1;
   }
   // The handlers stay: a second signal that comes while the process is ending must not change its exit code.
@@ -124,6 +132,7 @@ async function dispatch(
   words: readonly string[],
   terminal: Terminal,
   signal: AbortSignal,
+  keepStdout: () => void,
 ): Promise<Outcome | string> {
   const names = Object.keys(program.commands);
   const [first, ...rest] = words;
@@ -149,6 +158,7 @@ async function dispatch(
     signal,
     seed: numberOption("seed", values.get("seed")?.[0]),
     positionals,
+    keepStdout,
     valuesOf: (option) => values.get(option) ?? [],
   });
 }

@@ -68,6 +68,7 @@ describe("a completion keeps the given pixels to the bit", () => {
       "1",
       "-o",
       "filled.png",
+      "--force",
       ...words,
     );
     expect(code).toBe(0);

@@ -23,13 +23,16 @@ import { fail } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
 import { counted } from "../words.ts";
 import { type CodingModel, modelHint } from "./archive-model.ts";
-import { makeFolder, writeWhole } from "./run-folder.ts";
+import { writeOutput } from "./output.ts";
+import { makeFolder } from "./run-folder.ts";
 import type { SourceConditions } from "./source-conditions.ts";
 import type { SourceImage, SourceImages, Teller } from "./source-images.ts";
 
 export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "threads" | "onProgress"> {
   /** The archive to write; with `single` and several images, a folder. */
   readonly out: string;
+  /** Throws unless a file may be written; with `single`, asked before the work for the file of each image. */
+  readonly check?: ((file: string) => void) | undefined;
   readonly conditions: SourceConditions | null;
   /** One file per image. */
   readonly single?: boolean | undefined;
@@ -70,8 +73,9 @@ export interface Compressed {
 export async function compressImages(
   model: CodingModel,
   sources: SourceImages,
-  { out, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress, tell }: CompressImagesOptions,
+  given: CompressImagesOptions,
 ): Promise<Compressed> {
+  const { out, check, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress, tell } = given;
   const { levels } = model.predictor;
   const { coded, tables, rounded } = await prepare(sources, conditions, { levels, lossy, single }).finally(
     sources.close,
@@ -91,7 +95,7 @@ export async function compressImages(
   const about = { model: modelHint(model.name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
   const { images, notes } = withNotes(coded, about);
   const written = single
-    ? await writeSingles(model, coded, out, options)
+    ? await writeSingles(model, coded, out, { ...options, check })
     : await writeArchive(model, images, out, { ...options, groupSize, notes });
   const bits = Math.ceil(Math.log2(levels));
   return {
@@ -159,7 +163,7 @@ type Write<T> = (model: CodingModel, images: readonly CodecImage[], out: string,
 
 const writeArchive: Write<EncodeOptions> = async ({ predictor }, images, out, options) => {
   const bytes = await encodeImages(predictor, images, options);
-  await writeWhole(out, bytes);
+  await writeOutput(out, bytes);
   const file = openPxc(bytes);
   if (file.kind !== "archive") return fail("internal", "expected an archive but wrote a file of one image");
   return sizesOf(
@@ -169,24 +173,29 @@ const writeArchive: Write<EncodeOptions> = async ({ predictor }, images, out, op
 };
 
 /** One image goes to the file `out`; several into the folder `out`. */
-const writeSingles: Write<CodecOptions> = async (
+const writeSingles: Write<CodecOptions & Pick<CompressImagesOptions, "check">> = async (
   model,
   images,
   out,
-  { onProgress, pixelBudget = 2 ** 24, ...options },
+  { onProgress, check, pixelBudget = 2 ** 24, ...options },
 ) => {
   const { predictor } = model;
   const folder = images.length > 1 || (existsSync(out) && statSync(out).isDirectory());
+  if (folder && out === "-")
+    fail("usage", `expected a folder for the files of ${images.length} images, one each, but received "-" for -o`);
   if (folder && existsSync(out) && !statSync(out).isDirectory())
     fail("usage", `expected a folder for the files of ${images.length} images, one each, but ${out} is a file`);
   const names = safeNames(images.map(({ name }) => `${name?.replace(/\.\w{1,5}$/, "")}.pxc`));
+  const paths = names.map((name) => (folder ? join(out, name) : out));
+  for (const path of paths) {
+    if (folder) await makeFolder(dirname(path));
+    check?.(path);
+  }
   let bytes = 0;
   const written: GroupRecord[] = [];
   for (const [i, image] of images.entries()) {
     const file = await encodeSingle(predictor, image, { ...options, pixelBudget });
-    const path = folder ? join(out, names[i]!) : out;
-    if (folder) await makeFolder(dirname(path));
-    await writeWhole(path, file);
+    await writeOutput(paths[i]!, file);
     bytes += file.length;
     written.push(readSingleImage(file, { ...predictor, pixelBudget }));
     onProgress?.({ images: i, count: 1, totalImages: images.length, row: 1, rows: 1 });

@@ -18,7 +18,8 @@ import { readRunText } from "./model-files.ts";
 
 const VECTORS = ["weights", "first", "second", "average"] as const;
 
-function ioReason(error: unknown): string {
+/** Why a file operation failed, in words. */
+export function ioReason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   const words: Record<string, string> = {
     ENOSPC: "the disk is full: free some space, then resume with --resume; the last checkpoint is whole",
@@ -34,13 +35,17 @@ function ioReason(error: unknown): string {
   return (code && words[code]) ?? (error instanceof Error ? error.message : String(error));
 }
 
-/** Replaces a file in one move; throws an "io" error and leaves the old one when anything fails. */
-export async function writeWhole(path: string, data: Uint8Array | string): Promise<void> {
+/**
+ * Replaces a file in one move; throws an "io" error and leaves the old one when anything fails. `mode`: that of the
+ * new one.
+ */
+export async function writeWhole(path: string, data: Uint8Array | string, mode?: number): Promise<void> {
   const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    const file = await open(temporary, "wx");
+    const file = await open(temporary, "wx", mode === undefined ? 0o666 : 0o600);
     try {
       await file.writeFile(data);
+      if (mode !== undefined) await file.chmod(mode & 0o7777);
       await file.sync();
     } finally {
       await file.close();

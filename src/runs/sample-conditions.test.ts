@@ -58,8 +58,10 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const draw = (...words: string[]): Promise<Ran> => runCommand(sample, ...words, "--scale", "1", "-o", "x.png");
-const fill = (...words: string[]): Promise<Ran> => runCommand(complete, ...words, "--scale", "1", "-o", "x.png");
+const draw = (...words: string[]): Promise<Ran> =>
+  runCommand(sample, ...words, "--scale", "1", "-o", "x.png", "--force");
+const fill = (...words: string[]): Promise<Ran> =>
+  runCommand(complete, ...words, "--scale", "1", "-o", "x.png", "--force");
 /** Cells of the picture last written, as levels: [row][column][pixel]. */
 function cells(rows: number, columns: number): number[][][] {
   const { width, height, channels, data } = decode(readFileSync("x.png"));
@@ -303,10 +305,10 @@ test("through the front door: train with classes, test, classify, draw a row a c
     conditions: ["rows", "dots+columns"],
     count: 4,
   });
-  expect(await front("sample", "run", "--unconditional", "-n", "2", "-o", "front.png")).toMatchObject({
+  expect(await front("sample", "run", "--unconditional", "-n", "2", "-o", "front.png", "--force")).toMatchObject({
     conditions: ["unconditional"],
   });
-  const { code, stderr } = await pixelcnn(["sample", "run", "--class", "row", "-o", "front.png"], { cwd: scratch });
+  const { code, stderr } = await pixelcnn(["sample", "run", "--class", "row", "-o", "wrong.png"], { cwd: scratch });
   expect(stderr).toContain(
     'expected a class of the model (columns, dots, rows) but received "row"; did you mean rows?',
   );

@@ -10,11 +10,12 @@ import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { drawCompletions } from "../../runs/draw-samples.ts";
 import { readImages, readMask } from "../../runs/model-images.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { conditionsToComplete } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
 import { pictureArgs, readDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -33,6 +34,7 @@ export default defineCommand({
       valueHint: "F.png",
       description: "The picture to write: image, given part, completions",
     },
+    ...forceArg,
     rows: { type: "string", valueHint: "R", description: "The first R rows are given" },
     mask: {
       type: "string",
@@ -62,10 +64,12 @@ export default defineCommand({
     "complete runs/digits mnist:test:0-7 --rows 14 -n 6 -o halves.png",
     "complete runs/photos face.png --mask mask.png -o repaired.png",
   ],
-  async run(args, { terminal, signal, seed = 1, positionals }) {
+  async run(args, { terminal, signal, seed = 1, positionals, keepStdout }) {
     const count = numberOption("count", args.count, { min: 1, max: 10_000 })!;
     const { temperature = 1, guidance, scale, threads } = readDrawing(args, { coldest: args.oracle });
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const rules = { option: "-o", inputs: [...positionals, args.mask, args.like, args.latent], force: args.force };
+    checkOption(out, rules, { keepStdout });
     if ((args.rows === undefined) === (args.mask === undefined)) {
       fail(
         "usage",
@@ -104,7 +108,7 @@ export default defineCommand({
     const cells = picturesOf({ ...model, pixels: images.pixels }).flatMap((original, i) => {
       return [original, withoutUnknown(original, mask), ...completions.slice(i * count, (i + 1) * count)];
     });
-    await writeWhole(out, gridPng({ cells, columns: 2 + count, scale }));
+    await writeOutput(out, gridPng({ cells, columns: 2 + count, scale }));
     const seconds = (performance.now() - started) / 1000;
     return {
       json: { model: name, step, out, images: images.names, count, seed, temperature, seconds },

@@ -9,10 +9,12 @@ import { fail } from "../../errors.ts";
 import { openCodingModel } from "../../runs/archive-model.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { compressImages } from "../../runs/compress-images.ts";
+import { checkOutputFolder, mayBeFolder } from "../../runs/output.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
 import { openSourceImages } from "../../runs/source-images.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
 
@@ -34,6 +36,7 @@ export default defineCommand({
       valueHint: "F.pxc",
       description: "The archive to write; with --single and several images, a folder",
     },
+    ...forceArg,
     ...conditionArgs,
     split: {
       type: "string",
@@ -74,12 +77,15 @@ export default defineCommand({
     "compress runs/digits mnist:test:0-99 --single -o digits/",
     "compress runs/classes cats/ --class cat -o cats.pxc",
   ],
-  async run(args, { terminal, signal, seed, positionals }) {
+  async run(args, { terminal, signal, seed, positionals, keepStdout }) {
     const limit = numberOption("limit", args.limit, { min: 1 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     const groupSize = numberOption("group", args.group, { min: 1, max: MOST_IMAGES_A_GROUP });
     const pixelBudget = numberOption("pixel-budget", args["pixel-budget"], { min: 1, max: 2 ** 31 });
     const out = args.out ?? fail("usage", "expected -o F.pxc, the archive to write, but received none");
+    const target = { option: "-o", inputs: [...positionals, args.like, args.latent], force: args.force };
+    if (args.single && mayBeFolder(out)) checkOutputFolder(out, target.option);
+    else checkOption(out, target, { keepStdout });
     const lossy = args["lossy-levels"] === true;
     const { single, bare } = args;
     const model = await openCodingModel(args.model, threads);
@@ -91,7 +97,8 @@ export default defineCommand({
       const rules = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
       const sources = await openSourceImages(positionals.slice(1), model.run, { ...rules, ...fidelity });
       const onProgress = imageProgress(terminal, "compressing");
-      const options = { out, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress };
+      const check = (file: string) => checkOption(file, target, { keepStdout });
+      const options = { out, check, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress };
       const result = await compressImages(model, sources, { ...options, tell: terminal });
       const { images, written, dims, raw, rounded, restored, told } = result;
       terminal.endProgress();

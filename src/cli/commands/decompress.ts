@@ -13,6 +13,7 @@ import {
 } from "../../codec/archive-contents.ts";
 import { fail } from "../../errors.ts";
 import { readArchive } from "../../runs/archive-file.ts";
+import { checkOutputFolder } from "../../runs/output.ts";
 import { type Unpacked, unpackArchive } from "../../runs/unpack-archive.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
@@ -56,6 +57,7 @@ export default defineCommand({
     const bytes = await readArchive(archive);
     if (args.list) return listOf(archive, bytes, pixelBudget);
     const out = args.out ?? fail("usage", "expected -o DIR, the folder to write to, but received none");
+    checkOutputFolder(out, "-o");
     const started = performance.now();
     const { salvage, force } = args;
     const onProgress = imageProgress(terminal, "decompressing");

@@ -7,9 +7,10 @@ import { fail } from "../../errors.ts";
 import { codesWriter, encodeWords } from "../../runs/image-codes.ts";
 import { expectCodes, type ImageCodes } from "../../runs/latent-model.ts";
 import { openModel } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
 
@@ -37,6 +38,7 @@ export default defineCommand({
       valueHint: "F",
       description: "The file to write, by its ending: .json, .csv (name, numbers) or .npy (float32, a row an image)",
     },
+    ...forceArg,
     split: {
       type: "string",
       valueHint: "S",
@@ -53,8 +55,10 @@ export default defineCommand({
     "encode runs/faces people/ -o embeddings.npy",
     "encode runs/latents seven.png -o seven.json",
   ],
-  async run(args, { terminal, signal, seed, positionals }) {
+  async run(args, { terminal, signal, seed, positionals, keepStdout }) {
     const out = args.out ?? fail("usage", "expected -o F, the file to write (.json, .csv or .npy), but received none");
+    const rules = { option: "-o", inputs: positionals, force: args.force };
+    checkOption(out, rules, { keepStdout });
     const write = codesWriter(out);
     const limit = numberOption("limit", args.limit, { min: 1 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 });
@@ -65,7 +69,7 @@ export default defineCommand({
     const options = { split: args.split, seed, limit, threads, signal, tell: terminal.warn, onProgress };
     const encoded = await encodeWords(positionals.slice(1), model, encoder, options);
     terminal.endProgress();
-    await writeWhole(out, write(encoded));
+    await writeOutput(out, write(encoded));
     const { kind, shape } = encoder;
     const size = shape.reduce((a, b) => a * b, 1);
     const images = encoded.names.length;

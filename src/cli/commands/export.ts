@@ -4,7 +4,8 @@ import { fail } from "../../errors.ts";
 import { EXPORT_KINDS, exportOnnx } from "../../measure/export.ts";
 import { didYouMean } from "../../nearest.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -13,6 +14,7 @@ export default defineCommand({
   args: {
     model: { type: "positional", required: true, description: "A run or model folder, or the name of a shipped model" },
     out: { type: "string", alias: "o", valueHint: "F.onnx", description: "The file to write" },
+    ...forceArg,
     what: {
       type: "string",
       valueHint: "W",
@@ -21,8 +23,10 @@ export default defineCommand({
     },
   },
   examples: ["export runs/digits -o digits.onnx", "export runs/digits -o digits-logits.onnx --what logits"],
-  async run(args) {
+  async run(args, { keepStdout }) {
     const out = args.out ?? fail("usage", "expected -o F.onnx, the file to write, but received none");
+    const rules = { option: "-o", inputs: [args.model], force: args.force };
+    checkOption(out, rules, { keepStdout });
     const what =
       EXPORT_KINDS.find((kind) => kind === args.what) ??
       fail(
@@ -33,7 +37,7 @@ export default defineCommand({
     const model = await openPixelcnn(args.model);
     const { config, name, step } = model;
     const bytes = exportOnnx(model, { what });
-    await writeWhole(out, bytes);
+    await writeOutput(out, bytes);
     const { height, width, channels, levels } = config;
     const result =
       what === "likelihood"

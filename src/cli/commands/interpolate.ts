@@ -9,10 +9,11 @@ import { gridPng, picturesOf } from "../../pictures/grid.ts";
 import { codesBetween, drawColumns, readEnds } from "../../runs/interpolation.ts";
 import { asGreys, imagesOf } from "../../runs/latent-model.ts";
 import { openModel } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { counted } from "../../words.ts";
 import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 /** Rows of a picture when --rows is not given. */
@@ -36,6 +37,7 @@ export default defineCommand({
         "Two images: files of the model's size, or of a data set: mnist:test:3,18; they stand at the ends of each row",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
+    ...forceArg,
     from: {
       type: "string",
       valueHint: "C",
@@ -56,11 +58,13 @@ export default defineCommand({
     "interpolate runs/portraits anna.png ben.png --steps 10 --rows 3 -o faces.png",
     "interpolate runs/classes --from 3 --to 8 -o three-to-eight.png",
   ],
-  async run(args, { terminal, signal, seed = 1, positionals }) {
+  async run(args, { terminal, signal, seed = 1, positionals, keepStdout }) {
     const steps = numberOption("steps", args.steps, { min: 2, max: 1000 })!;
     const wanted = numberOption("rows", args.rows, { min: 1, max: 1000 });
     const { temperature, guidance, scale, threads } = readDrawing(args);
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const rules = { option: "-o", inputs: positionals, force: args.force };
+    checkOption(out, rules, { keepStdout });
     const whole = await openModel(args.model);
     const back = imagesOf(whole);
     const { config: model } = whole;
@@ -87,7 +91,7 @@ export default defineCommand({
       ...codes.map((_, k) => columns[k * rows + row]!),
       ...originals.slice(1),
     ]).flat();
-    await writeWhole(out, gridPng({ cells, columns: cells.length / rows, scale }));
+    await writeOutput(out, gridPng({ cells, columns: cells.length / rows, scale }));
     const seconds = (performance.now() - started) / 1000;
     const draws = back.kind === "pixelcnn" ? { rows, seed, temperature: temperature ?? 1, guidance } : {};
     return {

@@ -11,11 +11,12 @@ import { drawSamples } from "../../runs/draw-samples.ts";
 import { asDataset, asGreys, codesEach, expectCodes, imagesOf } from "../../runs/latent-model.ts";
 import { readImages } from "../../runs/model-images.ts";
 import { openModel } from "../../runs/open-model.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { openBaseline, reconstruct, squaredErrors } from "../../runs/reconstruction.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
 import { counted } from "../../words.ts";
 import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 /** Samples per image when -n is not given. */
@@ -36,6 +37,7 @@ export default defineCommand({
       description: "Image files of the model's size, or images of a data set: mnist:test:0-7",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write, a row an image" },
+    ...forceArg,
     baseline: {
       type: "string",
       valueHint: "MODEL",
@@ -49,10 +51,12 @@ export default defineCommand({
     "reconstruct runs/latents mnist:test:0-7 --baseline runs/blurred -o reconstructions.png",
     "reconstruct runs/portraits face.png -n 8 -o same-person.png",
   ],
-  async run(args, { terminal, signal, seed = 1, positionals }) {
+  async run(args, { terminal, signal, seed = 1, positionals, keepStdout }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 10_000 });
     const { temperature, guidance, scale, threads } = readDrawing(args);
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const rules = { option: "-o", inputs: [...positionals, args.baseline], force: args.force };
+    checkOption(out, rules, { keepStdout });
     const whole = await openModel(args.model);
     const back = imagesOf(whole);
     const encoder = await expectCodes(whole);
@@ -94,7 +98,7 @@ export default defineCommand({
       ...(greys ? [greys[i]!] : []),
       ...(drawn?.slice(i * count, (i + 1) * count) ?? []),
     ]);
-    await writeWhole(out, gridPng({ cells, columns: cells.length / images.names.length, scale }));
+    await writeOutput(out, gridPng({ cells, columns: cells.length / images.names.length, scale }));
     const errors = blurred && squaredErrors(images.pixels, blurred, whole.config);
     const seconds = (performance.now() - started) / 1000;
     const columns = [

@@ -5,11 +5,12 @@ import { gridOf } from "../../pictures/grid.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { drawSamples } from "../../runs/draw-samples.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { conditionsToDraw, repeated } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
 import { pictureArgs, readDrawing } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -32,6 +33,7 @@ export default defineCommand({
         "train.conditionDropout",
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
+    ...forceArg,
     temperature: {
       type: "string",
       valueHint: "T",
@@ -53,10 +55,12 @@ export default defineCommand({
     "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
     'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
   ],
-  async run(args, { terminal, signal, seed = 1, valuesOf }) {
+  async run(args, { terminal, signal, seed = 1, valuesOf, keepStdout }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
     const { temperature = 1, guidance, scale, threads } = readDrawing(args, { coldest: args.oracle });
     const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const rules = { option: "-o", inputs: [args.model, args.like, args.latent], force: args.force };
+    checkOption(out, rules, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const { name, step, config: model } = opened;
     const text = args.text === undefined ? undefined : valuesOf("text");
@@ -69,7 +73,7 @@ export default defineCommand({
     const pixels = await drawSamples({ ...how, conditions: asked ? repeated(asked, each) : undefined, onProgress });
     terminal.endProgress();
     const columns = asked && asked.length > 1 ? each : undefined;
-    await writeWhole(out, gridOf({ ...model, pixels, scale, columns }));
+    await writeOutput(out, gridOf({ ...model, pixels, scale, columns }));
     const seconds = (performance.now() - started) / 1000;
     return {
       json: {

@@ -6,12 +6,13 @@ import { fail } from "../../errors.ts";
 import { heatmapOf } from "../../pictures/heatmap.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
-import { writeWhole } from "../../runs/run-folder.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { type ScoredImage, scoreImages, scoresCsv } from "../../runs/score-images.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
 import { openSourceImages } from "../../runs/source-images.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
 /** Most images of a heat map. */
@@ -47,6 +48,7 @@ export default defineCommand({
       valueHint: "F.png",
       description: `A picture to write: each image beside the bits of its pixels, the first ${SHOWN}`,
     },
+    ...forceArg,
     scale: { type: "string", valueHint: "X", description: "Enlarge each pixel of the heat map so many times" },
     pixels: { type: "boolean", description: "With --json: the bits of each sub-pixel too, rows, columns, channels" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one. No number depends on it" },
@@ -57,18 +59,21 @@ export default defineCommand({
     "score runs/photos holiday.jpg photos/ --heatmap surprise.png",
     "score runs/classes cat.png --class cat",
   ],
-  async run(args, { terminal, signal, seed, positionals }) {
+  async run(args, { terminal, signal, seed, positionals, keepStdout }) {
     const limit = numberOption("limit", args.limit, { min: 1 });
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     if (args.pixels && !args.json)
       fail("usage", "expected --json with --pixels, which prints nothing for a person to read");
+    const rules = { inputs: [...positionals, args.like, args.latent], force: args.force };
+    checkOption(args.csv, { ...rules, option: "--csv" }, { keepStdout });
+    checkOption(args.heatmap, { ...rules, option: "--heatmap", others: [args.csv] }, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const { config: model, run, name, step } = opened;
     const started = performance.now();
     const conditions = await openSourceConditions(args, opened, terminal.warn);
-    const rules = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
-    const sources = await openSourceImages(positionals.slice(1), run, rules);
+    const reading = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
+    const sources = await openSourceImages(positionals.slice(1), run, reading);
     const show = args.heatmap === undefined ? 0 : SHOWN;
     const onProgress = terminal.counter("scoring", "images");
     const options = { conditions, pixels: args.pixels, show, threads, signal, onProgress };
@@ -82,11 +87,11 @@ export default defineCommand({
         `${counted(rounded, "image")} of more than ${model.levels} values: scored after taking them to ${how}`,
       );
     }
-    if (args.csv !== undefined) await writeWhole(args.csv, scoresCsv(each));
+    if (args.csv !== undefined) await writeOutput(args.csv, scoresCsv(each));
     let heatmap: { file: string; darkest: number; images: number } | undefined;
     if (args.heatmap !== undefined) {
       const { png, darkest } = heatmapOf(shown, { scale });
-      await writeWhole(args.heatmap, png);
+      await writeOutput(args.heatmap, png);
       heatmap = { file: args.heatmap, darkest, images: shown.length };
     }
     const seconds = (performance.now() - started) / 1000;
