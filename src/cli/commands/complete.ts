@@ -13,7 +13,7 @@ import { openPixelcnn } from "../../runs/open-model.ts";
 import { writeOutput } from "../../runs/output.ts";
 import { conditionsToComplete } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
-import { pictureArgs, readDrawing } from "../options/drawing.ts";
+import { readDrawing, samplingArgs } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
@@ -46,18 +46,7 @@ export default defineCommand({
     count: { type: "string", alias: "n", valueHint: "N", default: "4", description: "Completions an image" },
     ...conditionArgs,
     guidance: { type: "string", valueHint: "G", description: "Strengthen the condition; see `pixelcnn sample --help`" },
-    temperature: {
-      type: "string",
-      valueHint: "T",
-      default: "1",
-      description:
-        "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
-    },
-    ...pictureArgs,
-    oracle: {
-      type: "boolean",
-      description: "Draw by full passes through the network instead, some hundred times slower",
-    },
+    ...samplingArgs,
   },
   many: true,
   examples: [

@@ -8,7 +8,7 @@ import { openPixelcnn } from "../../runs/open-model.ts";
 import { writeOutput } from "../../runs/output.ts";
 import { conditionsToDraw, repeated } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
-import { pictureArgs, readDrawing } from "../options/drawing.ts";
+import { readDrawing, samplingArgs } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
@@ -34,19 +34,7 @@ export default defineCommand({
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     ...forceArg,
-    temperature: {
-      type: "string",
-      valueHint: "T",
-      default: "1",
-      description:
-        "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
-    },
-    ...pictureArgs,
-    oracle: {
-      type: "boolean",
-      description:
-        "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
-    },
+    ...samplingArgs,
   },
   repeated: ["text"],
   examples: [

@@ -27,6 +27,23 @@ export const drawingArgs = {
   ...pictureArgs,
 } as const;
 
+/** Options of the commands that draw with a PixelCNN, by the exact engine or by full passes. */
+export const samplingArgs = {
+  temperature: {
+    type: "string",
+    valueHint: "T",
+    default: "1",
+    description:
+      "Below 1: likelier, plainer images; above: wilder; with --oracle also 0: the likeliest level each time",
+  },
+  ...pictureArgs,
+  oracle: {
+    type: "boolean",
+    description:
+      "Draw by full passes through the network instead, some hundred times slower: the check of the exact engine",
+  },
+} as const;
+
 type Given<T> = { readonly [K in keyof T]?: string | undefined };
 
 export function readPicture(args: Given<typeof pictureArgs>): {
