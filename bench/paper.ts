@@ -2,9 +2,11 @@
  * Which family is worth what? Gated PixelCNN, plain PixelCNN, Row LSTM and Diagonal BiLSTM on dynamically binarised
  * MNIST, with equally many parameters: once for equally many steps, once for equally long.
  *   node bench/paper.ts --out runs/paper [--minutes 20] [--steps 2000] [--only gated,plain,row-lstm,diagonal-bilstm]
- *     [--threads N] [--eval-limit N] [--seed 1] [--table]
+ *     [--part steps,time] [--threads N] [--eval-limit N] [--seed 1] [--table]
  * Each run has a folder under --out. The same command again goes on where it stopped (Ctrl-C saves), and skips what is
- * finished. --table only writes the table (table.md, table.json) and the picture (nats.svg) of what there is.
+ * finished. Families may train side by side, each --only of a command of its own with --threads 1: under any load each
+ * then has the same share of the machine. --table only writes the table (table.md, table.json) and the picture
+ * (nats.svg) of what there is.
  * --eval-limit: test images at a checkpoint and at the end; default 1,000, and at the end all 10,000.
  */
 
@@ -32,6 +34,7 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "20" },
     steps: { type: "string", default: "2000" },
     only: { type: "string" },
+    part: { type: "string" },
     threads: { type: "string" },
     "eval-limit": { type: "string" },
     seed: { type: "string", default: "1" },
@@ -53,6 +56,7 @@ const stop = new AbortController();
 interface Plan {
   readonly out: string;
   readonly families: readonly Family[];
+  readonly parts: readonly Part[];
   readonly budgets: Record<Part, TrainConfig["budget"]>;
   readonly minutes: number;
   readonly threads: number | undefined;
@@ -65,12 +69,23 @@ function readPlan(): Plan {
   return {
     out: values.out ?? fail("usage", "expected --out FOLDER, where the runs and the table go, but received none"),
     families: chosenFamilies(values.only),
+    parts: chosenParts(values.part),
     budgets: { steps: { steps: numberOption("steps", values.steps, { min: 1 })! }, time: { minutes } },
     minutes,
     threads: numberOption("threads", values.threads, { min: 1, max: 1024 }),
     evalLimit: numberOption("eval-limit", values["eval-limit"], { min: 1, max: TEST_IMAGES }),
     seed: numberOption("seed", values.seed)!,
   };
+}
+
+const PARTS: readonly Part[] = ["steps", "time"];
+
+/** The halves of the comparison that a comma-separated list names; both where there is none. */
+function chosenParts(list: string | undefined): readonly Part[] {
+  const names = list?.split(",").map((name) => name.trim()) ?? PARTS;
+  const unknown = names.find((name) => !PARTS.some((part) => part === name));
+  if (unknown !== undefined) fail("usage", `expected steps or time for --part but received ${unknown}`);
+  return PARTS.filter((part) => names.includes(part));
 }
 
 /** Trains one run to its end, from wherever it is. */
@@ -131,11 +146,10 @@ async function sampleTime(folders: readonly string[]): Promise<number | null> {
 async function report(out: string): Promise<void> {
   const rows: Row[] = [];
   const curves: Curve[] = [];
-  const parts = ["steps", "time"] as const;
   for (const { name, title } of FAMILIES) {
     // Both runs of a family are one network; how long a sample takes does not depend on the weights.
-    const msPerSample = await sampleTime(parts.map((part) => join(out, part, name)));
-    for (const part of parts) {
+    const msPerSample = await sampleTime(PARTS.map((part) => join(out, part, name)));
+    for (const part of PARTS) {
       const record = await readRecord(join(out, part, name));
       if (!record) continue;
       rows.push(rowOf(part, title, record, msPerSample));
@@ -159,8 +173,7 @@ async function main(): Promise<void> {
     for (const family of FAMILIES) counts.set(family.name, await parametersOf(family));
     checkCounts(counts);
     terminal.note(`parameters: ${[...counts].map(([name, count]) => `${name} ${count}`).join(", ")}`);
-    for (const part of ["steps", "time"] as const)
-      for (const family of plan.families) await trainOne(part, family, plan);
+    for (const part of plan.parts) for (const family of plan.families) await trainOne(part, family, plan);
   }
   await report(plan.out);
 }
