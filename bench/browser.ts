@@ -66,7 +66,8 @@ try {
   const inPage = async (count: number): ReturnType<typeof sampled> => page.evaluate(`sampled(${count})`);
   const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1]!;
   console.log(
-    `${values.model}, Node ${process.versions.node} and Chromium ${browser.version()}, one thread each; median of ${rounds}`,
+    `${values.model}, Node ${process.versions.node} and Chromium ${browser.version()}, one thread each; median of ` +
+      `${rounds}`,
   );
   for (const count of [1, 16]) {
     const node: number[] = [];

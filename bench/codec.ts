@@ -58,7 +58,8 @@ const bare: CodecImage[] = images.map(({ pixels }) => ({ height, width, pixels }
 const few = bare.slice(0, Number(values.files));
 const step = `step ${model.step}`;
 console.log(
-  `${modelName} (${step}) on ${images.length} images of ${dataName}, ${height}x${width}x${channels}, ${levels} levels${lossy ? ", nearest levels" : ""}`,
+  `${modelName} (${step}) on ${images.length} images of ${dataName}, ${height}x${width}x${channels}, ${levels} ` +
+    `levels${lossy ? ", nearest levels" : ""}`,
 );
 
 const line = (what: string, ...cells: string[]): void =>
@@ -106,8 +107,10 @@ async function ours(): Promise<void> {
   await pool.close();
   const ratio = (a: number, b: number): string => `${(a / b).toFixed(2)}x`;
   console.log(
-    `two threads over one: encode ${ratio(one.seconds[0], two.seconds[0])}, decode ${ratio(one.seconds[1], two.seconds[1])}; ` +
-      `64 over one at a time: encode ${ratio(apart.seconds[0], together.seconds[0])}, decode ${ratio(apart.seconds[1], together.seconds[1])}; ` +
+    `two threads over one: encode ${ratio(one.seconds[0], two.seconds[0])}, decode ` +
+      `${ratio(one.seconds[1], two.seconds[1])}; ` +
+      `64 over one at a time: encode ${ratio(apart.seconds[0], together.seconds[0])}, decode ` +
+      `${ratio(apart.seconds[1], together.seconds[1])}; ` +
       `one at a time, encode over decode: ${ratio(apart.seconds[1], apart.seconds[0])}`,
   );
   const groups = groupsOf(one.bytes);
@@ -156,7 +159,8 @@ async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[
     const within = found.over <= found.allowed && (stored.includes(true) || found.over >= -found.allowed);
     if (!within)
       throw new Error(
-        `expected ${bits.toFixed(1)} bits from image ${first} on, give or take ${found.allowed.toFixed(1)}, but received ${8 * payload.length}`,
+        `expected ${bits.toFixed(1)} bits from image ${first} on, give or take ${found.allowed.toFixed(1)}, but ` +
+          `received ${8 * payload.length}`,
       );
   }
   const over = (bits: number): string =>
@@ -167,7 +171,8 @@ async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[
   );
   console.log(
     `archive's payload over it: ${over(8 * payload - total)}, of which 2e-5 and 4 bits an image are allowed; ` +
-      `furthest groups: ${most.over.toFixed(1)} bits over, ${(-least.over).toFixed(1)} under, of ${most.allowed.toFixed(1)} and ${least.allowed.toFixed(1)} allowed`,
+      `furthest groups: ${most.over.toFixed(1)} bits over, ${(-least.over).toFixed(1)} under, of ` +
+      `${most.allowed.toFixed(1)} and ${least.allowed.toFixed(1)} allowed`,
   );
 
   const sizes: number[] = [];
@@ -179,7 +184,8 @@ async function compareWithScore(groups: readonly GroupRecord[]): Promise<number[
   }
   const sum = overs.reduce((a, b) => a + b, 0);
   console.log(
-    `files of one image, their payload over it: ${over(sum)}; furthest: ${Math.max(...overs).toFixed(2)} bits over, ${(-Math.min(...overs)).toFixed(2)} under`,
+    `files of one image, their payload over it: ${over(sum)}; furthest: ${Math.max(...overs).toFixed(2)} bits over, ` +
+      `${(-Math.min(...overs)).toFixed(2)} under`,
   );
   if (sum > allowed(total, images.length))
     throw new Error(`expected at most 2e-5 and 4 bits an image over the score but received ${over(sum)}`);

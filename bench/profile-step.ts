@@ -75,10 +75,12 @@ for (const { cat, name, dur, args } of trace) {
 }
 const total = [...sums.values()].reduce((sum, { time }) => sum + time, 0);
 console.log(
-  `F = ${features}, ${shard} images on one thread: ${plain.toFixed(1)} ms unprofiled, ${total.toFixed(1)} ms in operators when profiled`,
+  `F = ${features}, ${shard} images on one thread: ${plain.toFixed(1)} ms unprofiled, ${total.toFixed(1)} ms in ` +
+    "operators when profiled",
 );
 for (const [name, { time, count }] of [...sums].sort((a, b) => b[1].time - a[1].time).slice(0, 12)) {
   console.log(
-    `${name.padEnd(12)} ${((100 * time) / total).toFixed(1).padStart(5)} %  ${time.toFixed(2).padStart(8)} ms  ${count.toFixed(0).padStart(5)} calls`,
+    `${name.padEnd(12)} ${((100 * time) / total).toFixed(1).padStart(5)} %  ${time.toFixed(2).padStart(8)} ms  ` +
+      `${count.toFixed(0).padStart(5)} calls`,
   );
 }

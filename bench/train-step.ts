@@ -1,7 +1,8 @@
 /**
  * How fast is our training step beside PyTorch's, on this CPU? The same model, batch and threads, in turn, in one run;
  * images per second.
- *   node bench/train-step.ts [--features 32,64,128] [--batch 16] [--threads 2] [--seconds 10] [--rounds 2] [--shard N] [--only ours]
+ *   node bench/train-step.ts [--features 32,64,128] [--batch 16] [--threads 2] [--seconds 10] [--rounds 2]
+ *     [--shard N] [--only ours]
  * Peers (bench/peers/train_step.py, Debian's python3-torch): `tuned` (cropped kernels, channels_last, hand-written gate
  * gradient, flat optimizer, allocator told to keep memory), `plain` (cropped kernels, channels_last, library autograd
  * and AdamW) and `masked` (full kernel times a mask).
@@ -141,6 +142,7 @@ for (const features of values.features.split(",").map(Number)) {
   const own = middle(mine);
   const cells = [...others].map(([name, xs]) => `${name} ${middle(xs).toFixed(1)} (${(own / middle(xs)).toFixed(2)}x)`);
   console.log(
-    `F = ${String(features).padStart(3)}: ours ${own.toFixed(1)}  ${cells.join("  ")}  ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MB resident`,
+    `F = ${String(features).padStart(3)}: ours ${own.toFixed(1)}  ${cells.join("  ")}  ` +
+      `${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MB resident`,
   );
 }

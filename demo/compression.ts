@@ -75,10 +75,12 @@ for (let i = 0; i < images.length; i += perSheet) {
 const dims = images.length * size;
 const line = (what: string, bytesAnImage: number): void =>
   console.log(
-    `   ${what.padEnd(46)} ${bytesAnImage.toFixed(1).padStart(7)} bytes an image  ${((8 * bytesAnImage * images.length) / dims).toFixed(4)} bits/dim`,
+    `   ${what.padEnd(46)} ${bytesAnImage.toFixed(1).padStart(7)} bytes an image  ` +
+      `${((8 * bytesAnImage * images.length) / dims).toFixed(4)} bits/dim`,
   );
 console.log(
-  `   ${images.length} test images, ${levels} levels: encoded in ${encoding.toFixed(0)} s, decoded in ${decoding.toFixed(0)} s, identical`,
+  `   ${images.length} test images, ${levels} levels: encoded in ${encoding.toFixed(0)} s, decoded in ` +
+    `${decoding.toFixed(0)} s, identical`,
 );
 line("pixelcnn, one archive", archive.length / images.length);
 line("WebP, lossless, sheets of hundreds of images", sheets / images.length);

@@ -21,9 +21,8 @@ if (!(minutes > 0 && minutes <= 600)) {
 }
 
 function step(title: string, args: string[], capture = false): string {
-  process.stderr.write(
-    `\n${title}\n$ npx pixelcnn ${args.map((a) => (relative(process.cwd(), a) && a.startsWith(root) ? relative(process.cwd(), a) : a)).join(" ")}\n`,
-  );
+  const shown = args.map((arg) => (arg.startsWith(root) && relative(process.cwd(), arg)) || arg);
+  process.stderr.write(`\n${title}\n$ npx pixelcnn ${shown.join(" ")}\n`);
   const { status, signal, stdout } = spawnSync(process.execPath, [join(root, "src", "cli", "main.ts"), ...args], {
     stdio: ["inherit", capture ? "pipe" : "inherit", "inherit"],
     encoding: "utf8",
@@ -83,7 +82,9 @@ if (compression.status !== 0) process.exit(compression.status ?? 130);
 
 const at = (name: string): string => relative(process.cwd(), join(out, name));
 process.stdout.write(
-  `\ntest likelihood  ${result.nats.toFixed(2)} nats an image (${result.bitsPerDim.toFixed(4)} bits/dim) on ${result.images} images\n` +
-    `samples          ${at("samples.png")}\ncompletions      ${at("completions.png")}\nthe run          ${at("")} (config, weights, log)\n` +
+  `\ntest likelihood  ${result.nats.toFixed(2)} nats an image (${result.bitsPerDim.toFixed(4)} bits/dim) on ` +
+    `${result.images} images\n` +
+    `samples          ${at("samples.png")}\ncompletions      ${at("completions.png")}\nthe run          ${at("")} ` +
+    "(config, weights, log)\n" +
     `whole demo       ${((performance.now() - started) / 60_000).toFixed(1)} minutes\n`,
 );

@@ -1,6 +1,7 @@
 /**
- * Makes a fresh clone ready, with nothing but Node 20 and npm: installs the packages of package-lock.json when they are not there or not those, and
- * with --browser finds Chromium or, as root on Debian, installs it. Plain JavaScript with no imports from packages: it runs before they exist.
+ * Makes a fresh clone ready, with nothing but Node 20 and npm: installs the packages of package-lock.json when they are
+ * not there or not those, and with --browser finds Chromium or, as root on Debian, installs it. Plain JavaScript with no
+ * imports from packages: it runs before they exist.
  */
 
 import { spawnSync } from "node:child_process";
@@ -52,7 +53,8 @@ if (process.argv.includes("--browser")) {
     }
     if (!found())
       say(
-        "no Chromium here: the browser and WebGPU tests will be skipped. To run them: sudo apt-get install chromium libvulkan1",
+        "no Chromium here: the browser and WebGPU tests will be skipped. To run them: sudo apt-get install chromium " +
+          "libvulkan1",
       );
   }
 }

@@ -73,7 +73,8 @@ export function grad(loss: Value, targets: readonly Value[], { splitInner = 1 }:
           if (!sameShape(part.shape, input.shape)) {
             fail(
               "internal",
-              `expected a cotangent of [${input.shape}] for input ${i} of ${maker.op} but its rule gave [${part.shape}]`,
+              `expected a cotangent of [${input.shape}] for input ${i} of ${maker.op} but its rule gave ` +
+                `[${part.shape}]`,
             );
           }
           const before = cotangents.get(input);
@@ -110,6 +111,7 @@ function pull(
   }
   return fail(
     "internal",
-    `expected a derivative rule for operator ${maker.op} but the table has none; it makes ${y.name} in:\n${printGraph(y.graph)}`,
+    `expected a derivative rule for operator ${maker.op} but the table has none; it makes ${y.name} ` +
+      `in:\n${printGraph(y.graph)}`,
   );
 }

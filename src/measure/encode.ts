@@ -71,7 +71,8 @@ export function checkImages(
     if (data[axis] !== config[axis])
       fail(
         "usage",
-        `expected images of ${axis} ${config[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
+        `expected images of ${axis} ${config[axis]}, as the model's config says, but ${data.name} has ${axis} ` +
+          `${data[axis]}`,
       );
   }
 }

@@ -84,48 +84,55 @@ describe("an auto-encoder's", () => {
   });
 });
 
-test("a deconvolution's is the squared error of what it reconstructs, in scaled units, and its root mean square in levels", async () => {
-  const decoder = { kind: "deconvolution", features: [5, 3] };
-  const config = resolveModel({ family: "autoencoder", ...image, encoder, latents: 3, decoder }) as Of<"autoencoder">;
-  const parameters = randomParameters(modelParameters(config), 2);
-  const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
-    reconstruction(config, lookup, latentsOf(config, lookup, pixels)),
-  );
-  const errorOf = (count: number): number =>
-    y.slice(0, 30 * count).reduce((sum, v, i) => sum + ((2 * (v - levels.data[i]!)) / 3) ** 2, 0) / count;
-  for (const limit of [undefined, 6]) {
-    const found = await evaluate({ config, parameters }, data, { threads: 1, limit });
-    expect(found).toMatchObject({ kind: "error", images: limit ?? COUNT });
-    if (found.kind !== "error") return;
-    expect(found.squaredError).toBeCloseTo(errorOf(limit ?? COUNT), 4);
-    expect(found.levels).toBeCloseTo(Math.sqrt((errorOf(limit ?? COUNT) * 2.25) / 30), 5);
-  }
-});
+test(
+  "a deconvolution's is the squared error of what it reconstructs, in scaled units, and its root mean square in " +
+    "levels",
+  async () => {
+    const decoder = { kind: "deconvolution", features: [5, 3] };
+    const config = resolveModel({ family: "autoencoder", ...image, encoder, latents: 3, decoder }) as Of<"autoencoder">;
+    const parameters = randomParameters(modelParameters(config), 2);
+    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
+      reconstruction(config, lookup, latentsOf(config, lookup, pixels)),
+    );
+    const errorOf = (count: number): number =>
+      y.slice(0, 30 * count).reduce((sum, v, i) => sum + ((2 * (v - levels.data[i]!)) / 3) ** 2, 0) / count;
+    for (const limit of [undefined, 6]) {
+      const found = await evaluate({ config, parameters }, data, { threads: 1, limit });
+      expect(found).toMatchObject({ kind: "error", images: limit ?? COUNT });
+      if (found.kind !== "error") return;
+      expect(found.squaredError).toBeCloseTo(errorOf(limit ?? COUNT), 4);
+      expect(found.levels).toBeCloseTo(Math.sqrt((errorOf(limit ?? COUNT) * 2.25) / 30), 5);
+    }
+  },
+);
 
 describe("an embedder's", () => {
   const config = resolveModel({ family: "embedder", ...image, encoder, size: 3 }) as Of<"embedder">;
   const parameters = randomParameters(modelParameters(config), 4);
 
-  test("is how often a pair of one class is nearer than a pair of two, and the best balanced accuracy of a threshold", async () => {
-    const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
-      embeddingsOf(config, lookup, pixels),
-    );
-    const same: number[] = [];
-    const other: number[] = [];
-    for (let i = 0; i < COUNT; i++)
-      for (let j = i + 1; j < COUNT; j++)
-        (labels[i] === labels[j] ? same : other).push(
-          Math.hypot(...[0, 1, 2].map((k) => y[3 * i + k]! - y[3 * j + k]!)),
-        );
-    const share = (list: number[], below: number): number => list.filter((d) => d <= below).length / list.length;
-    const auc = same.reduce((sum, s) => sum + other.filter((o) => s < o).length, 0) / same.length / other.length;
-    const accuracies = [...same, ...other].map((at) => (share(same, at) + 1 - share(other, at)) / 2);
-    const found = await evaluate({ config, parameters }, data, { threads: 1 });
-    expect(found).toMatchObject({ kind: "verification", images: COUNT });
-    if (found.kind !== "verification") return;
-    expect(found.auc).toBeCloseTo(auc, 10);
-    expect(found.balancedAccuracy).toBeCloseTo(Math.max(...accuracies), 10);
-  });
+  test(
+    "is how often a pair of one class is nearer than a pair of two, and the best balanced accuracy of a " + "threshold",
+    async () => {
+      const { y } = await runModelGraph(config, parameters, levels, (lookup, pixels) =>
+        embeddingsOf(config, lookup, pixels),
+      );
+      const same: number[] = [];
+      const other: number[] = [];
+      for (let i = 0; i < COUNT; i++)
+        for (let j = i + 1; j < COUNT; j++)
+          (labels[i] === labels[j] ? same : other).push(
+            Math.hypot(...[0, 1, 2].map((k) => y[3 * i + k]! - y[3 * j + k]!)),
+          );
+      const share = (list: number[], below: number): number => list.filter((d) => d <= below).length / list.length;
+      const auc = same.reduce((sum, s) => sum + other.filter((o) => s < o).length, 0) / same.length / other.length;
+      const accuracies = [...same, ...other].map((at) => (share(same, at) + 1 - share(other, at)) / 2);
+      const found = await evaluate({ config, parameters }, data, { threads: 1 });
+      expect(found).toMatchObject({ kind: "verification", images: COUNT });
+      if (found.kind !== "verification") return;
+      expect(found.auc).toBeCloseTo(auc, 10);
+      expect(found.balancedAccuracy).toBeCloseTo(Math.max(...accuracies), 10);
+    },
+  );
   test("needs to know who is who", async () => {
     const unlabelled = datasetFromArrays({ name: "nine", split: "test", ...image, classes: null }, levels.data);
     await expect(evaluate({ config, parameters }, unlabelled, { threads: 1 })).rejects.toThrow(

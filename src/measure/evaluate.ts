@@ -60,9 +60,15 @@ export async function evaluate(model: Model, data: Dataset, options: LikelihoodO
 /** The evaluation as one readable line. */
 export function describeEvaluation(evaluation: Evaluation): string {
   if (evaluation.kind === "error")
-    return `squared error ${evaluation.squaredError.toFixed(2)} an image (x in -1 .. 1), ${evaluation.levels.toFixed(2)} levels root mean square`;
+    return (
+      `squared error ${evaluation.squaredError.toFixed(2)} an image (x in -1 .. 1), ` +
+      `${evaluation.levels.toFixed(2)} levels root mean square`
+    );
   if (evaluation.kind === "verification")
-    return `ROC AUC ${evaluation.auc.toFixed(4)}, best balanced accuracy ${(100 * evaluation.balancedAccuracy).toFixed(1)} %`;
+    return (
+      `ROC AUC ${evaluation.auc.toFixed(4)}, best balanced accuracy ` +
+      `${(100 * evaluation.balancedAccuracy).toFixed(1)} %`
+    );
   // Also what the logs of earlier versions hold, which do not say their kind.
   return `${evaluation.bitsPerDim.toFixed(4)} bits/dim, ${evaluation.nats.toFixed(2)} nats an image`;
 }

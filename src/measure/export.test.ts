@@ -76,8 +76,10 @@ describe.each([
     `passes Python's onnx.checker in full, its batch free${hasChecker ? "" : " (skipped: no python3-onnx)"}`,
     () => {
       const script =
-        "import onnx, sys\nfor f in sys.argv[1:]:\n  m = onnx.load(f)\n  onnx.checker.check_model(m, full_check=True)\n" +
-        "  dims = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in list(m.graph.input) + list(m.graph.output)]\n" +
+        "import onnx, sys\nfor f in sys.argv[1:]:\n  m = onnx.load(f)\n  onnx.checker.check_model(m, " +
+        "full_check=True)\n" +
+        "  dims = [[d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in list(m.graph.input) " +
+        "+ list(m.graph.output)]\n" +
         "  print(dims, [p.key for p in m.metadata_props])";
       const files = EXPORT_KINDS.map((what) => join(folder, `${name.replaceAll(/\W+/g, "-")}-${what}.onnx`));
       for (const [i, what] of EXPORT_KINDS.entries())
@@ -90,7 +92,8 @@ describe.each([
       expect(status).toBe(0);
       const input = `['N', ${height}, ${width}, ${channels}]`;
       expect(stdout).toBe(
-        `[${input}, ['N']] ['pixelcnn.config']\n[${input}, ['N', ${height}, ${width}, ${channels}, ${levels}]] ['pixelcnn.config']\n`,
+        `[${input}, ['N']] ['pixelcnn.config']\n[${input}, ['N', ${height}, ${width}, ${channels}, ${levels}]] ` +
+          "['pixelcnn.config']\n",
       );
     },
   );

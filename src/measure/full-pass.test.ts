@@ -51,21 +51,25 @@ describe("sampling by full passes", () => {
     expect(Math.max(...all)).toBeLessThan(5);
   });
 
-  test("completion keeps the given pixels to the bit, whatever stands in the others, and gives a sample back with its seed", async () => {
-    const sampled = await sampleByFullPasses({ config: model, parameters }, { count: 3, seed: 2 });
-    const mask = Uint8Array.from({ length: 12 }, (_, p) => (p % 3 === 1 || p > 8 ? 1 : 0));
-    const known = (i: number): boolean => mask[Math.floor((i % size) / 3)] === 1;
-    const given = sampled.map((v, i) => (known(i) ? v : 255));
-    const before = given.slice();
-    const completed = await completeByFullPasses({ config: model, parameters }, { pixels: given, mask, seed: 9 });
-    expect(completed.every((v, i) => !known(i) || v === sampled[i])).toBe(true);
-    expect(completed).not.toEqual(sampled);
-    expect(given).toEqual(before);
-    const prefix = Uint8Array.from({ length: 12 }, (_, p) => (p < 5 ? 1 : 0));
-    expect(
-      await completeByFullPasses({ config: model, parameters }, { pixels: sampled, mask: prefix, seed: 2 }),
-    ).toEqual(sampled);
-  });
+  test(
+    "completion keeps the given pixels to the bit, whatever stands in the others, and gives a sample back with " +
+      "its seed",
+    async () => {
+      const sampled = await sampleByFullPasses({ config: model, parameters }, { count: 3, seed: 2 });
+      const mask = Uint8Array.from({ length: 12 }, (_, p) => (p % 3 === 1 || p > 8 ? 1 : 0));
+      const known = (i: number): boolean => mask[Math.floor((i % size) / 3)] === 1;
+      const given = sampled.map((v, i) => (known(i) ? v : 255));
+      const before = given.slice();
+      const completed = await completeByFullPasses({ config: model, parameters }, { pixels: given, mask, seed: 9 });
+      expect(completed.every((v, i) => !known(i) || v === sampled[i])).toBe(true);
+      expect(completed).not.toEqual(sampled);
+      expect(given).toEqual(before);
+      const prefix = Uint8Array.from({ length: 12 }, (_, p) => (p < 5 ? 1 : 0));
+      expect(
+        await completeByFullPasses({ config: model, parameters }, { pixels: sampled, mask: prefix, seed: 2 }),
+      ).toEqual(sampled);
+    },
+  );
 
   test("temperature 0 takes the likeliest level each time, whatever the seed", async () => {
     const one = await sampleByFullPasses({ config: model, parameters }, { count: 2, seed: 1, temperature: 0 });

@@ -69,50 +69,57 @@ test("a binary operator repeats axes as NumPy does, both ways", async () => {
   );
 });
 
-test("broadcastShape is symmetric, has the whole as a fixed point, and is null exactly when two axes differ and neither is 1", () => {
-  const shape = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 4 });
-  fc.assert(
-    fc.property(shape, shape, (a, b) => {
-      const result = ops.broadcastShape(a, b);
-      expect(ops.broadcastShape(b, a)).toEqual(result);
-      const [p, q] = [a.toReversed(), b.toReversed()];
-      const clash = p.some((n, i) => q[i] !== undefined && q[i] !== n && q[i] !== 1 && n !== 1);
-      expect(result === null).toBe(clash);
-      if (result) {
-        expect(ops.broadcastShape(result, a)).toEqual(result);
-        expect(ops.broadcastShape(result, b)).toEqual(result);
-      }
-    }),
-  );
-});
+test(
+  "broadcastShape is symmetric, has the whole as a fixed point, and is null exactly when two axes differ and " +
+    "neither is 1",
+  () => {
+    const shape = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 4 });
+    fc.assert(
+      fc.property(shape, shape, (a, b) => {
+        const result = ops.broadcastShape(a, b);
+        expect(ops.broadcastShape(b, a)).toEqual(result);
+        const [p, q] = [a.toReversed(), b.toReversed()];
+        const clash = p.some((n, i) => q[i] !== undefined && q[i] !== n && q[i] !== 1 && n !== 1);
+        expect(result === null).toBe(clash);
+        if (result) {
+          expect(ops.broadcastShape(result, a)).toEqual(result);
+          expect(ops.broadcastShape(result, b)).toEqual(result);
+        }
+      }),
+    );
+  },
+);
 
-test("pad puts element i at i + before, drops what falls outside, and leaves zeros elsewhere, negative pads too", async () => {
-  const axis = fc
-    .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: -3, max: 3 }), fc.integer({ min: -3, max: 3 }))
-    .filter(([n, before, after]) => n + before + after > 0);
-  await fc.assert(
-    fc.asyncProperty(fc.array(axis, { minLength: 1, maxLength: 3 }), async (axes) => {
-      const x = values(axes.map(([n]) => n));
-      const before = axes.map(([, b]) => b);
-      const { y } = await evaluate(
-        (g) => ({
-          y: ops.pad(
-            g.input("x", "float64", x.shape),
-            before,
-            axes.map(([, , a]) => a),
-          ),
-        }),
-        { x },
-      );
-      y!.data.forEach((v, i) => {
-        const source = unravel(i, y!.shape).map((at, k) => at - before[k]!);
-        const inside = source.every((at, k) => at >= 0 && at < x.shape[k]!);
-        expect(v).toBe(inside ? readBroadcast(x, source) : 0);
-      });
-    }),
-    settings,
-  );
-});
+test(
+  "pad puts element i at i + before, drops what falls outside, and leaves zeros elsewhere, negative pads " + "too",
+  async () => {
+    const axis = fc
+      .tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: -3, max: 3 }), fc.integer({ min: -3, max: 3 }))
+      .filter(([n, before, after]) => n + before + after > 0);
+    await fc.assert(
+      fc.asyncProperty(fc.array(axis, { minLength: 1, maxLength: 3 }), async (axes) => {
+        const x = values(axes.map(([n]) => n));
+        const before = axes.map(([, b]) => b);
+        const { y } = await evaluate(
+          (g) => ({
+            y: ops.pad(
+              g.input("x", "float64", x.shape),
+              before,
+              axes.map(([, , a]) => a),
+            ),
+          }),
+          { x },
+        );
+        y!.data.forEach((v, i) => {
+          const source = unravel(i, y!.shape).map((at, k) => at - before[k]!);
+          const inside = source.every((at, k) => at >= 0 && at < x.shape[k]!);
+          expect(v).toBe(inside ? readBroadcast(x, source) : 0);
+        });
+      }),
+      settings,
+    );
+  },
+);
 
 const imagesAndTaps = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
@@ -172,7 +179,7 @@ test("transposed taps are the taps at the opposite offsets, and transposing twic
   );
 });
 
-test("a convolution is its taps times the weights, plus the bias, whether one a feature or one a position", async () => {
+test("a convolution is its taps times the weights, plus the bias, of a feature or of a position", async () => {
   await fc.assert(
     fc.asyncProperty(imagesAndTaps, fc.constantFrom("none", "row", "whole"), async (shape, kind) => {
       const { batch, height, width, features, offsets } = shape;

@@ -168,7 +168,8 @@ const WRONG: [words: string, build: (x: Make, graph: Graph) => Value][] = [
     (x) => ops.matmul(x([2]), x([2, 2])),
   ],
   [
-    "expected equal inner sizes and leading axes that broadcast for MatMul but received x0:float32[2,2,3], x1:float32[3,3,4]",
+    "expected equal inner sizes and leading axes that broadcast for MatMul but received x0:float32[2,2,3], " +
+      "x1:float32[3,3,4]",
     (x) => ops.matmul(x([2, 2, 3]), x([3, 3, 4])),
   ],
   [

@@ -55,24 +55,27 @@ test("inputs are still the caller's after a call", async () => {
   await pool.close();
 });
 
-test("an error in a worker reaches its caller with its kind and words; other calls go on, and the pool stays usable", async () => {
-  const pool = await openPool(program(), { threads: 2 });
-  const w = matrix(1);
-  const calls = await Promise.allSettled([
-    pool.run({ x: matrix(1), w }),
-    pool.run({ w }),
-    pool.run({ x: matrix(2), w }),
-    pool.run({ x: w }),
-  ]);
-  expect(calls.map((c) => c.status)).toEqual(["fulfilled", "rejected", "fulfilled", "rejected"]);
-  expect((calls[1] as PromiseRejectedResult).reason).toMatchObject({
-    name: "PixelcnnError",
-    kind: "internal",
-    message: "expected a tensor for input x of graph layer but received none",
-  });
-  await expect(pool.run({ x: matrix(5), w })).resolves.toHaveProperty("y");
-  await pool.close();
-});
+test(
+  "an error in a worker reaches its caller with its kind and words; other calls go on, and the pool stays " + "usable",
+  async () => {
+    const pool = await openPool(program(), { threads: 2 });
+    const w = matrix(1);
+    const calls = await Promise.allSettled([
+      pool.run({ x: matrix(1), w }),
+      pool.run({ w }),
+      pool.run({ x: matrix(2), w }),
+      pool.run({ x: w }),
+    ]);
+    expect(calls.map((c) => c.status)).toEqual(["fulfilled", "rejected", "fulfilled", "rejected"]);
+    expect((calls[1] as PromiseRejectedResult).reason).toMatchObject({
+      name: "PixelcnnError",
+      kind: "internal",
+      message: "expected a tensor for input x of graph layer but received none",
+    });
+    await expect(pool.run({ x: matrix(5), w })).resolves.toHaveProperty("y");
+    await pool.close();
+  },
+);
 
 test("inputs that cannot be sent are an error, and the pool stays usable", async () => {
   const pool = await openPool(program(), { threads: 1 });

@@ -6,9 +6,9 @@ import type { Graph, Value } from "./graph.ts";
 function operand(value: Value): string {
   if (!value.constant) return value.name;
   const { data, shape } = value.constant;
-  return sizeOf(shape) <= 8
-    ? `${shape.length === 0 ? "" : "["}${Array.from(data as ArrayLike<number | bigint>).join(" ")}${shape.length === 0 ? "" : "]"}`
-    : `${value.name}:${value.dtype}[${shape}]`;
+  if (sizeOf(shape) > 8) return `${value.name}:${value.dtype}[${shape}]`;
+  const numbers = Array.from(data as ArrayLike<number | bigint>).join(" ");
+  return shape.length === 0 ? numbers : `[${numbers}]`;
 }
 
 /** The text of a graph: inputs, then nodes in order (`v3:float32[2,4] = Add(v1, v2)  # scope`), then outputs. */
@@ -20,7 +20,8 @@ export function printGraph(graph: Graph): string {
     );
     const scope = node.scope ? `  # ${node.scope}` : "";
     lines.push(
-      `${node.output.name}:${node.output.dtype}[${node.output.shape}] = ${node.op}(${[...node.inputs.map(operand), ...attributes].join(", ")})${scope}`,
+      `${node.output.name}:${node.output.dtype}[${node.output.shape}] = ` +
+        `${node.op}(${[...node.inputs.map(operand), ...attributes].join(", ")})${scope}`,
     );
   }
   for (const { name, value } of graph.outputs) lines.push(`output ${name} = ${value.name}`);

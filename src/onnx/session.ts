@@ -208,7 +208,8 @@ export async function openQuietly(program: Program, options: SessionOptions = {}
     if (kind === "wasm" && /fetching of the wasm|magic word|dynamically imported module|initWasm/.test(reason))
       return fail(
         "io",
-        `cannot load ONNX Runtime's WebAssembly (${reason}). Where the bundler does not copy the files of packages, serve copies of ` +
+        `cannot load ONNX Runtime's WebAssembly (${reason}). Where the bundler does not copy the files of packages, ` +
+          "serve copies of " +
           `${filesOf(device)} from node_modules/onnxruntime-web/dist and name their folder before the first call: ` +
           'configureRuntime({ wasmPaths: "/ort/" }); see docs/web.md',
         cause,
@@ -236,7 +237,8 @@ export async function openQuietly(program: Program, options: SessionOptions = {}
         if (given.dtype !== dtype || !sameShape(given.shape, shape)) {
           fail(
             "internal",
-            `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ${given.dtype}[${given.shape}]`,
+            `expected ${dtype}[${shape}] for input ${name} of graph ${program.name} but received ` +
+              `${given.dtype}[${given.shape}]`,
           );
         }
         feeds[name] = new runtime.Tensor(

@@ -47,7 +47,7 @@ const pets = {
   "e.png": ["ein Kätzchen"],
 };
 
-test("an image's captions are its variants, each text is embedded once, and all of it is kept beside the data", async () => {
+test("an image's captions are its variants; each text is embedded once; all is kept beside the data", async () => {
   const spec = folder("pets", pets);
   const data = await openData(spec, { split: "all" });
   const embedder = counting();
@@ -117,7 +117,8 @@ test("a folder that cannot be written leaves the vectors in the cache, with a wa
   expect(warnings).toHaveLength(1);
   expect(warnings[0]).toMatch(
     new RegExp(
-      `^the vectors of the captions cannot be kept as ${spec}/.pixelcnn-text.npy \\(.*\\): they are kept as ${path}/cache/text/[0-9a-f]{32}.npy instead$`,
+      `^the vectors of the captions cannot be kept as ${spec}/.pixelcnn-text.npy \\(.*\\): they are kept as ` +
+        `${path}/cache/text/[0-9a-f]{32}.npy instead$`,
     ),
   );
   const again = counting();
@@ -148,7 +149,8 @@ test("a data set without captions says how to give some", async () => {
     new Uint8Array(1),
   );
   await expect(captionVectors(bare)).rejects.toThrow(
-    'expected captions for the images of bare but it has none: a captions.jsonl of {"file", "text"} or a .txt beside each image gives them',
+    'expected captions for the images of bare but it has none: a captions.jsonl of {"file", "text"} or a .txt ' +
+      "beside each image gives them",
   );
   await expect(captionVectors({ ...bare, captionsOf: () => [] })).rejects.toThrow(
     "expected captions for some images of bare (train) but received none",

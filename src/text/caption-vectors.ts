@@ -45,7 +45,8 @@ export async function captionVectors(dataset: Dataset, options: CaptionOptions =
   if (!dataset.captionsOf)
     return fail(
       "usage",
-      `expected captions for the images of ${name} but it has none: a captions.jsonl of {"file", "text"} or a .txt beside each image gives them`,
+      `expected captions for the images of ${name} but it has none: a captions.jsonl of {"file", "text"} or a .txt ` +
+        "beside each image gives them",
     );
   const captions = Array.from({ length }, (_, i) => dataset.captionsOf!(i));
   const texts = captions.flat();

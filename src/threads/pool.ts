@@ -218,7 +218,9 @@ export class ThreadPool<Setup, Work, Progress, Result> {
       this.#leave(seat);
       return;
     }
-    const text = `expected a thread of ${this.#settings.of} to run but it broke: ${error instanceof Error ? error.message : error}`;
+    const text =
+      `expected a thread of ${this.#settings.of} to run but it broke: ` +
+      `${error instanceof Error ? error.message : error}`;
     this.#leave(seat)?.reject(new PixelcnnError("internal", text, { cause: error }));
   }
 
