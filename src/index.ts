@@ -65,6 +65,7 @@ export {
   type Condition,
   type Conditions,
   createEngine,
+  type DrawnRow,
   type Engine,
   type EngineOptions,
   type GivenImages,

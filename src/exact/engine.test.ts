@@ -130,6 +130,25 @@ test("a low temperature takes the likeliest level; temperature 1 changes nothing
   expect(cold.pixels).toEqual(pixels);
 });
 
+test.each(Object.entries(engines))("%s: rows that are watched add up to the images", async (_, engine) => {
+  const grown = new Uint8Array(truth.pixels.length);
+  const rows = new Array<number>(8).fill(0);
+  await engine.sample({
+    count: 8,
+    ...SIZE,
+    seed: 3,
+    conditions,
+    onRow: ({ first, count, row, levels }) => {
+      const each = levels.length / count;
+      for (let i = 0; i < count; i++) {
+        expect(rows[first + i]!++).toBe(row);
+        grown.set(levels.subarray(i * each, (i + 1) * each), (first + i) * PER_IMAGE + row * each);
+      }
+    },
+  });
+  expect(grown).toEqual(truth.pixels);
+});
+
 test.each(["calling thread", "two threads, batches of 3"])(
   "%s: progress counts rows, an abort stops between rows, and the engine goes on afterwards",
   async (name) => {

@@ -81,6 +81,18 @@ export interface DrawOptions extends ProgressOptions {
    * conditions. Default 0.
    */
   readonly guidance?: number | undefined;
+  /** Called with each row of some of the images as soon as it is drawn: to show images while they grow. */
+  readonly onRow?: ((row: DrawnRow) => void) | undefined;
+}
+
+/** One row of `count` neighbouring images. */
+export interface DrawnRow {
+  /** Index of the first of the images. */
+  readonly first: number;
+  readonly count: number;
+  readonly row: number;
+  /** [count, W, C]. */
+  readonly levels: Uint8Array;
 }
 
 export interface SampleOptions extends DrawOptions {
@@ -156,7 +168,13 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
   /** Runs one task a batch, all threads busy, and hands each result to `collect`. */
   async function inBatches(
     size: GroupSize,
-    { signal, onProgress, conditions, guided }: ProgressOptions & { readonly guided?: boolean },
+    {
+      signal,
+      onProgress,
+      onRow,
+      conditions,
+      guided,
+    }: Pick<DrawOptions, "onRow"> & ProgressOptions & { readonly guided?: boolean },
     taskOf: (part: GroupSize & { conditions: Float32Array | undefined }, first: number) => Task,
     collect: (result: NonNullable<TaskResult>, first: number) => void,
   ): Promise<void> {
@@ -173,14 +191,15 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     for (let first = 0; first < count; first += most) {
       const part = { ...size, count: Math.min(most, count - first) };
-      const onRow = (): void => {
+      const onTaskRow = ({ row, levels: drawn }: TaskRow): void => {
         done += part.count;
+        if (drawn) onRow?.({ first, count: part.count, row, levels: drawn });
         onProgress?.({ done, total: count * height });
       };
       const work = async (): Promise<void> => {
         const task = taskOf({ ...part, conditions: numbers?.subarray(first * D, (first + part.count) * D) }, first);
         try {
-          collect((await run(task, { signal: either, onRow }))!, first);
+          collect((await run(task, { signal: either, onRow: onTaskRow }))!, first);
         } catch (error) {
           stop.abort(); // one failure ends the others; it comes first and is what the caller gets
           throw error;
@@ -216,6 +235,7 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
         first: number + first,
         temperature,
         guidance,
+        watched: options.onRow !== undefined,
         given: given && { ...given, pixels: given.pixels.subarray(first * perImage, (first + part.count) * perImage) },
       }),
       (result, first) => pixels.set(result as Uint8Array, first * perImage),

@@ -34,6 +34,8 @@ export interface DrawTask extends TaskInput {
   readonly guidance: number;
   /** `mask` [H, W] is not 0 where a pixel is given. */
   readonly given?: { readonly pixels: Uint8Array; readonly mask: Uint8Array } | undefined;
+  /** Whether each row's levels are reported as soon as they are drawn. */
+  readonly watched?: boolean | undefined;
 }
 
 /** Watches given images: what is asked for is reported row by row. */
@@ -44,9 +46,13 @@ export interface WatchTask extends TaskInput {
 
 export type Task = DrawTask | WatchTask;
 
-/** One finished row. For "intervals", what {@link Canvas.intervals} gives, in arrays of its own. */
+/**
+ * One finished row. Of a watched "draw", its levels, [count, W, C]; of "intervals", what {@link Canvas.intervals} gives;
+ * in arrays of its own.
+ */
 export interface TaskRow {
   readonly row: number;
+  readonly levels?: Uint8Array;
   readonly starts?: Uint32Array;
   readonly frequencies?: Uint32Array;
 }
@@ -91,7 +97,8 @@ export function* runTask(pool: CanvasPool, task: Task): Generator<TaskRow, TaskR
       let source = sampleSource(task.seed, task.first, count);
       if (task.given !== undefined) source = completeSource(source, task.given, { count, width, channels });
       canvas.begin({ conditions, temperature: task.temperature, guidance: task.guidance });
-      for (const row of stepwise(canvas, height, source, pixels)) yield { row };
+      for (const row of stepwise(canvas, height, source, pixels))
+        yield task.watched ? { row, levels: rowOf(pixels, row, { count, height }) } : { row };
       return pixels;
     }
     canvas.begin({ conditions });
@@ -117,6 +124,17 @@ export function* runTask(pool: CanvasPool, task: Task): Generator<TaskRow, TaskR
   } finally {
     pool.give(canvas);
   }
+}
+
+/** Row `row` of each image of `pixels` [n, H, W, C]: [n, W, C]. */
+function rowOf(pixels: Uint8Array, row: number, { count, height }: { count: number; height: number }): Uint8Array {
+  const each = pixels.length / (count * height);
+  const levels = new Uint8Array(count * each);
+  for (let image = 0; image < count; image++) {
+    const from = (image * height + row) * each;
+    levels.set(pixels.subarray(from, from + each), image * each);
+  }
+  return levels;
 }
 
 /** Longest time without letting others run, in milliseconds (a row is never cut). */
