@@ -1,6 +1,6 @@
 /**
  * Compiles src/ to dist/: JavaScript and types, one file a source file, tests left out. The command line gets its first
- * line.
+ * line. The studio's page is bundled into dist/studio.
  */
 
 import { spawnSync } from "node:child_process";
@@ -22,3 +22,6 @@ if (!existsSync(main)) throw new Error(`expected ${main} after the build`);
 const text = readFileSync(main, "utf8");
 if (!text.startsWith("#!")) writeFileSync(main, `#!/usr/bin/env node\n${text}`);
 chmodSync(main, 0o755);
+
+const { build } = await import("vite");
+await build({ configFile: join(root, "src", "studio", "vite.config.ts") });

@@ -18,6 +18,7 @@ const commands: Program["commands"] = {
   decompress: () => import("./commands/decompress.ts"),
   info: () => import("./commands/info.ts"),
   export: () => import("./commands/export.ts"),
+  studio: () => import("./commands/studio.ts"),
   models: () => import("./commands/models.ts"),
 };
 

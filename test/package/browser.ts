@@ -11,6 +11,7 @@ export const noBrowser = existsSync(executablePath) ? "" : " (skipped: no Chromi
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
+  ".css": "text/css",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",

@@ -1,0 +1,119 @@
+/** Lines over steps, images or minutes, by uPlot. The only file that loads it. */
+
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+
+/** Told apart in light and dark, and by most colour-blind eyes (after Okabe and Ito). */
+export const COLOURS = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#b45f9f",
+  "#b58900",
+  "#3fa7d6",
+  "#8c6d62",
+  "#7a7f87",
+] as const;
+
+export interface Line {
+  readonly id: string;
+  readonly name: string;
+  readonly colour: string;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  /** Whether it stands out; others pale. */
+  readonly lit: boolean;
+  readonly dots: boolean;
+}
+
+interface ChartProps {
+  readonly title: string;
+  readonly axis: string;
+  readonly lines: readonly Line[];
+  readonly logX: boolean;
+  readonly logY: boolean;
+  /** Charts of one name share the pointer. */
+  readonly sync: string;
+}
+
+/** Most points of a line that are drawn: more than a screen has columns. */
+const MOST = 2000;
+
+export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = box.current!;
+    if (lines.length === 0) return;
+    const style = getComputedStyle(element);
+    const [ink, grid] = [style.getPropertyValue("--soft"), style.getPropertyValue("--line")];
+    const ends = lines.map(({ x, y, ...line }) => ({ ...line, ...thin(x, y, logX) }));
+    const data = uPlot.join(ends.map(({ x, y }) => [x, y] as uPlot.AlignedData));
+    // The first losses of a run are far above all others, and would press the rest into a line.
+    const all = ends.flatMap(({ y }) => y).sort((a, b) => a - b);
+    const high = all.length < 30 || logY ? Number.POSITIVE_INFINITY : all[Math.floor(0.97 * all.length)]!;
+    const axes = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
+    const plot = new uPlot(
+      {
+        width: element.clientWidth,
+        height: 260,
+        cursor: { sync: { key: sync } },
+        legend: { live: true },
+        scales: {
+          x: { time: false, distr: logX ? 3 : 1 },
+          y: { distr: logY ? 3 : 1, range: (_, least, most) => rangeOf(least, Math.min(most, high), logY) },
+        },
+        axes: [axes, { ...axes, size: 62 }],
+        series: [
+          { label: axis, value: (_, v) => (v === null ? "" : v.toFixed(axis === "minutes" ? 2 : 0)) },
+          ...ends.map(({ name, colour, lit, dots }) => ({
+            label: name,
+            stroke: colour,
+            width: lit ? 2 : 1,
+            alpha: lit ? 1 : 0.25,
+            spanGaps: true,
+            points: { show: dots, size: 5 },
+            value: (_: uPlot, v: number | null) => (v === null ? "" : v.toFixed(3)),
+          })),
+        ],
+      },
+      data,
+      element,
+    );
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [lines, axis, logX, logY, sync]);
+  return (
+    <figure class="chart">
+      <figcaption>
+        <h3>{title}</h3>
+      </figcaption>
+      <div ref={box} role="img" aria-label={`${title} over ${axis}: ${summary(lines)}`} />
+      {lines.length === 0 && <p class="waiting">Nothing to show yet.</p>}
+    </figure>
+  );
+}
+
+const summary = (lines: readonly Line[]): string =>
+  lines.map(({ name, y }) => `${name} ended at ${y.at(-1)?.toFixed(2)}`).join("; ") || "no lines";
+
+/** The axis of y, a little wider than the values. */
+function rangeOf(least: number, most: number, log: boolean): [number, number] {
+  if (!Number.isFinite(least) || !Number.isFinite(most)) return [0, 1];
+  const space = 0.04 * (most - least || Math.abs(most) || 1);
+  return log ? [Math.max(least * 0.97, Number.MIN_VALUE), most * 1.03] : [least - space, most + space];
+}
+
+/** At most {@link MOST} points; of a logarithmic axis those above 0. */
+function thin(x: readonly number[], y: readonly number[], logX: boolean): { x: number[]; y: number[] } {
+  const kept = x.flatMap((value, i) => (!logX || value > 0 ? [i] : []));
+  const step = Math.max(1, kept.length / MOST);
+  const chosen = Array.from({ length: Math.min(kept.length, MOST) }, (_, i) => kept[Math.floor(i * step)]!);
+  const last = kept.at(-1);
+  if (last !== undefined && chosen.at(-1) !== last) chosen.push(last);
+  return { x: chosen.map((i) => x[i]!), y: chosen.map((i) => y[i]!) };
+}

@@ -1,0 +1,7 @@
+/** The page's entry. */
+
+import { render } from "preact";
+import { App } from "./app.tsx";
+import "./style.css";
+
+render(<App />, document.getElementById("studio")!);

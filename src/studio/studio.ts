@@ -1,0 +1,32 @@
+/** What the shell shares with its panels. */
+
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Client, ModelInfo } from "./client.ts";
+
+/** An image that one panel hands to another; levels [H, W, C] of the open model. */
+export interface Picked {
+  readonly pixels: Uint8Array;
+  readonly condition: number | null;
+}
+
+export type PanelName = "play" | "complete" | "see" | "compress" | "train" | "runs";
+
+export interface Shared {
+  readonly client: Client;
+  readonly model: ModelInfo | null;
+  readonly picked: Picked | null;
+  readonly pick: (image: Picked | null) => void;
+  readonly go: (panel: PanelName) => void;
+  readonly open: (source: string | Record<string, File>, name: string) => Promise<ModelInfo | null>;
+  /** Shows a failure; null takes it away. */
+  readonly report: (problem: string | null) => void;
+  /** An archive that was dropped on the page. */
+  readonly archive: File | null;
+  readonly names: readonly string[];
+  readonly opening: string | null;
+}
+
+export const Studio = createContext<Shared | null>(null);
+
+export const useStudio = (): Shared => useContext(Studio)!;
