@@ -1,11 +1,9 @@
 /** Starts the studio's server on this machine, and says where. */
 
-import { existsSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { fail } from "../errors.ts";
+import { builtPage, pageFiles } from "./page-files.ts";
 import { studioApp } from "./studio-app.ts";
 
 export interface ServeOptions {
@@ -24,24 +22,13 @@ export interface ServedStudio {
   close(): Promise<void>;
 }
 
-/** The page that `npm run build` makes: in the package's dist, also when the sources run. */
-export function builtPage(): string {
-  const beside = fileURLToPath(new URL("../studio", import.meta.url));
-  const page = existsSync(join(beside, "assets"))
-    ? beside
-    : fileURLToPath(new URL("../../dist/studio", import.meta.url));
-  return existsSync(join(page, "index.html"))
-    ? page
-    : fail("io", `expected the studio's page at ${page} but there is none: run "npm run build" first`);
-}
-
 export async function serveStudio({
   folders,
   host = "127.0.0.1",
   port = 0,
   page,
 }: ServeOptions): Promise<ServedStudio> {
-  const app = studioApp({ page: page ?? builtPage(), folders, host });
+  const app = studioApp({ files: await pageFiles(page ?? builtPage()), folders, host });
   const server = serve({ fetch: app.fetch, hostname: host, port });
   await new Promise<void>((resolve, reject) => {
     server.once("listening", resolve);

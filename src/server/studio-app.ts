@@ -4,16 +4,16 @@
  * name was made to lead to this machine.
  */
 
-import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { extname, join, normalize } from "node:path";
+import { extname } from "node:path";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import { readPageFile } from "./page-files.ts";
 import { RunShelf } from "./run-shelf.ts";
 
 export interface StudioOptions {
-  /** The built page. */
-  readonly page: string;
+  /** Paths of the page's files by their names in its address (page-files.ts). */
+  readonly files: ReadonlyMap<string, string>;
   /** Folders whose runs are shown. */
   readonly folders: readonly string[];
   /** A name that this server answers to in Host, besides localhost and addresses written as numbers. */
@@ -43,7 +43,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-export function studioApp({ page, folders, host: named, every = 1000 }: StudioOptions): Hono {
+export function studioApp({ files, folders, host: named, every = 1000 }: StudioOptions): Hono {
   const shelf = new RunShelf(folders);
   const watch = watchOf(shelf, every);
   const app = new Hono();
@@ -113,15 +113,13 @@ export function studioApp({ page, folders, host: named, every = 1000 }: StudioOp
   app.get("/api/*", (context) => context.text("there is nothing here", 404));
 
   app.get("*", async (context) => {
-    const { pathname } = new URL(context.req.url);
-    const name = normalize(decodeURIComponent(pathname === "/" ? "/index.html" : pathname));
-    // The built page is flat: its files and one folder.
-    if (!/^\/(index\.html|assets\/[\w.-]+)$/.test(name)) return context.text("there is no such page", 404);
-    const bytes = await readFile(join(page, name)).catch(() => null);
-    if (!bytes) return context.text("there is no such file", 404);
-    const caching = name === "/index.html" ? "no-cache" : "public, max-age=31536000, immutable";
+    const name = new URL(context.req.url).pathname.slice(1) || "index.html";
+    const path = files.get(name);
+    const bytes = path === undefined ? null : await readPageFile(path).catch(() => null);
+    if (!bytes) return context.text("there is no such page", 404);
+    const caching = name === "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
     const type = TYPES[extname(name)] ?? "application/octet-stream";
-    return context.body(new Uint8Array(bytes), 200, { "content-type": type, "cache-control": caching });
+    return context.body(bytes, 200, { "content-type": type, "cache-control": caching });
   });
 
   app.onError((_, context) => context.text("the request was not understood", 400));

@@ -2,6 +2,7 @@
 
 import { statSync } from "node:fs";
 import { fail, interrupted } from "../../errors.ts";
+import { builtPage, writePage } from "../../server/page-files.ts";
 import { serveStudio } from "../../server/serve-studio.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand } from "../run-command.ts";
@@ -27,10 +28,19 @@ export default defineCommand({
       default: "127.0.0.1",
       description: "Address to listen at. Anything but 127.0.0.1 lets other machines read the runs",
     },
+    write: {
+      type: "string",
+      valueHint: "DIR",
+      description: "Write the page into a new folder instead, for any web server; it shows no runs there",
+    },
   },
   many: true,
-  examples: ["studio", "studio runs/ --port 8080"],
-  async run({ port, host }, { terminal, signal, positionals }) {
+  examples: ["studio", "studio runs/ --port 8080", "studio --write site/"],
+  async run({ port, host, write }, { terminal, signal, positionals }) {
+    if (write !== undefined) {
+      const files = await writePage(builtPage(), write);
+      return { json: { folder: write, files }, text: `the page is in ${write}: ${files} files for any web server` };
+    }
     const folders = positionals.length === 0 ? ["."] : positionals;
     for (const folder of folders)
       if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
