@@ -9,6 +9,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import type { Progress } from "../jobs.ts";
 import { type Evaluation, evaluate } from "../measure/evaluate.ts";
+import { lossUnit } from "../models/families.ts";
 import type { Model } from "../models/model.ts";
 import type { Device } from "../onnx/session.ts";
 import type { RunConfig } from "../train/config.ts";
@@ -16,6 +17,7 @@ import { type StepEvent, type TrainEvent, train } from "../train/loop.ts";
 import type { RunState } from "../train/state.ts";
 import { shellWord } from "../words.ts";
 import { drawSamples } from "./draw-samples.ts";
+import { writeCurve } from "./run-curve.ts";
 import { appendLog, createRun, makeFolder, saveCheckpoint, writeWhole } from "./run-folder.ts";
 import { drawRunPicture } from "./run-picture.ts";
 
@@ -109,6 +111,7 @@ export async function* trainRun(options: TrainRunOptions): AsyncGenerator<RunEve
         }
         const file = signal.aborted || !last ? null : await picture(options, state, model);
         if (file) yield { type: "samples", step, file };
+        await writeCurve(folder, `${lossUnit(config.model)} an image`);
       } catch (error) {
         // The loop sees the same signal and ends by itself.
         if (!signal.aborted) throw error;

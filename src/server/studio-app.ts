@@ -8,6 +8,7 @@ import { isIP } from "node:net";
 import { extname } from "node:path";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
+import { embedTexts } from "../text/sentence-vectors.ts";
 import { readPageFile } from "./page-files.ts";
 import { RunShelf } from "./run-shelf.ts";
 
@@ -83,6 +84,16 @@ export function studioApp({ files, folders, host: named, every = 1000 }: StudioO
     const bytes = await shelf.file(id, name);
     const type = TYPES[extname(name)] ?? "application/octet-stream";
     return bytes ? context.body(bytes, 200, { "content-type": type }) : context.text("there is no such file", 404);
+  });
+
+  app.get("/api/embed", async (context) => {
+    const text = context.req.query("text") ?? "";
+    if (text.trim() === "" || text.length > 500) return context.text("expected a text of 1 to 500 characters", 400);
+    try {
+      return context.json([...(await embedTexts([text])).vectors]);
+    } catch (error) {
+      return context.text((error as Error).message, 501);
+    }
   });
 
   app.get("/api/events", (context) =>

@@ -5,6 +5,7 @@ import { failureOf, type ModelInfo, startClient } from "./client.ts";
 import { filesOf, isModel } from "./drops.ts";
 import { CompletePanel } from "./panels/complete.tsx";
 import { CompressPanel } from "./panels/compress.tsx";
+import { LatentsPanel } from "./panels/latents.tsx";
 import { PlayPanel } from "./panels/play.tsx";
 import { RunsPanel } from "./panels/runs.tsx";
 import { SeePanel } from "./panels/see.tsx";
@@ -16,6 +17,7 @@ const PANELS = {
   complete: { title: "Complete", panel: CompletePanel },
   see: { title: "See", panel: SeePanel },
   compress: { title: "Compress", panel: CompressPanel },
+  latents: { title: "Latents", panel: LatentsPanel },
   train: { title: "Train", panel: TrainPanel },
   runs: { title: "Runs", panel: RunsPanel },
 } as const satisfies Record<PanelName, object>;
@@ -97,7 +99,7 @@ export function App() {
   const Panel = PANELS[panel].panel;
   return (
     <Studio.Provider
-      value={{ client, model, picked, pick: setPicked, go, open, report: setProblem, archive, names, opening }}
+      value={{ served, client, model, picked, pick: setPicked, go, open, report: setProblem, archive, names, opening }}
     >
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a drop has a button for the keyboard beside it */}
       <div class="page" onDragOver={(event) => event.preventDefault()} onDrop={(event) => void onDrop(event)}>

@@ -4,6 +4,7 @@
  */
 
 import { expose, transfer } from "comlink";
+import { datasetFromArrays } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { createEngine, type Engine } from "../exact/engine.ts";
 import { codesKind, familyName, modelParameters } from "../models/families.ts";
@@ -31,15 +32,19 @@ export interface ModelInfo {
   readonly conditionSize: number;
   /** Whether images have latents in this model. */
   readonly latents: boolean;
+  /** Whether its condition is made of texts. */
+  readonly text: boolean;
 }
+
+export type Condition = number | Float32Array;
 
 export interface Draw {
   readonly count: number;
   readonly seed: number;
   readonly temperature: number;
   readonly guidance: number;
-  /** One for all images, or one an image; null for none. */
-  readonly condition: number | readonly number[] | null;
+  /** A class or a vector for all images, or a vector for each; null for none. */
+  readonly condition: Condition | readonly Float32Array[] | null;
   /** Of a completion: one image's levels [H, W, C], and 1 where a pixel is given [H, W]. */
   readonly given?: { readonly pixels: Uint8Array; readonly mask: Uint8Array } | undefined;
 }
@@ -96,6 +101,7 @@ const host = {
       classes: condition?.kind === "class" ? condition.classes : [],
       conditionSize: engine.conditionSize,
       latents: codesKind(whole.config) === "latents",
+      text: opened.run.condition?.from === "captions",
     };
   },
 
@@ -104,7 +110,7 @@ const host = {
     const { model, engine } = current();
     const { height, width } = model.config;
     const signal = begin();
-    const conditions = Array.isArray(condition) ? [...condition] : (condition as number | null);
+    const conditions = condition as number | Float32Array | Float32Array[] | null;
     const how = {
       seed,
       temperature,
@@ -120,7 +126,7 @@ const host = {
   },
 
   /** Bits and distributions of one image. */
-  async look(pixels: Uint8Array, condition: number | null): Promise<Look> {
+  async look(pixels: Uint8Array, condition: Condition | null): Promise<Look> {
     const { model, engine } = current();
     const { height, width, channels, levels } = model.config;
     const signal = begin();
@@ -138,6 +144,18 @@ const host = {
       { conditions: condition, signal },
     );
     return transfer({ bits, probabilities }, [bits.buffer, probabilities.buffer]);
+  },
+
+  /** The latents of images [N, H, W, C]; the training runtime is loaded for it. */
+  async latents(pixels: Uint8Array): Promise<Float32Array[]> {
+    const { whole, config } = current().model;
+    const { encode } = await import("../measure/encode.ts");
+    const { height, width, channels, levels } = config;
+    const about = { name: "your images", split: "all", height, width, channels, levels, classes: null };
+    const data = datasetFromArrays(about, pixels);
+    const codes = await encode(whole, data);
+    const size = codes.length / data.length;
+    return Array.from({ length: data.length }, (_, i) => codes.slice(i * size, (i + 1) * size));
   },
 
   /** Files of images to one archive; those that cannot be coded without loss are named, with the reason. */

@@ -2,15 +2,15 @@
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Client, ModelInfo } from "./client.ts";
+import type { Client, Condition, ModelInfo } from "./client.ts";
 
 /** An image that one panel hands to another; levels [H, W, C] of the open model. */
 export interface Picked {
   readonly pixels: Uint8Array;
-  readonly condition: number | null;
+  readonly condition: Condition | null;
 }
 
-export type PanelName = "play" | "complete" | "see" | "compress" | "train" | "runs";
+export type PanelName = "play" | "complete" | "see" | "compress" | "latents" | "train" | "runs";
 
 export interface Shared {
   readonly client: Client;
@@ -25,6 +25,8 @@ export interface Shared {
   readonly archive: File | null;
   readonly names: readonly string[];
   readonly opening: string | null;
+  /** Whether `pixelcnn studio` serves this page: it has runs, and may turn texts into vectors. */
+  readonly served: boolean;
 }
 
 export const Studio = createContext<Shared | null>(null);

@@ -74,9 +74,11 @@ interface WallProps {
   readonly still: boolean;
   readonly label: (index: number) => string;
   readonly onPick?: (index: number) => void;
+  /** Default: a square or so. */
+  readonly columns?: number;
 }
 
-export function Wall({ images, still, label, onPick }: WallProps) {
+export function Wall({ images, still, label, onPick, columns: given }: WallProps) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const canvases = [...box.current!.querySelectorAll("canvas")];
@@ -91,7 +93,7 @@ export function Wall({ images, still, label, onPick }: WallProps) {
     frame = requestAnimationFrame(step);
     return () => cancelAnimationFrame(frame);
   }, [images, still]);
-  const columns = Math.ceil(Math.sqrt(images.count));
+  const columns = given ?? Math.ceil(Math.sqrt(images.count));
   return (
     <div class="wall" ref={box} style={{ "--columns": columns }}>
       {Array.from({ length: images.count }, (_, i) => (

@@ -3,6 +3,7 @@
  */
 
 import { fail } from "../../errors.ts";
+import { histogramSvg } from "../../pictures/chart.ts";
 import { heatmapOf } from "../../pictures/heatmap.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
@@ -48,6 +49,11 @@ export default defineCommand({
       valueHint: "F.png",
       description: `A picture to write: each image beside the bits of its pixels, the first ${SHOWN}`,
     },
+    histogram: {
+      type: "string",
+      valueHint: "F.svg",
+      description: "A chart to write: how many images need how many bits/dim",
+    },
     ...forceArg,
     scale: { type: "string", valueHint: "X", description: "Enlarge each pixel of the heat map so many times" },
     pixels: { type: "boolean", description: "With --json: the bits of each sub-pixel too, rows, columns, channels" },
@@ -68,6 +74,8 @@ export default defineCommand({
     const rules = { inputs: [...positionals, args.like, args.latent], force: args.force };
     checkOption(args.csv, { ...rules, option: "--csv" }, { keepStdout });
     checkOption(args.heatmap, { ...rules, option: "--heatmap", others: [args.csv] }, { keepStdout });
+    const others = [args.csv, args.heatmap];
+    checkOption(args.histogram, { ...rules, option: "--histogram", others }, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const { config: model, run, name, step } = opened;
     const started = performance.now();
@@ -94,6 +102,10 @@ export default defineCommand({
       await writeOutput(args.heatmap, png);
       heatmap = { file: args.heatmap, darkest, images: shown.length };
     }
+    if (args.histogram !== undefined) {
+      const bitsOfEach = each.map((image) => image.bitsPerDim);
+      await writeOutput(args.histogram, histogramSvg(`Bits of each image under ${name}`, "bits/dim", bitsOfEach));
+    }
     const seconds = (performance.now() - started) / 1000;
     const lines = [
       `${bits.toFixed(2)} bits an image, ${bitsPerDim.toFixed(4)} bits/dim: ${counted(each.length, "image")} in ` +
@@ -101,10 +113,11 @@ export default defineCommand({
       ...(conditions ? [`conditions: ${conditions.about}`] : []),
       ...extremes(each),
       ...(args.csv === undefined ? [] : [`table: ${args.csv}`]),
+      ...(args.histogram === undefined ? [] : [`histogram: ${args.histogram}`]),
       ...(heatmap ? [heatmapLine(heatmap, each.length)] : []),
     ];
     const about = { model: name, step, images: each.length, bits, bitsPerDim, conditions: conditions?.about, seconds };
-    return { json: { ...about, heatmap, csv: args.csv, each }, text: lines.join("\n") };
+    return { json: { ...about, heatmap, csv: args.csv, histogram: args.histogram, each }, text: lines.join("\n") };
   },
 });
 

@@ -2,6 +2,7 @@
 
 import { statSync } from "node:fs";
 import { fail, interrupted } from "../../errors.ts";
+import { openPage } from "../../server/open-page.ts";
 import { builtPage, writePage } from "../../server/page-files.ts";
 import { serveStudio } from "../../server/serve-studio.ts";
 import { numberOption } from "../options/number-option.ts";
@@ -28,6 +29,7 @@ export default defineCommand({
       default: "127.0.0.1",
       description: "Address to listen at. Anything but 127.0.0.1 lets other machines read the runs",
     },
+    open: { type: "boolean", description: "Open it in the browser" },
     write: {
       type: "string",
       valueHint: "DIR",
@@ -36,7 +38,7 @@ export default defineCommand({
   },
   many: true,
   examples: ["studio", "studio runs/ --port 8080", "studio --write site/"],
-  async run({ port, host, write }, { terminal, signal, positionals }) {
+  async run({ port, host, write, open }, { terminal, signal, positionals }) {
     if (write !== undefined) {
       const files = await writePage(builtPage(), write);
       return { json: { folder: write, files }, text: `the page is in ${write}: ${files} files for any web server` };
@@ -47,6 +49,7 @@ export default defineCommand({
         fail("usage", `expected a folder whose runs to show but received ${JSON.stringify(folder)}`);
     const studio = await serveStudio({ folders, host, port: numberOption("port", port, { max: 65_535 }) });
     terminal.note(`the studio is at ${studio.url} (Ctrl-C ends it)`);
+    if (open) await openPage(studio.url);
     try {
       await new Promise<never>((_, reject) => {
         const stop = (): void => reject(interrupted(signal));

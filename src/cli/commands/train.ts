@@ -8,8 +8,10 @@ import { describeEvaluation } from "../../measure/evaluate.ts";
 import { checkDevice } from "../../onnx/session.ts";
 import { CONDITION_WORDS } from "../../runs/condition-source.ts";
 import { presetNames } from "../../runs/presets.ts";
+import { makeFolder } from "../../runs/run-folder.ts";
 import { type ReadyRun, resumeRun, startRun } from "../../runs/start-run.ts";
 import { type RunEvent, type RunProgress, resumeCommand, type TrainRunResult, trainRun } from "../../runs/train-run.ts";
+import type { ServedStudio } from "../../server/serve-studio.ts";
 import type { TrainConfig } from "../../train/config.ts";
 import type { StepEvent } from "../../train/loop.ts";
 import { counted, duration, rounded } from "../../words.ts";
@@ -62,6 +64,7 @@ const args = {
     description: "At the end, test on every image",
     negativeDescription: "At the end, test like at any checkpoint",
   },
+  open: { type: "boolean", description: "Show the curves while it trains: opens the studio in the browser" },
 } as const;
 
 export default defineCommand({
@@ -84,6 +87,7 @@ export default defineCommand({
     const wish = { folder, data, ...settings, threads, signal, tell: terminal };
     const ready = await (args.resume ? resumeRun(wish) : startRun(wish)).catch(withAdvice(null));
     const { config, splits, from } = ready;
+    const studio = args.open ? await openStudio(folder, terminal) : null;
     try {
       const { train, test } = splits;
       const progress = labelledProgress(terminal, (label) => (label.endsWith("testing") ? "images" : "rows"));
@@ -102,10 +106,21 @@ export default defineCommand({
         text: `trained ${counted(step, "step")} in ${duration(seconds)}${pace}: ${folder}${tested}`,
       };
     } finally {
-      await Promise.all([splits.train.close?.(), splits.test.close?.()]);
+      await Promise.all([splits.train.close?.(), splits.test.close?.(), studio?.close()]);
     }
   },
 });
+
+/** Serves the studio for as long as the run trains. */
+async function openStudio(folder: string, terminal: Terminal): Promise<ServedStudio> {
+  const { serveStudio } = await import("../../server/serve-studio.ts");
+  const { openPage } = await import("../../server/open-page.ts");
+  await makeFolder(folder);
+  const studio = await serveStudio({ folders: [folder] });
+  terminal.note(`the studio is at ${studio.url}#/runs while this trains`);
+  await openPage(`${studio.url}#/runs`);
+  return studio;
+}
 
 /** Prints a run's events until it ends. */
 async function shown(

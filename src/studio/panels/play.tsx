@@ -1,7 +1,7 @@
 /** New images: a wall that grows pixel by pixel. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { failureOf, type ModelInfo } from "../client.ts";
+import { type Condition, failureOf, type ModelInfo } from "../client.ts";
 import { Choices, ConditionChoice, Range, Seed, Toggle } from "../controls.tsx";
 import { download, Pixels, pngOf } from "../pixels.tsx";
 import { useStudio } from "../studio.ts";
@@ -10,12 +10,13 @@ import { Growing, Wall } from "../wall.tsx";
 const COUNTS = [1, 4, 16, 64];
 
 export function PlayPanel({ model }: { model: ModelInfo }) {
-  const { client, report, pick, go } = useStudio();
+  const { client, report, pick, go, served } = useStudio();
   const [count, setCount] = useState(16);
   const [seed, setSeed] = useState(1);
   const [temperature, setTemperature] = useState(1);
   const [guidance, setGuidance] = useState(0);
-  const [condition, setCondition] = useState<number | null>(null);
+  const [condition, setCondition] = useState<Condition | null>(null);
+  const [text, setText] = useState("");
   const [still, setStill] = useState(() => matchMedia("(prefers-reduced-motion: reduce)").matches);
   const [images, setImages] = useState<Growing | null>(null);
   const [busy, setBusy] = useState(false);
@@ -23,7 +24,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
   const [shown, setShown] = useState<number | null>(null);
 
   const draw = useCallback(
-    async (wish: { seed: number; count: number; condition: number | null }): Promise<void> => {
+    async (wish: { seed: number; count: number; condition: Condition | null }): Promise<void> => {
       const growing = new Growing(model, wish.count);
       setImages(growing);
       setSeconds(null);
@@ -81,12 +82,42 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         {model.condition === "class" && (
           <ConditionChoice
             classes={model.classes}
-            value={condition}
+            value={condition as number | null}
             onPick={(value) => {
               setCondition(value);
               void draw({ seed, count, condition: value });
             }}
           />
+        )}
+        {model.text && served && (
+          <form
+            class="field seed"
+            onSubmit={async (event) => {
+              event.preventDefault();
+              try {
+                const vector = text.trim() === "" ? null : await vectorOf(text);
+                setCondition(vector);
+                void draw({ seed, count, condition: vector });
+              } catch (error) {
+                report((error as Error).message);
+              }
+            }}
+          >
+            <label for="text">Text</label>
+            <input
+              id="text"
+              type="text"
+              placeholder="happy cat"
+              value={text}
+              onInput={(event) => setText(event.currentTarget.value)}
+            />
+            <button type="submit" class="button">
+              Draw
+            </button>
+          </form>
+        )}
+        {model.text && !served && (
+          <p class="hint">Texts need the sentence encoder: start this page with “pixelcnn studio”.</p>
         )}
         <Range
           label="Temperature"
@@ -100,7 +131,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         {condition !== null && (
           <Range
             label="Guidance"
-            says="how much the class counts"
+            says="how much the condition counts"
             min={0}
             max={3}
             step={0.25}
@@ -122,7 +153,9 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
           <code>
             pixelcnn sample {model.name} -n {count} --seed {seed}
             {temperature === 1 ? "" : ` --temperature ${temperature}`}
-            {condition === null ? "" : ` --class ${model.classes[condition]}`}
+            {typeof condition === "number" ? ` --class "${model.classes[condition]}"` : ""}
+            {condition instanceof Float32Array ? ` --text "${text}"` : ""}
+            {condition !== null && guidance > 0 ? ` --guidance ${guidance}` : ""}
           </code>
         </p>
       </div>
@@ -146,6 +179,13 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
       )}
     </section>
   );
+}
+
+/** The vector of a text, by the server's sentence encoder. */
+async function vectorOf(text: string): Promise<Float32Array> {
+  const response = await fetch(`api/embed?text=${encodeURIComponent(text)}`);
+  if (!response.ok) throw new Error(await response.text());
+  return Float32Array.from((await response.json()) as number[]);
 }
 
 interface EnlargedProps {
