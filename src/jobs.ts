@@ -40,3 +40,17 @@ export async function inLanes(count: number, lanes: number, work: (item: number)
   await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
   if (errors.length > 0) throw errors.reduce((a, b) => (a.item < b.item ? a : b)).error;
 }
+
+/** Lets timers, messages and input have their turn. */
+export function nextTurn(): Promise<void> {
+  if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate(resolve));
+  // A browser's setTimeout would wait 4 ms each time.
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -5,6 +5,7 @@
  */
 
 import { interrupted } from "../errors.ts";
+import { nextTurn } from "../jobs.ts";
 import { Canvas } from "./canvas.ts";
 import type { KernelName } from "./descriptions.ts";
 import { forced, stepwise } from "./loop.ts";
@@ -164,18 +165,4 @@ export async function drive<R>(rows: Generator<TaskRow, R>, { signal, onRow }: D
   } finally {
     rows.return(undefined as R);
   }
-}
-
-/** Lets timers, messages and input have their turn. */
-function nextTurn(): Promise<void> {
-  if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate(resolve));
-  // A browser's setTimeout would wait 4 ms each time.
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

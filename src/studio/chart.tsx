@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { useDark } from "./scheme.ts";
 
 /** Told apart in light and dark, and by most colour-blind eyes (after Okabe and Ito). */
 export const COLOURS = [
@@ -42,6 +43,7 @@ const MOST = 2000;
 
 export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
+  const dark = useDark();
   useEffect(() => {
     const element = box.current!;
     if (lines.length === 0) return;
@@ -86,7 +88,7 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [lines, axis, logX, logY, sync]);
+  }, [lines, axis, logX, logY, sync, dark]);
   return (
     <figure class="chart">
       <figcaption>

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { failureOf } from "./client.ts";
 import type { Reach } from "./reach.ts";
+import { useDark } from "./scheme.ts";
 import { useStudio } from "./studio.ts";
 
 /** As in reach.ts, which the page does not load. */
@@ -51,6 +52,7 @@ export function ReachView(place: ReachProps) {
 
 function ReachMap({ reach, row, column }: { reach: Reach; row: number; column: number }) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const dark = useDark();
   useEffect(() => {
     const element = canvas.current!;
     const style = getComputedStyle(element);
@@ -64,7 +66,7 @@ function ReachMap({ reach, row, column }: { reach: Reach; row: number; column: n
       context.fillStyle = colour(here ? "--mark" : reach.seen[p] ? "--seen" : earlier ? "--unseen" : "--later");
       context.fillRect(p % SIDE, Math.floor(p / SIDE), 1, 1);
     }
-  }, [reach, row, column]);
+  }, [reach, row, column, dark]);
   return (
     <canvas
       ref={canvas}

@@ -4,6 +4,7 @@ import { expose, transfer } from "comlink";
 import { type Dataset, datasetFromArrays, quantise } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { createEngine } from "../exact/engine.ts";
+import { nextTurn } from "../jobs.ts";
 import { pixelcnnOf } from "../models/model.ts";
 import type { Device } from "../onnx/session.ts";
 import { completeDraft } from "../runs/complete-draft.ts";
@@ -105,6 +106,8 @@ const host = {
       else if (event.type === "step") {
         const { step, loss, seconds, imagesPerSecond } = event;
         onStep({ step, loss, seconds, imagesPerSecond });
+        // The runtime never lets go of this thread by itself: a wish to stop would wait for the end.
+        await nextTurn();
       } else {
         state = event.state;
         trained = { ...event.model, run, step: state.step };

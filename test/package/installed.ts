@@ -108,14 +108,21 @@ function copyWithout(from: string, to: string, left: string): void {
   }
 }
 
+/** Milliseconds that npm may take: a connection to the registry may hang without end, and then a second try helps. */
+const NPM_TIMEOUT = 120_000;
+
 /** Runs npm without the settings that this repository's own npm hands on. */
 function npm(cwd: string, ...words: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.platform === "win32" ? "npm.cmd" : "npm", words, {
-    cwd,
-    env: strangersEnvironment(),
-    encoding: "utf8",
-    maxBuffer: 1e8,
-  });
+  const run = () =>
+    spawnSync(process.platform === "win32" ? "npm.cmd" : "npm", words, {
+      cwd,
+      env: strangersEnvironment(),
+      encoding: "utf8",
+      maxBuffer: 1e8,
+      timeout: NPM_TIMEOUT,
+    });
+  const first = run();
+  const { status, stdout, stderr } = first.signal === null ? first : run();
   if (status !== 0) throw new Error(`npm ${words.join(" ")} ended with ${status}:\n${stdout}\n${stderr}`);
   return stdout;
 }

@@ -17,7 +17,7 @@ const SECRET = "the secret of another folder";
 /** A run's folder as `train` leaves it, without weights. */
 function makeRun(path: string, lines: readonly object[] = [{ type: "step", step: 1, loss: 5, seconds: 1 }]): void {
   mkdirSync(join(path, "samples"), { recursive: true });
-  const config = { model: { family: "gated-pixelcnn" }, data: { source: "/home/somebody/mnist" } };
+  const config = { model: { family: "gated-pixelcnn" }, data: { source: "somewhere/mnist" } };
   writeFileSync(join(path, "config.json"), JSON.stringify(config));
   writeFileSync(join(path, "log.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

@@ -58,7 +58,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
   };
 
   return (
-    <section class="panel" aria-labelledby="play-title">
+    <section class="panel play" aria-labelledby="play-title">
       <div class="controls">
         <h2 id="play-title">Play</h2>
         <p class="lead">Every image is drawn pixel by pixel, each from the pixels before it.</p>

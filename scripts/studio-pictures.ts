@@ -1,0 +1,107 @@
+/**
+ * Takes the pictures of docs/studio.md: each panel of the built page, wide and as a phone shows it, light and dark.
+ *   node scripts/studio-pictures.ts --runs DIR --autoencoder RUN
+ * DIR holds runs, RUN is the folder of a trained auto-encoder. Needs Chromium.
+ */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Page } from "playwright-core";
+import { serveStudio } from "../src/server/serve-studio.ts";
+import { launch } from "../test/package/browser.ts";
+
+const { values } = parseArgs({ options: { runs: { type: "string" }, autoencoder: { type: "string" } } });
+if (!values.runs || !values.autoencoder) throw new Error("expected --runs DIR and --autoencoder RUN");
+const { runs, autoencoder } = { runs: values.runs, autoencoder: values.autoencoder };
+const out = join(import.meta.dirname, "..", "docs", "pictures", "studio");
+mkdirSync(out, { recursive: true });
+
+const press = (page: Page, name: string): Promise<void> => page.click(`.panel button:text-is("${name}")`);
+const choose = async (page: Page, model: string): Promise<void> => {
+  await page.selectOption(".picker select", model);
+  await page.waitForTimeout(1500);
+};
+
+/** What is done in a panel before its picture. */
+const PANELS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
+  play: async (page) => {
+    await choose(page, "emoji");
+    await page.fill("#text", "happy cat");
+    await page.click("form button");
+    await page.waitForTimeout(5000);
+  },
+  complete: async (page) => {
+    await choose(page, "mnist");
+    await page.waitForTimeout(1000);
+    await press(page, "Complete it");
+    await page.waitForTimeout(4000);
+  },
+  see: async (page) => {
+    await choose(page, "mnist");
+    await page.waitForTimeout(1500);
+  },
+  compress: async (page) => {
+    await choose(page, "mnist");
+    const pictures = ["a", "b", "c"].map((name) => ({ name: `${name}.png`, mimeType: "image/png", buffer: drawn! }));
+    await page.setInputFiles('.drop input[type="file"]', [
+      ...pictures,
+      { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") },
+    ]);
+    await page.waitForSelector(".result");
+  },
+  latents: async (page) => {
+    const files = ["config.json", "model.safetensors"].map((name) => join(autoencoder, name));
+    await page.setInputFiles('.picker input[type="file"]', files);
+    await page.waitForSelector('.panel button:text-is("Walk between"):not([disabled])');
+    await press(page, "Walk between");
+    await page.waitForTimeout(3500);
+  },
+  train: async (page) => {
+    await page.waitForSelector(".strip canvas");
+    await press(page, "Train");
+    await page.waitForTimeout(40_000);
+  },
+  runs: (page) => page.waitForTimeout(3000),
+};
+
+const studio = await serveStudio({ folders: [runs] });
+const browser = await launch();
+let drawn: Buffer | undefined;
+
+/** A digit as a PNG, saved by the page itself: what the panel Compress is given. */
+async function drawDigit(): Promise<void> {
+  const page = await browser.newPage();
+  await page.goto(studio.url);
+  await page.waitForSelector(".cell");
+  await choose(page, "mnist");
+  await page.waitForTimeout(2500);
+  drawn = Buffer.from(
+    await page.$eval(".cell canvas", (canvas) => (canvas as HTMLCanvasElement).toDataURL().split(",")[1]!),
+    "base64",
+  );
+  await page.close();
+}
+
+await drawDigit();
+for (const [panel, prepare] of Object.entries(PANELS)) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+  const page = await context.newPage();
+  await page.goto(`${studio.url}#/${panel}`);
+  await page.waitForSelector(".panel");
+  await prepare(page);
+  for (const [name, width, height] of [
+    ["wide", 1280, 860],
+    ["phone", 390, 844],
+  ] as const) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: join(out, `${panel}-${name}-${colorScheme}.png`), fullPage: true });
+    }
+  }
+  await context.close();
+}
+await browser.close();
+await studio.close();
