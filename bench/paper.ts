@@ -100,7 +100,7 @@ async function trainOne(part: Part, family: Family, plan: Plan): Promise<void> {
   const settings = [...family.settings, `train.checkpointMinutes=${minutes / CHECKPOINTS[part]}`];
   const wish = { folder, settings, seed, threads, signal: stop.signal, tell: terminal };
   terminal.note(work === "start" ? `${folder}: begins` : `${folder}: goes on from step ${record?.step}`);
-  const { config, splits, from } =
+  const { config, splits, from, release } =
     work === "start"
       ? await startRun({ ...wish, data: "mnist", preset: family.preset, budget })
       : await resumeRun(wish);
@@ -122,7 +122,7 @@ async function trainOne(part: Part, family: Family, plan: Plan): Promise<void> {
     }
   } finally {
     terminal.endProgress();
-    await Promise.all([splits.train.close?.(), splits.test.close?.()]);
+    await Promise.all([splits.train.close?.(), splits.test.close?.(), release()]);
   }
 }
 

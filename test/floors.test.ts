@@ -49,7 +49,7 @@ const imports = new Map(shipped.map((file) => [file, importsOf(file)]));
 function floorOf(file: string): string {
   const [first, second] = file.replace(/^src\//, "").split("/") as [string, string?];
   if (second !== undefined) return first;
-  return /^(errors|tensor|random|platform|words|nearest|csv|jobs)\.ts$/.test(first)
+  return /^(errors|tensor|random|platform|words|nearest|csv|jobs|found)\.ts$/.test(first)
     ? "ground"
     : first.replace(/\.ts$/, "");
 }

@@ -36,7 +36,7 @@ let images: Uint8Array[];
 let labels: number[];
 const data = { source: "data", binarise: "threshold", testFraction: 1 / 3 };
 const openTest = (more: DataOptions = {}): Promise<Dataset> =>
-  openData("data", { binarise: "threshold", testFraction: 1 / 3, split: "test", ...more });
+  openData("data", { binarise: "threshold", testFraction: 1 / 3, splitDraw: "order", split: "test", ...more });
 beforeAll(async () => {
   process.chdir(scratch);
   patternFolder("data");

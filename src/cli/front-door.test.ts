@@ -42,7 +42,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const fresh = (...more: string[]): string[] => ["train", data, "--out", at("new"), ...more];
+/** A folder of its own for each case: they run side by side, and one run's folder is one process's. */
+let folders = 0;
+const newRun = (): string => at(`new-${folders++}`);
+const fresh = (...more: string[]): string[] => ["train", data, "--out", newRun(), ...more];
 
 describe("an error says what was expected and what came, and ends with its code", () => {
   const cases: [string, () => string[], number, string | RegExp][] = [
@@ -140,18 +143,18 @@ describe("an error says what was expected and what came, and ends with its code"
       2,
       "expected --out RUN, the folder to train in, but received none",
     ],
-    ["no data", () => ["train", "--out", at("new")], 2, "expected <data>, a named set or a path, but received none"],
-    ["missing data", () => ["train", at("nowhere"), "--out", at("new")], 2, "and there is no such path"],
-    ["an empty folder", () => ["train", at("empty"), "--out", at("new")], 1, "but received an empty folder"],
+    ["no data", () => ["train", "--out", newRun()], 2, "expected <data>, a named set or a path, but received none"],
+    ["missing data", () => ["train", at("nowhere"), "--out", newRun()], 2, "and there is no such path"],
+    ["an empty folder", () => ["train", at("empty"), "--out", newRun()], 1, "but received an empty folder"],
     [
       "a truncated data file",
-      () => ["train", at("truncated"), "--out", at("new")],
+      () => ["train", at("truncated"), "--out", newRun()],
       1,
       /expected .* bytes for .*train-images-idx3-ubyte.* but received 1000/,
     ],
     [
       "a broken image",
-      () => ["train", at("photos"), "--out", at("new"), ...TINY],
+      () => ["train", at("photos"), "--out", newRun(), ...TINY],
       1,
       /bad\.png but received.*\nto leave out what cannot be decoded, start with: --set data\.onBroken=skip/s,
     ],

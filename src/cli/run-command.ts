@@ -46,6 +46,8 @@ export interface Command<Args = Words> {
   readonly repeated?: readonly string[];
   /** Whether the last positional argument stands for any number. */
   readonly many?: boolean;
+  /** Whether it saves what it did before it ends on a signal, however long that takes. */
+  readonly saves?: boolean;
   /** Whole command lines, without the `pixelcnn` in front. */
   readonly examples: readonly string[];
   run(args: Args, context: CommandContext): Promise<Outcome>;
@@ -71,7 +73,19 @@ export interface Program {
   readonly commands: Readonly<Record<string, () => Promise<{ readonly default: Command }>>>;
 }
 
+/** Exit codes of what was stopped: 128 and the signal's number, as shells count. */
+const STOPS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, EPIPE: 141 } as const;
+/** Milliseconds that a command which saves nothing may take to end. */
+const GRACE = 2000;
+
 const EXIT_CODES: Partial<Record<ErrorKind, number>> = { usage: 2, interrupted: 130 };
+
+/** Ends the process even where a thread waits for the system: `process.exit` would wait for that thread. */
+function endNow(by: keyof typeof STOPS): void {
+  if (by === "EPIPE") process.exit(STOPS[by]);
+  process.removeAllListeners(by);
+  process.kill(process.pid, by);
+}
 
 /** Runs one command line and returns the exit code. */
 export async function runProgram(program: Program, words: readonly string[]): Promise<number> {
@@ -82,15 +96,29 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
   const keepStdout = (): void => {
     kept = true;
   };
-  const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(130);
-    terminal.note("stopping (once more to stop at once)");
+  let stopped: keyof typeof STOPS | null = null;
+  let saves = false;
+  const onStop = (by: keyof typeof STOPS): void => {
+    if (stopped !== null) {
+      // Whoever reads us has gone, maybe on both streams: that is one wish to stop, not two.
+      if (by !== "EPIPE") process.exit(STOPS[by]);
+      return;
+    }
+    stopped = by;
+    if (by !== "EPIPE") terminal.note(saves ? "stopping (once more to stop at once)" : "stopping");
     stop.abort(new PixelcnnError("interrupted", "interrupted"));
+    // What saves ends by itself; nothing else may wait for a disk, a pipe or a network that does not answer.
+    if (!saves) setTimeout(() => endNow(by), GRACE).unref();
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => onStop(signal));
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") onStop("EPIPE");
+    });
   try {
-    const outcome = await dispatch(program, words, terminal, stop.signal, keepStdout);
+    const outcome = await dispatch(program, words, terminal, stop.signal, keepStdout, (command) => {
+      saves = command.saves === true;
+    });
     terminal.endProgress();
     if (kept) {
       if (typeof outcome !== "string" && outcome.text) terminal.note(outcome.text);
@@ -107,7 +135,7 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
     if (error.kind === "internal" && process.env.PIXELCNN_DEBUG)
       terminal.note(String((thrown as Error).stack ?? thrown));
     if (json && !kept) await print(`${JSON.stringify({ error: { kind: error.kind, message: error.message } })}\n`);
-    return EXIT_CODES[error.kind] ?? 1;
+    return error.kind === "interrupted" && stopped !== null ? STOPS[stopped] : (EXIT_CODES[error.kind] ?? 1);
   }
   // The handlers stay: a second signal that comes while the process is ending must not change its exit code.
 }
@@ -133,6 +161,7 @@ async function dispatch(
   terminal: Terminal,
   signal: AbortSignal,
   keepStdout: () => void,
+  onCommand: (command: Command) => void,
 ): Promise<Outcome | string> {
   const names = Object.keys(program.commands);
   const [first, ...rest] = words;
@@ -153,6 +182,7 @@ async function dispatch(
   const { default: command } = await load();
   if (rest.includes("--help") || rest.includes("-h")) return usageOf(command);
   const { args, values, positionals } = readWords(command, rest);
+  onCommand(command);
   return command.run(args, {
     terminal,
     signal,
@@ -248,6 +278,6 @@ async function overview({ commands, version }: Program): Promise<string> {
     ...all.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     "",
     "`pixelcnn <command> --help` shows its options and an example. Exit codes: 0 ok, 1 failed, 2 wrong usage, " +
-      "130 interrupted.",
+      "130 interrupted (143 by SIGTERM, 129 by SIGHUP, 141 when nobody reads its output any more).",
   ].join("\n");
 }

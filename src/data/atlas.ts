@@ -4,13 +4,12 @@
  * instead; otherwise the tile's size is asked for. Held in memory whole: an atlas is for small sets.
  */
 
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
 import { fail, parseJson } from "../errors.ts";
-import { failToRead } from "./bytes.ts";
 import { asSplit, type Dataset, datasetFromArrays, subset } from "./dataset.ts";
 import type { ImageCodec } from "./encoded-images.ts";
+import { readText } from "./files.ts";
 import { toChannels, usesAlpha, usesColour } from "./picture.ts";
 import type { Source } from "./source.ts";
 
@@ -57,7 +56,7 @@ export async function atlasSource(path: string, codec: ImageCodec, options: Atla
 }
 
 async function readLines(path: string): Promise<{ head: z.infer<typeof headLine> | null; tiles: Tile[] }> {
-  const text = await readFile(path, "utf8").catch((error) => failToRead(path, error));
+  const text = await readText(path);
   let head: z.infer<typeof headLine> | null = null;
   const tiles: Tile[] = [];
   for (const [i, line] of text.split(/\r?\n/).entries()) {

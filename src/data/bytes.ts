@@ -4,9 +4,11 @@
  */
 
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { type FileHandle, readFile, stat } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { fail } from "../errors.ts";
+import { reasonOf } from "../words.ts";
+import { failToRead, openRegular } from "./files.ts";
 
 export interface Bytes {
   readonly path: string;
@@ -15,31 +17,22 @@ export interface Bytes {
   close(): Promise<void>;
 }
 
-/** The system's own message, for the end of ours: "ENOENT: no such file or directory". */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error
-    ? error.message.replace(/, (open|stat|scandir|realpath|read|lstat) '.*'$/s, "")
-    : String(error);
-}
-
-/** Throws the "io" error of a file that cannot be read. */
-export function failToRead(path: string, error: unknown): never {
-  return fail("io", `expected a readable file at ${path} but received ${reasonOf(error)}`, error);
-}
-
 /** Unpacked gzip beyond this is refused: it would be held in memory. */
 const MAX_UNPACKED = 2 ** 31;
 
 export async function openBytes(path: string, { memory }: { memory: number }): Promise<Bytes> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path);
+    handle = await openRegular(path);
     const { size } = await handle.stat();
     const magic = new Uint8Array(2);
     await handle.read(magic, 0, 2, 0);
     if (magic[0] === 0x1f && magic[1] === 0x8b) {
       await handle.close();
-      return inMemory(path, await unpack(path));
+      const unpacked = await unpack(path);
+      if (unpacked[0] === 0x1f && unpacked[1] === 0x8b)
+        fail("data", `expected a file that is packed once at ${path} but received gzip inside gzip: unpack it once`);
+      return inMemory(path, unpacked);
     }
     if (size <= memory) {
       await handle.close();

@@ -3,11 +3,10 @@
  * ["...", ...]}, or, where there is none, beside an image a `.txt` file of the same name, one caption per line.
  */
 
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fail, parseJson } from "../errors.ts";
-import { failToRead } from "./bytes.ts";
+import { readText } from "./files.ts";
 
 const LIST = "captions.jsonl";
 const text = z.string().trim().min(1);
@@ -30,7 +29,7 @@ export async function readCaptions(
   const captions = new Map<string, readonly string[]>();
   for (let start = 0; start < captioned.length; start += AT_ONCE) {
     const some = captioned.slice(start, start + AT_ONCE);
-    const contents = await Promise.all(some.map((image) => read(join(root, textOf(image)))));
+    const contents = await Promise.all(some.map((image) => readText(join(root, textOf(image)))));
     some.forEach((image, i) => {
       captions.set(image, linesOf(contents[i]!));
     });
@@ -38,13 +37,12 @@ export async function readCaptions(
   return captions;
 }
 
-const read = (path: string): Promise<string> => readFile(path, "utf8").catch((error) => failToRead(path, error));
 const linesOf = (content: string): string[] =>
   content.split(/\r?\n/).flatMap((line) => (line.trim() === "" ? [] : [line.trim()]));
 
 async function readList(path: string, root: string, images: ReadonlySet<string>): Promise<Map<string, string[]>> {
   const captions = new Map<string, string[]>();
-  for (const [i, line] of (await read(path)).split(/\r?\n/).entries()) {
+  for (const [i, line] of (await readText(path)).split(/\r?\n/).entries()) {
     if (line.trim() === "") continue;
     const { file, text } = parseLine(line, `line ${i + 1} of ${path}`);
     const name = file.replace(/^\.\//, "");

@@ -5,11 +5,12 @@
  * ones.
  */
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../errors.ts";
-import { type Bytes, failToRead, openBytes } from "./bytes.ts";
+import { type Bytes, openBytes } from "./bytes.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
+import { failToRead, readText } from "./files.ts";
 import type { Source } from "./source.ts";
 
 export interface CifarOptions {
@@ -56,7 +57,7 @@ export async function cifarSource(
 async function readClasses(folder: string, files: readonly string[]): Promise<string[] | undefined> {
   const file = ["batches.meta.txt", "fine_label_names.txt"].find((name) => files.includes(name));
   if (file === undefined) return undefined;
-  const text = await readFile(join(folder, file), "utf8").catch((error) => failToRead(join(folder, file), error));
+  const text = await readText(join(folder, file));
   return text.split(/\r?\n/).filter((line) => line !== "");
 }
 

@@ -5,10 +5,10 @@
  * read by netpbm.ts.
  */
 
-import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fail, PixelcnnError } from "../errors.ts";
-import { failToRead, reasonOf } from "./bytes.ts";
+import { reasonOf } from "../words.ts";
 import { readCaptions } from "./captions.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
 import {
@@ -18,6 +18,7 @@ import {
   type ImageInfo,
   type ImageOptions,
 } from "./encoded-images.ts";
+import { failToRead, readRegular, readStart } from "./files.ts";
 import { decodeNetpbm, isNetpbm } from "./netpbm.ts";
 import type { Picture } from "./picture.ts";
 import type { Source } from "./source.ts";
@@ -162,26 +163,13 @@ async function decoding<T>(where: string, work: () => Promise<T>): Promise<T> {
 }
 
 async function bytesOf(image: Uint8Array | string, where: string): Promise<Uint8Array> {
-  const bytes = typeof image === "string" ? await readFile(image).catch((error) => failToRead(image, error)) : image;
+  const bytes = typeof image === "string" ? await readRegular(image) : image;
   return bytes.length > 0 ? bytes : fail("data", `expected an image for ${where} but received an empty file`);
 }
 
 const HEAD = 2 ** 18;
 
 /** The first bytes of a file, so that looking at the headers of many large photographs does not read them whole. */
-async function headOf(path: string): Promise<Uint8Array> {
-  const handle = await open(path).catch((error) => failToRead(path, error));
-  try {
-    const length = Math.min(HEAD, (await handle.stat()).size);
-    const { bytesRead, buffer } = await handle.read(new Uint8Array(length), 0, length, 0);
-    return buffer.subarray(0, bytesRead);
-  } catch (error) {
-    return failToRead(path, error);
-  } finally {
-    await handle.close();
-  }
-}
-
 async function infoOf(bytes: Uint8Array, where: string): Promise<ImageInfo> {
   if (isNetpbm(bytes)) {
     const { height, width, channels } = decodeNetpbm(bytes, where);
@@ -200,7 +188,7 @@ async function infoOf(bytes: Uint8Array, where: string): Promise<ImageInfo> {
  */
 export const imageCodec: ImageCodec = {
   async info(image, where) {
-    const head = typeof image === "string" ? await headOf(image) : image;
+    const head = typeof image === "string" ? await readStart(image, HEAD) : image;
     if (head.length < HEAD || typeof image !== "string") return infoOf(await bytesOf(head, where), where);
     // A header that does not fit into the head (TIFF's is at the end) is read from the whole file.
     return infoOf(head, where).catch(async () => infoOf(await bytesOf(image, where), where));

@@ -63,7 +63,7 @@ test("colour images have four axes, and labels may be absent", async () => {
   const colour = await openData(write("colour/c-images-idx4-ubyte", idx([20, 2, 2, 3], new Uint8Array(240).fill(9))), {
     split: "test",
   });
-  expect([colour.length, colour.channels, colour.classes]).toEqual([2, 3, null]);
+  expect([colour.length, colour.channels, colour.classes]).toEqual([1, 3, null]);
   await checkDataset(colour);
 });
 

@@ -7,8 +7,9 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../errors.ts";
-import { type Bytes, failToRead, openBytes } from "./bytes.ts";
+import { type Bytes, openBytes } from "./bytes.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
+import { failToRead } from "./files.ts";
 import type { Source } from "./source.ts";
 
 export interface IdxOptions {

@@ -13,7 +13,8 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { fail } from "../errors.ts";
-import { failToRead, reasonOf } from "./bytes.ts";
+import { reasonOf } from "../words.ts";
+import { failToRead } from "./files.ts";
 
 export interface Package {
   readonly name: string;

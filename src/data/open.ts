@@ -4,14 +4,15 @@
  * levels, limit.
  */
 
-import { open as openFile, readdir, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, show } from "../errors.ts";
+import { foundIn } from "../found.ts";
 import { atlasSource } from "./atlas.ts";
 import { augment } from "./augment.ts";
-import { failToRead } from "./bytes.ts";
 import { cifarSource, looksLikeCifar } from "./cifar.ts";
 import { binariseStochastically, type Dataset, quantise, subset, threshold } from "./dataset.ts";
+import { failToRead, readStart } from "./files.ts";
 import { folderSource, imageCodec, isImageName } from "./folder.ts";
 import { idxSource } from "./idx.ts";
 import { namedSets, namedSource } from "./named.ts";
@@ -147,16 +148,8 @@ async function atlasIn(path: string): Promise<string> {
 
 /** A file's format is known by its first bytes where they say it, otherwise by its name. */
 async function formatOfFile(path: string): Promise<DataFormat> {
-  const handle = await openFile(path).catch((error) => failToRead(path, error));
-  const start = new Uint8Array(4);
-  try {
-    await handle.read(start, 0, 4, 0);
-  } catch (error) {
-    failToRead(path, error);
-  } finally {
-    await handle.close();
-  }
-  if (new TextDecoder().decode(start) === "PAR1" || path.endsWith(".parquet")) return "parquet";
+  const start = await readStart(path, 512);
+  if (new TextDecoder().decode(start.subarray(0, 4)) === "PAR1" || path.endsWith(".parquet")) return "parquet";
   if (path.endsWith(".jsonl")) return "atlas";
   if (path.endsWith(".png") && (await stat(path.replace(/png$/, "jsonl")).catch(() => null))) return "atlas";
   if (path.endsWith(".bin")) return "cifar";
@@ -165,6 +158,7 @@ async function formatOfFile(path: string): Promise<DataFormat> {
     return fail("usage", `expected data for ${path} but received a single image; give the folder that holds it`);
   return fail(
     "data",
-    `expected an IDX file, a CIFAR *.bin, a *.parquet file, an atlas (PNG and JSONL) or a folder of images at ${path} but received another kind of file`,
+    "expected an IDX file, a CIFAR *.bin, a *.parquet file, an atlas (PNG and JSONL) or a folder of images at " +
+      `${path} but received ${foundIn(start)}`,
   );
 }

@@ -30,6 +30,11 @@ export const dataOptionsSchema = z.strictObject({
   testFraction: z.number().min(0).lt(1).default(0.1),
   splitSeed: z.int().min(0).default(1),
   /**
+   * How images are drawn for the test split: each by its own name, so that a folder that grows moves none; or by their
+   * order, as runs of earlier versions did.
+   */
+  splitDraw: z.enum(["name", "order"]).default("name"),
+  /**
    * A .npy file of numbers [N, D], or [N, h, w, c], that come with the images: row i with image i of the whole source
    * in the order of its split "all". Where a source has splits of its own, that is the train images, then the test
    * images.

@@ -16,10 +16,12 @@ import {
   parquetSchema,
 } from "hyparquet";
 import { fail, show } from "../errors.ts";
+import { reasonOf } from "../words.ts";
 import { boundedCache } from "./bounded-cache.ts";
-import { type Bytes, failToRead, openBytes, reasonOf } from "./bytes.ts";
+import { type Bytes, openBytes } from "./bytes.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
 import { type CachedDataset, encodedImages, type ImageCodec, type ImageOptions } from "./encoded-images.ts";
+import { failToRead } from "./files.ts";
 import { classesUpTo } from "./idx.ts";
 import type { Source } from "./source.ts";
 

@@ -6,6 +6,7 @@
 import { fail } from "../errors.ts";
 import { asSplit, concatenate, type Dataset, splitBySeed } from "./dataset.ts";
 import { splitByClass } from "./split-by-class.ts";
+import { splitByName } from "./split-by-name.ts";
 
 export type Source =
   /** Both splits are named by the source; each is opened only when asked for. */
@@ -21,6 +22,8 @@ export interface SplitOptions {
   readonly splitBy: "image" | "class";
   readonly testFraction: number;
   readonly splitSeed: number;
+  /** Images are drawn each by its name, or by their order. */
+  readonly splitDraw: "name" | "order";
 }
 
 /**
@@ -31,7 +34,7 @@ export interface SplitOptions {
 export async function chooseSplit(
   name: string,
   source: Source,
-  { split, splitBy, testFraction, splitSeed }: SplitOptions,
+  { split, splitBy, testFraction, splitSeed, splitDraw }: SplitOptions,
 ): Promise<Dataset> {
   if (source.kind === "divided") {
     if (splitBy === "class" && split !== "all") {
@@ -57,7 +60,7 @@ export async function chooseSplit(
   }
   const whole = await source.open();
   if (split === "all" || source.onlyTest || testFraction === 0) return asSplit(whole, split);
-  const divide = splitBy === "class" ? splitByClass : splitBySeed;
+  const divide = splitBy === "class" ? splitByClass : splitDraw === "name" ? splitByName : splitBySeed;
   return orClose(whole, async () => (await divide(whole, { seed: splitSeed, testFraction }))[split]);
 }
 

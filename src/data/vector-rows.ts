@@ -4,10 +4,9 @@
  * then the test images.
  */
 
-import { readFile } from "node:fs/promises";
 import { fail } from "../errors.ts";
-import { failToRead } from "./bytes.ts";
 import type { Dataset } from "./dataset.ts";
+import { readRegular } from "./files.ts";
 import { readNpy } from "./npy.ts";
 import type { Source } from "./source.ts";
 import { withVectors } from "./with-vectors.ts";
@@ -22,7 +21,7 @@ export interface VectorRows {
 }
 
 export async function readVectorRows(path: string): Promise<VectorRows> {
-  const { shape, data } = readNpy(await readFile(path).catch((error) => failToRead(path, error)), path);
+  const { shape, data } = readNpy(await readRegular(path), path);
   const [rows = 0, ...axes] = shape;
   const size = axes.reduce((a, b) => a * b, 1);
   if ((shape.length !== 2 && shape.length !== 4) || rows === 0 || size === 0)

@@ -1,8 +1,8 @@
 /** An archive as a file on the disk. */
 
 import { existsSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
-import { readStart } from "../codec/container.ts";
+import { readStart as readPxcStart } from "../codec/container.ts";
+import { readStart } from "../data/files.ts";
 import { readOrFail } from "./run-folder.ts";
 
 export const readArchive = (archive: string): Promise<Uint8Array> =>
@@ -12,14 +12,10 @@ export const readArchive = (archive: string): Promise<Uint8Array> =>
 export async function isArchive(path: string): Promise<boolean> {
   if (/\.pxc$/i.test(path)) return true;
   if (!existsSync(path) || !statSync(path).isFile()) return false;
-  const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(6), 0, 6, 0);
-    readStart(buffer.subarray(0, bytesRead));
+    readPxcStart(await readStart(path, 6));
     return true;
   } catch {
     return false;
-  } finally {
-    await file.close();
   }
 }

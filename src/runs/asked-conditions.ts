@@ -4,8 +4,8 @@
  */
 
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { readCsv } from "../csv.ts";
+import { readRegular, readText } from "../data/files.ts";
 import { readNpy } from "../data/npy.ts";
 import { fail, parseJson } from "../errors.ts";
 import { type ConditionValue, conditionNumbers, describeCondition, namesOf } from "../models/condition.ts";
@@ -183,14 +183,14 @@ function readLatentWords(text: string): Float32Array {
 
 async function readLatentFile(path: string): Promise<Float32Array[]> {
   if (/\.npy$/i.test(path)) {
-    const { shape, data } = readNpy(await readFile(path), path);
+    const { shape, data } = readNpy(await readRegular(path), path);
     // [N, D], or [N, h, w, c] of maps; of a vector or a map alone there is one less.
     const rows = shape.length === 2 || shape.length === 4 ? shape[0]! : 1;
     const each = data.length / rows;
     const numbers = Float32Array.from(data as ArrayLike<number | bigint>, Number);
     return Array.from({ length: rows }, (_, i) => numbers.slice(i * each, (i + 1) * each));
   }
-  const text = await readFile(path, "utf8");
+  const text = await readText(path);
   if (/\.csv$/i.test(path)) return readLatentTable(text, path);
   const json = parseJson(text, (error) =>
     fail("data", `expected JSON, .csv or .npy in ${path} but ${error.message}`, error),

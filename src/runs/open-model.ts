@@ -9,6 +9,7 @@ import type { ModelConfig } from "../models/families.ts";
 import { pixelcnnOf } from "../models/model.ts";
 import { didYouMean } from "../nearest.ts";
 import { inNode, nodeModule } from "../platform.ts";
+import { reasonOf } from "../words.ts";
 import { CONFIG, type ModelFiles, readModelFiles, type TrainedModel, WEIGHTS } from "./model-files.ts";
 import { shippedFiles, shippedModels } from "./shipped-models.ts";
 
@@ -91,7 +92,7 @@ async function openFolder(folder: string, name: string): Promise<OpenedModel> {
     );
   const read = (file: string): Promise<Uint8Array> =>
     readFile(join(folder, file)).catch((error: Error) =>
-      fail("io", `cannot read ${join(folder, file)}: ${error.message}`, error),
+      fail("io", `cannot read ${join(folder, file)}: ${reasonOf(error)}`, error),
     );
   const files = { [CONFIG]: await read(CONFIG), [WEIGHTS]: await read(WEIGHTS) };
   return { ...(await readModelFiles(files, join(folder, "/"))), name, folder };

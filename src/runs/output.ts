@@ -20,8 +20,9 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { isImageName } from "../data/folder.ts";
 import { readSelection } from "../data/selection.ts";
 import { fail } from "../errors.ts";
+import { reasonOf } from "../words.ts";
 import { CONFIG, WEIGHTS } from "./model-files.ts";
-import { ioReason, writeWhole } from "./run-folder.ts";
+import { writeWhole } from "./run-folder.ts";
 
 export interface OutputRules {
   /** The option that names the output: "-o". */
@@ -116,7 +117,7 @@ export async function writeOutput(path: string, data: Uint8Array | string): Prom
     const stream = await open(path, "w");
     await stream.writeFile(data).finally(() => stream.close());
   } catch (error) {
-    fail("io", `cannot write ${path}: ${ioReason(error)}`, error);
+    fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
   }
 }
 
@@ -126,7 +127,7 @@ async function toStandardOutput(data: Uint8Array | string): Promise<void> {
     process.stdout.once("error", ended);
     process.stdout.write(data, ended);
   });
-  if (error && error.code !== "EPIPE") fail("io", `cannot write to standard output: ${ioReason(error)}`, error);
+  if (error && error.code !== "EPIPE") fail("io", `cannot write to standard output: ${reasonOf(error)}`, error);
 }
 
 /** Where a path leads, by absolute path without links; what it names need not be there yet. */
@@ -152,7 +153,7 @@ function checkFolder(path: string, target: string, option: string): void {
   try {
     accessSync(folder, constants.W_OK);
   } catch (error) {
-    fail("io", `cannot write ${path}: ${ioReason(error)}`, error);
+    fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
   }
 }
 

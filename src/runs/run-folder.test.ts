@@ -69,7 +69,7 @@ describe("writing a file whole", () => {
 
   test("where the folder is missing, or the place is taken by a folder: words, and no half file", async () => {
     const missing = at("nowhere", "model.safetensors");
-    await expectFailure(writeWhole(missing, "x"), "io", `cannot write ${missing}: there is no such folder`);
+    await expectFailure(writeWhole(missing, "x"), "io", `cannot write ${missing}: there is no such file or folder`);
     mkdirSync(at("taken", "model.safetensors"), { recursive: true });
     const taken = at("taken", "model.safetensors");
     await expectFailure(writeWhole(taken, "x"), "io", `cannot write ${taken}: it is a folder`);
@@ -104,11 +104,7 @@ describe("on a small disk", () => {
   test.skipIf(!mounted)(`a file that does not fit leaves the old one, and no part of itself${why}`, async () => {
     const path = join(disk, "state.safetensors");
     await writeWhole(path, "the last good one");
-    await expectFailure(
-      writeWhole(path, new Uint8Array(200_000)),
-      "io",
-      `cannot write ${path}: the disk is full: free some space, then resume with --resume; the last checkpoint is whole`,
-    );
+    await expectFailure(writeWhole(path, new Uint8Array(200_000)), "io", `cannot write ${path}: the disk is full`);
     expect(readFileSync(path, "utf8")).toBe("the last good one");
     expect(readdirSync(disk)).toEqual(["state.safetensors"]);
   });
@@ -131,7 +127,7 @@ describe("on a small disk", () => {
         const saved = await saveCheckpoint(folder, config, { ...state, step: 8 }).then(
           () => true,
           (error) => {
-            expect(error.message).toMatch(/: the disk is full: free some space, then resume/);
+            expect(error.message).toMatch(/: the disk is full$/);
             failures++;
             return false;
           },
@@ -176,7 +172,7 @@ describe("making a folder", () => {
       await expectFailure(
         createRun("/proc/pixelcnn/run", config),
         "io",
-        "cannot make the folder /proc/pixelcnn: there is no such folder",
+        "cannot make the folder /proc/pixelcnn: there is no such file or folder",
       );
     },
     5_000,
@@ -263,7 +259,7 @@ describe("a run's files", () => {
         `train on with: pixelcnn train --resume --out ${noModel.folder}`,
     );
     mkdirSync(noModel.path);
-    await expectFailure(openModel(noModel.folder), "io", new RegExp(`^cannot read ${noModel.path}: EISDIR`));
+    await expectFailure(openModel(noModel.folder), "io", new RegExp(`^cannot read ${noModel.path}: it is a folder`));
   });
 
   test("that are cut short say so", async () => {

@@ -5,8 +5,9 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { appendFile, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { appendFile, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { readRegular } from "../data/files.ts";
 import { fail } from "../errors.ts";
 import { modelParameters } from "../models/families.ts";
 import { readSafeTensors, writeSafeTensors } from "../models/safetensors.ts";
@@ -14,26 +15,10 @@ import { countOf, unflatten } from "../network/parameters.ts";
 import { tensor } from "../tensor.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { RunState } from "../train/state.ts";
+import { reasonOf } from "../words.ts";
 import { readRunText } from "./model-files.ts";
 
 const VECTORS = ["weights", "first", "second", "average"] as const;
-
-/** Why a file operation failed, in words. */
-export function ioReason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  const words: Record<string, string> = {
-    ENOSPC: "the disk is full: free some space, then resume with --resume; the last checkpoint is whole",
-    EACCES: "permission denied",
-    EROFS: "the file system is read-only",
-    EPERM: "not permitted",
-    ENOENT: "there is no such folder",
-    EEXIST: "it is a file, not a folder",
-    ENOTDIR: "a part of its path is a file, not a folder",
-    EISDIR: "it is a folder",
-    EDQUOT: "the disk quota is used up",
-  };
-  return (code && words[code]) ?? (error instanceof Error ? error.message : String(error));
-}
 
 /**
  * Replaces a file in one move; throws an "io" error and leaves the old one when anything fails. `mode`: that of the
@@ -53,7 +38,7 @@ export async function writeWhole(path: string, data: Uint8Array | string, mode?:
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    fail("io", `cannot write ${path}: ${ioReason(error)}`, error);
+    fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
   }
   // The rename itself must reach the disk; some file systems refuse to flush a folder, and then there is nothing more
   // to do.
@@ -76,18 +61,18 @@ export async function makeFolder(path: string): Promise<void> {
     await mkdir(path);
   } catch (error) {
     // Somebody else may have made it in between.
-    if (!(await isFolder(path))) fail("io", `cannot make the folder ${path}: ${ioReason(error)}`, error);
+    if (!(await isFolder(path))) fail("io", `cannot make the folder ${path}: ${reasonOf(error)}`, error);
   }
 }
 
 async function readWhole(path: string, what: string): Promise<Buffer> {
-  return readFile(path).catch((error) => {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+  return readRegular(path).catch((error) => {
+    const missing = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
     return fail(
       "io",
       missing
         ? `expected ${what} at ${path} but there is no such file`
-        : `cannot read ${what} at ${path}: ${ioReason(error)}`,
+        : `cannot read ${what} at ${path}: ${reasonOf((error as Error).cause ?? error)}`,
       error,
     );
   });
@@ -95,9 +80,10 @@ async function readWhole(path: string, what: string): Promise<Buffer> {
 
 /** Reads a file; `missing` is the error where there is none, `unreadable` how that of another failure begins. */
 export function readOrFail(path: string, missing: string, unreadable = `cannot read ${path}`): Promise<Buffer> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) =>
-    fail("io", error.code === "ENOENT" ? missing : `${unreadable}: ${error.message}`, error),
-  );
+  return readRegular(path).catch((error: Error) => {
+    const cause = error.cause as NodeJS.ErrnoException | undefined;
+    return fail("io", cause?.code === "ENOENT" ? missing : `${unreadable}: ${reasonOf(cause ?? error)}`, error);
+  });
 }
 
 /** Starts a run's folder: config.json and samples/. Refuses a folder that already holds a run. */
@@ -157,6 +143,6 @@ export async function loadState(folder: string, config: RunConfig): Promise<RunS
 export async function appendLog(folder: string, entry: object): Promise<void> {
   const path = join(folder, "log.jsonl");
   await appendFile(path, `${JSON.stringify(entry)}\n`).catch((error) =>
-    fail("io", `cannot write ${path}: ${ioReason(error)}`, error),
+    fail("io", `cannot write ${path}: ${reasonOf(error)}`, error),
   );
 }

@@ -159,7 +159,12 @@ describe("sample: a row a condition, each image its own stream of the seed", () 
   });
 
   test("--like: what the model's own encoder makes of an image, or its thumbnail", async () => {
-    const data = await openData("data", { binarise: "threshold", split: "test", testFraction: 1 / 3 });
+    const data = await openData("data", {
+      binarise: "threshold",
+      split: "test",
+      splitDraw: "order",
+      testFraction: 1 / 3,
+    });
     const codesOf = async (name: string): Promise<Float32Array[]> => {
       const { config, parameters } = models[name]!;
       const codes = await encode({ config: config.model, parameters }, data, { threads: 1 });

@@ -6,19 +6,22 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { namedSets } from "../data/named.ts";
 import { fail } from "../errors.ts";
 import { checkDescribes } from "../models/condition.ts";
 import { modelCondition, pixelcnnIn } from "../models/families.ts";
 import { blindSpotOf } from "../models/receptive-field.ts";
 import { checkBalance } from "../train/batches.ts";
-import type { ConditionSource, RunConfig } from "../train/config.ts";
+import type { ConditionSource, RunConfig, RunDraft } from "../train/config.ts";
 import type { RunState } from "../train/state.ts";
 import { counted, shellWord } from "../words.ts";
 import { completeDraft } from "./complete-draft.ts";
 import { attachConditions, keepEncoder, readConditionWish, scaleOfVectors } from "./condition-source.ts";
 import { type DraftOptions, draftRun, readSetting, valueAt } from "./draft.ts";
 import { presetFor } from "./presets.ts";
+import { changesOf, describeChanges, filesOfSource, readFileList, writeFileList } from "./run-files.ts";
 import { loadState, makeFolder, readRunConfig, writeWhole } from "./run-folder.ts";
+import { lockRun } from "./run-lock.ts";
 import type { Teller } from "./source-images.ts";
 import { keptSource, openTrainData, type Splits } from "./train-data.ts";
 import { resumeCommand } from "./train-run.ts";
@@ -40,11 +43,13 @@ export interface ReadyRun {
   readonly splits: Splits;
   /** Undefined where training begins at its first step. */
   readonly from: RunState | undefined;
+  /** Gives the run's folder back: no other process may train in it until then. */
+  readonly release: () => Promise<void>;
 }
 
 /** Makes a new run's folder. */
 export async function startRun(wish: RunWish): Promise<ReadyRun> {
-  const { folder, preset, tell } = wish;
+  const { folder } = wish;
   const condition = wish.condition === undefined ? undefined : readConditionWish(wish.condition);
   const { draft, origin } = await draftRun({ ...wish, condition, fallback: presetFor(wish.data ?? "") });
   const { source: inFile, ...data } = draft.data;
@@ -61,8 +66,27 @@ export async function startRun(wish: RunWish): Promise<ReadyRun> {
     }
   }
   await makeFolder(folder);
+  const release = await lockRun(folder);
+  try {
+    return {
+      ...(await startLocked(wish, source, { ...draft, data: { splitDraw: "name", ...data } }, origin)),
+      release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function startLocked(
+  wish: RunWish,
+  source: string,
+  draft: RunDraft,
+  origin: string,
+): Promise<Omit<ReadyRun, "release">> {
+  const { folder, preset, tell } = wish;
   await tidy(folder);
-  const opened = await openTrainData(source, data, tell.warn);
+  const opened = await openTrainData(source, draft.data, tell.warn);
   // Before conditions are made, which may take long.
   checkBalance({ balance: draft.train.balance === true }, opened.train);
   const splits = await conditioned(opened, draft.condition, null, wish);
@@ -75,6 +99,8 @@ export async function startRun(wish: RunWish): Promise<ReadyRun> {
   if (hole) tell.warn(`model.dilations: ${hole}`);
   if (preset === "portraits" && pixelcnn?.condition === null)
     tell.warn("without --condition peers:EMBEDDER nobody can be asked for: the model draws people as they come");
+  const files = await filesOfSource(source);
+  if (files) await writeFileList(folder, files);
   tell.note(`${source}, ${origin}: ${counted(amount, unit.slice(0, -1))}, batch ${train.batch}, rate ${train.rate}`);
   return { config, splits, from: undefined };
 }
@@ -97,13 +123,24 @@ const MAY_CHANGE = /^train\.(budget(\..*)?|checkpointMinutes)$/;
 
 /** Opens a run's folder to go on from its last checkpoint. What is asked for must fit what the run's config says. */
 export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
-  const { folder, seed, budget, tell } = wish;
+  const { folder } = wish;
   if (!existsSync(join(folder, "config.json"))) {
     fail(
       "usage",
       `expected a run in ${folder} to resume but it holds no config.json; to start one, leave out --resume`,
     );
   }
+  const release = await lockRun(folder);
+  try {
+    return { ...(await resumeLocked(wish)), release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function resumeLocked(wish: RunWish): Promise<Omit<ReadyRun, "release">> {
+  const { folder, seed, budget, tell } = wish;
   const saved = await readRunConfig(folder);
   const kept = (name: string, has: unknown, given: unknown): never =>
     fail(
@@ -115,8 +152,27 @@ export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
   const own = Object.entries({ preset, config, condition }).find(([, given]) => given !== undefined);
   if (own)
     fail("usage", `expected no --${own[0]} with --resume: the run in ${folder} goes on with its own config.json`);
-  if (wish.data !== undefined && keptSource(wish.data) !== saved.data.source)
-    kept("data.source", saved.data.source, wish.data);
+  const before = await readFileList(folder);
+  const asked = wish.data === undefined ? saved.data.source : keptSource(wish.data);
+  const moved = asked !== saved.data.source;
+  if (!moved && !existsSync(asked) && !namedSets.includes(asked))
+    fail(
+      "io",
+      `expected the data of the run in ${folder} at ${asked} but there is no such path; if they were moved, say ` +
+        `where to: pixelcnn train NEWPATH --resume --out ${shellWord(folder)}`,
+    );
+  const now = before && (await filesOfSource(asked, before));
+  // Without a list of files nobody can tell whether other data are the same ones.
+  if (moved && !now) kept("data.source", saved.data.source, wish.data);
+  const changes = before && now ? changesOf(before, now) : null;
+  const told = changes && describeChanges(changes);
+  if (moved && changes!.gone.length + changes!.changed.length > 0)
+    fail(
+      "usage",
+      `expected at ${wish.data} the files that the run in ${folder} was trained on but ${told}; ` +
+        "give the folder that holds them, or start another run with another --out",
+    );
+  if (told) tell.warn(`since the run began, ${asked} has changed: ${told}; images keep their splits, by their names`);
   if (seed !== undefined && seed !== saved.train.seed) kept("train.seed", saved.train.seed, seed);
   const changed: { budget?: unknown; checkpointMinutes?: unknown } = {};
   for (const setting of wish.settings) {
@@ -126,7 +182,8 @@ export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
     else if (JSON.stringify(valueAt(saved, key)) !== JSON.stringify(value)) kept(key, valueAt(saved, key), value);
   }
   if (budget) changed.budget = budget;
-  const { source, ...data } = saved.data;
+  const { source: _, ...data } = saved.data;
+  const source = asked;
   const splits = await conditioned(await openTrainData(source, data, tell.warn), saved.condition, folder, wish);
   const next = completeDraft({ ...saved, train: { ...saved.train, ...changed } }, source, splits.train);
   // All that can be refused is, before the folder changes.
@@ -138,12 +195,14 @@ export async function resumeRun(wish: RunWish): Promise<ReadyRun> {
   await tidy(folder);
   if (JSON.stringify(next) !== JSON.stringify(saved))
     await writeWhole(join(folder, "config.json"), `${JSON.stringify(next, null, 2)}\n`);
+  if (now && told) await writeFileList(folder, now);
   if (!hasState) tell.note(`the run in ${shellWord(folder)} has no checkpoint yet: it starts from its first step`);
   return { config: next, splits, from };
 }
 
 /** Files of ours that were being written when the process was killed. Others' files are left alone. */
-const HALF_WRITTEN = /^(config\.json|(state|model)\.safetensors|step-\d+\.png)\.[0-9a-f]{8}\.tmp$/;
+const HALF_WRITTEN =
+  /^(config\.json|curve\.svg|images\.jsonl|run\.lock|(state|model)\.safetensors|step-\d+\.png)\.[0-9a-f]{8}\.tmp$/;
 
 /** Clears away what a killed process leaves: half-written files, half a line at the end of the log. */
 async function tidy(folder: string): Promise<void> {

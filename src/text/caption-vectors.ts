@@ -7,12 +7,12 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { reasonOf } from "../data/bytes.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { namedSets } from "../data/named.ts";
 import { cacheFolder } from "../data/npm-package.ts";
 import { checkInteger, fail } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
+import { reasonOf } from "../words.ts";
 import { sentenceEmbedder, type TextEmbedder } from "./sentence-vectors.ts";
 import { readTextStore, type TextStore, writeTextStore } from "./text-store.ts";
 

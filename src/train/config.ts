@@ -66,6 +66,8 @@ export type TrainConfig = z.output<typeof trainSchema>;
 export const dataSchema = dataOptionsSchema.omit({ split: true }).extend({
   /** A named set or a path. */
   source: z.string().min(1),
+  /** A run of an earlier version does not say: its split was drawn by order, and stays. */
+  splitDraw: dataOptionsSchema.shape.splitDraw.unwrap().default("order"),
 });
 
 /** Where the conditions of a data set's images come from; docs/conditioning.md. */

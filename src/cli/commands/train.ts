@@ -72,6 +72,7 @@ export default defineCommand({
   summary: "Train a model on images",
   args,
   repeated: ["set"],
+  saves: true,
   examples: [
     "train mnist --out runs/digits --minutes 6",
     "train photos/ --out runs/photos --set data.height=48 --set data.width=48 --epochs 20",
@@ -106,7 +107,7 @@ export default defineCommand({
         text: `trained ${counted(step, "step")} in ${duration(seconds)}${pace}: ${folder}${tested}`,
       };
     } finally {
-      await Promise.all([splits.train.close?.(), splits.test.close?.(), studio?.close()]);
+      await Promise.all([splits.train.close?.(), splits.test.close?.(), studio?.close(), ready.release()]);
     }
   },
 });
