@@ -62,7 +62,7 @@ test("an unknown name lists the named sets and says that there is no such path",
 
 test("a file of another kind and a single image are refused", async () => {
   await expect(openData(write("notes.txt", "hello"))).rejects.toThrow(
-    `or a folder of images at ${path}/notes.txt but received another kind of file`,
+    `or a folder of images at ${path}/notes.txt but received text`,
   );
   await expect(openData(`${images}/00.png`)).rejects.toThrow(
     "but received a single image; give the folder that holds it",
