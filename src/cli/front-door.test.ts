@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -45,6 +45,11 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** A folder of its own for each case: they run side by side, and one run's folder is one process's. */
 let folders = 0;
 const newRun = (): string => at(`new-${folders++}`);
+const copyOfRun = (): string => {
+  const copy = newRun();
+  cpSync(run, copy, { recursive: true });
+  return copy;
+};
 const fresh = (...more: string[]): string[] => ["train", data, "--out", newRun(), ...more];
 
 describe("an error says what was expected and what came, and ends with its code", () => {
@@ -179,20 +184,20 @@ describe("an error says what was expected and what came, and ends with its code"
     ],
     [
       "a resume with another field",
-      () => ["train", "--resume", "--out", run, "--set", "train.rate=0.5"],
+      () => ["train", "--resume", "--out", copyOfRun(), "--set", "train.rate=0.5"],
       2,
       "its config.json has train.rate 0.003 but received 0.5",
     ],
     [
       "a resume with a preset",
-      () => ["train", "--resume", "--out", run, "--preset", "mnist"],
+      () => ["train", "--resume", "--out", copyOfRun(), "--preset", "mnist"],
       2,
       "goes on with its own config.json",
     ],
-    ["a resume with other data", () => ["train", "mnist", "--resume", "--out", run], 2, 'but received "mnist"'],
+    ["a resume with other data", () => ["train", "mnist", "--resume", "--out", copyOfRun()], 2, 'but received "mnist"'],
     [
       "a resume with another seed",
-      () => ["train", "--resume", "--out", run, "--seed", "9"],
+      () => ["train", "--resume", "--out", copyOfRun(), "--seed", "9"],
       2,
       "its config.json has train.seed 1 but received 9",
     ],
