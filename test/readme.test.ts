@@ -78,11 +78,11 @@ function prepare(line: string): void {
   writeFileSync(join(folder, "damaged.pxc"), bytes);
 }
 
-/** Forty pictures of two classes, 32x32 in colour: a stripe somewhere. */
+/** Eighty pictures of two classes, 32x32 in colour: a stripe somewhere. */
 beforeAll(() => {
   for (const [label, name] of ["cats", "dogs"].entries()) {
     mkdirSync(join(folder, "photos", name), { recursive: true });
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 40; i++) {
       const at = randomFrom(5, label, i).below(28);
       const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, p) => {
         const [y, x] = [Math.floor(p / 96), Math.floor(p / 3) % 32];
