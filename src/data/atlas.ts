@@ -10,7 +10,7 @@ import { fail, parseJson } from "../errors.ts";
 import { asSplit, type Dataset, datasetFromArrays, subset } from "./dataset.ts";
 import type { ImageCodec } from "./encoded-images.ts";
 import { readText } from "./files.ts";
-import { toChannels, usesAlpha, usesColour } from "./picture.ts";
+import { channelsUsed, toChannels } from "./picture.ts";
 import type { Source } from "./source.ts";
 
 const headLine = z.strictObject({
@@ -96,7 +96,8 @@ async function openAtlas(
   if (height === undefined || width === undefined) {
     fail(
       "usage",
-      `expected the size of a tile for ${png}: a first line {"tile": [height, width]} in ${stem}.jsonl, or height and width`,
+      `expected the size of a tile for ${png}: a first line {"tile": [height, width]} in ${stem}.jsonl, or height ` +
+        "and width",
     );
   }
   if (options.size && (options.size.height !== height || options.size.width !== width)) {
@@ -110,11 +111,11 @@ async function openAtlas(
   if (columns * width > decoded.width || tiles.length > places) {
     fail(
       "data",
-      `expected room for ${tiles.length} tiles of ${height}x${width}, ${columns} a row, in ${png} but received an image of ${decoded.height}x${decoded.width}`,
+      `expected room for ${tiles.length} tiles of ${height}x${width}, ${columns} a row, in ${png} but received an ` +
+        `image of ${decoded.height}x${decoded.width}`,
     );
   }
-  const channels =
-    options.channels === "auto" ? (usesAlpha(decoded) ? 4 : usesColour(decoded) ? 3 : 1) : options.channels;
+  const channels = options.channels === "auto" ? channelsUsed(decoded) : options.channels;
   const picture = toChannels(decoded, channels);
   const row = width * channels;
   const pixels = new Uint8Array(tiles.length * height * row);

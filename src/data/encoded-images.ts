@@ -11,7 +11,7 @@ import { fail, PixelcnnError } from "../errors.ts";
 import { inLanes } from "../jobs.ts";
 import { boundedCache } from "./bounded-cache.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
-import { type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
+import { lostWith, type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
 
 /** The bytes of an image file, or the path of one. */
 export type EncodedImage = Uint8Array | string;
@@ -222,12 +222,13 @@ async function channelsOfAll(list: ImageList, codec: ImageCodec, seen: Map<numbe
 }
 
 function checkNothingLost(picture: Picture, channels: number, where: string): void {
-  const lost = channels < 4 && usesAlpha(picture) ? "alpha" : channels < 3 && usesColour(picture) ? "colour" : null;
+  const lost = lostWith(picture, channels);
   if (lost === null) return;
   const uses = channels === 1 ? "neither colour nor alpha" : "no alpha";
-  const needed = lost === "alpha" ? 4 : 3;
+  const [received, needed] = lost === "transparency" ? ["alpha", 4] : ["colour", 3];
   fail(
     "data",
-    `expected ${uses} in ${where}, as in the files looked at for channels "auto", but received ${lost}; give channels ${needed} to keep it, or ${channels}`,
+    `expected ${uses} in ${where}, as in the files looked at for channels "auto", but received ${received}; give ` +
+      `channels ${needed} to keep it, or ${channels}`,
   );
 }

@@ -28,6 +28,15 @@ export function usesAlpha({ channels, pixels }: Picture): boolean {
   return false;
 }
 
+/** The fewest channels that hold all that the pixels use. */
+export const channelsUsed = (picture: Picture): 1 | 3 | 4 => (usesAlpha(picture) ? 4 : usesColour(picture) ? 3 : 1);
+
+/** What of a picture so many channels do not hold; null where they hold all of it. */
+export function lostWith(picture: Picture, channels: number): "transparency" | "colour" | null {
+  if (channels < 4 && usesAlpha(picture)) return "transparency";
+  return channels < 3 && usesColour(picture) ? "colour" : null;
+}
+
 /**
  * The image with this many channels. Colour becomes grey as luma (Rec. 601, rounded); alpha that has no channel to go
  * to is laid over white, as a page would show it; grey becomes three equal channels; what had no alpha becomes opaque.

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { COLOURS, chartPanel, chartSvg, chartText, type Point } from "../pictures/chart.ts";
+import { figureOf, logEntries, numberIn } from "./log-entries.ts";
 import { writeWhole } from "./run-folder.ts";
 
 /** Part of the losses, the highest, that the chart cuts off: the first steps of a run lie far above the rest. */
@@ -18,16 +19,10 @@ export async function writeCurve(folder: string, unit: string): Promise<void> {
 export function curveOf(log: string, unit: string): string | null {
   const losses: Point[] = [];
   const tests: Point[] = [];
-  for (const line of log.split("\n")) {
-    let entry: Readonly<Record<string, unknown>>;
-    try {
-      entry = JSON.parse(line) as typeof entry;
-    } catch {
-      continue; // An empty line, or half of one.
-    }
-    const minutes = Number(entry.seconds) / 60;
-    const value = Number(entry.loss ?? entry.nats ?? entry.squaredError);
-    if (!Number.isFinite(minutes) || !Number.isFinite(value)) continue;
+  for (const entry of logEntries(log)) {
+    const [seconds, value] = [numberIn(entry, "seconds"), figureOf(entry)];
+    if (seconds === null || value === null) continue;
+    const minutes = seconds / 60;
     const points = entry.type === "step" ? losses : entry.type === "evaluation" ? tests : null;
     if (points === null) continue;
     // A resumed run repeats what a crash had lost.

@@ -1,8 +1,9 @@
-/** What a run's log.jsonl says, read back. Lines that are not whole, of a process that was killed, are passed over. */
+/** What a run's log.jsonl says at its end. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Evaluation } from "../measure/evaluate.ts";
+import { logEntries, numberIn } from "./log-entries.ts";
 
 /** A test of the run's log. Logs of earlier versions have no kind: they know only the likelihood. */
 export type LoggedEvaluation = Evaluation & { readonly step: number; readonly seconds: number };
@@ -14,15 +15,10 @@ export async function lastOfLog(
   const text = await readFile(join(folder, "log.jsonl"), "utf8").catch(() => "");
   let evaluation: LoggedEvaluation | null = null;
   let seconds: number | null = null;
-  for (const line of text.split("\n")) {
-    if (!/"type":"(evaluation|checkpoint)"/.test(line)) continue;
-    try {
-      const entry = JSON.parse(line) as LoggedEvaluation & { readonly type: string };
-      seconds = entry.seconds;
-      if (entry.type === "evaluation") evaluation = entry;
-    } catch {
-      // Half a line.
-    }
+  for (const entry of logEntries(text)) {
+    if (entry.type !== "evaluation" && entry.type !== "checkpoint") continue;
+    seconds = numberIn(entry, "seconds");
+    if (entry.type === "evaluation") evaluation = entry as unknown as LoggedEvaluation;
   }
   return { evaluation, seconds };
 }

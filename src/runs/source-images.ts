@@ -14,7 +14,7 @@ import { imageCodec, isImageName, listImages } from "../data/folder.ts";
 import { namedSets } from "../data/named.ts";
 import { isNetpbm } from "../data/netpbm.ts";
 import { formatAt, openData } from "../data/open.ts";
-import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { checkSplit, failNoImages, indicesOf, readSelection, type Selection } from "../data/selection.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import type { ConditionSource, RunConfig } from "../train/config.ts";
@@ -289,8 +289,7 @@ function fitChannels(picture: Picture, channels: number, where: string): Uint8Ar
   const codes = { 1: "grey", 3: "red, green and blue", 4: "red, green, blue and alpha" }[channels];
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels for image files but it has ${channels}`);
-  const lost =
-    channels < 4 && usesAlpha(picture) ? "transparency" : channels < 3 && usesColour(picture) ? "colour" : null;
+  const lost = lostWith(picture, channels);
   if (lost)
     fail(
       "data",
@@ -307,7 +306,8 @@ async function decodeExactly(path: string, tell: Pick<Teller, "warn">): Promise<
   const refuse = (found: string): never =>
     fail(
       "data",
-      `expected 8 bits a channel, one page, and grey or RGB colours in ${path}, to keep it without loss, but received ${found}`,
+      `expected 8 bits a channel, one page, and grey or RGB colours in ${path}, to keep it without loss, but ` +
+        `received ${found}`,
     );
   if (isNetpbm(bytes)) {
     const most = /^P[56](?:(?:\s|#[^\n]*\n)+(\d+)){3}\s/.exec(bytes.subarray(0, 4096).toString("latin1"))?.[1];

@@ -15,7 +15,7 @@ import { valuesOf } from "../codec/level-table.ts";
 import { safeNames } from "../codec/safe-names.ts";
 import { type LostImages, salvageArchive } from "../codec/salvage.ts";
 import { writeCsv } from "../csv.ts";
-import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { channelsUsed, type Picture, toChannels } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
 import { encodePng } from "../pictures/png.ts";
@@ -98,7 +98,9 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
         for (const image of group) await targets.write(image);
     } catch (error) {
       if (!(error instanceof PixelcnnError && error.kind === "corrupt")) throw error;
-      const text = `${archive}: ${error.message}\n${counted(targets.count(), "image")} before it are in ${out}; --salvage (with --force) writes all that is whole`;
+      const text =
+        `${archive}: ${error.message}\n${counted(targets.count(), "image")} before it are in ${out}; ` +
+        "--salvage (with --force) writes all that is whole";
       throw new PixelcnnError("corrupt", text, { cause: error });
     }
     return { ...opened, files: await targets.finish(), lost: [], problems: [] };
@@ -182,7 +184,7 @@ function pngNames(names: readonly string[]): string[] {
 
 /** Grey where all is grey, without alpha where all is opaque: as small as it gets, with the values as they are. */
 function pngOf(picture: Picture): Uint8Array {
-  return encodePng(toChannels(picture, usesAlpha(picture) ? 4 : usesColour(picture) ? 3 : 1));
+  return encodePng(toChannels(picture, channelsUsed(picture)));
 }
 
 /** Names of rescued images by index; of those between them nothing is known, unless the notes say it. */

@@ -46,6 +46,10 @@ export function App() {
   const [model, setModel] = useState<ModelInfo | null>(null);
   const [opening, setOpening] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const failed = useCallback((error: unknown): void => {
+    const failure = failureOf(error);
+    if (failure) setProblem(failure.message);
+  }, []);
   const [panel, setPanel] = useState<PanelName>(panelOfAddress);
   const [picked, setPicked] = useState<Picked | null>(null);
   const [archive, setArchive] = useState<File | null>(null);
@@ -61,13 +65,13 @@ export function App() {
         setModel(opened);
         return opened;
       } catch (error) {
-        setProblem(failureOf(error)?.message ?? null);
+        failed(error);
         return null;
       } finally {
         setOpening(null);
       }
     },
-    [client],
+    [client, failed],
   );
 
   useEffect(() => {
@@ -99,7 +103,20 @@ export function App() {
   const Panel = PANELS[panel].panel;
   return (
     <Studio.Provider
-      value={{ served, client, model, picked, pick: setPicked, go, open, report: setProblem, archive, names, opening }}
+      value={{
+        served,
+        client,
+        model,
+        picked,
+        pick: setPicked,
+        go,
+        open,
+        report: setProblem,
+        failed,
+        archive,
+        names,
+        opening,
+      }}
     >
       {/* biome-ignore lint/a11y/noStaticElementInteractions: a drop has a button for the keyboard beside it */}
       <div class="page" onDragOver={(event) => event.preventDefault()} onDrop={(event) => void onDrop(event)}>
@@ -193,5 +210,6 @@ function ModelPicker({ names, model, opening, open }: PickerProps) {
 
 function describe({ family, height, width, channels, levels, parameters }: ModelInfo): string {
   const colours = channels === 1 ? `${levels} ${levels === 2 ? "levels" : "greys"}` : `${channels} channels`;
-  return `${family.replace(/^an? /, "")}, ${height} × ${width}, ${colours}, ${Math.round(parameters / 1000)} thousand weights`;
+  const weights = `${Math.round(parameters / 1000)} thousand weights`;
+  return `${family.replace(/^an? /, "")}, ${height} × ${width}, ${colours}, ${weights}`;
 }

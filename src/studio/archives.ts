@@ -4,7 +4,7 @@ import { type CodecImage, encodeImages, imagesDone } from "../codec/codec.ts";
 import { decompress, describeArchive, withNotes } from "../codec/compress.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
 import { fitLevels, type LevelTable } from "../codec/level-table.ts";
-import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import { decodePng, encodePng } from "../pictures/png.ts";
 import type { OpenedPixelcnn } from "../runs/open-model.ts";
@@ -137,7 +137,8 @@ export async function decodeFile(bytes: Uint8Array, name: string): Promise<Pictu
 function fitChannels(picture: Picture, channels: number): Picture {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels for pictures but received ${channels}`);
-  if (channels < 4 && usesAlpha(picture)) fail("data", "it is transparent in places, and this model has no alpha");
-  if (channels < 3 && usesColour(picture)) fail("data", "it has colours, and this model codes grey");
+  const lost = lostWith(picture, channels);
+  if (lost === "transparency") fail("data", "it is transparent in places, and this model has no alpha");
+  if (lost === "colour") fail("data", "it has colours, and this model codes grey");
   return toChannels(picture, channels);
 }

@@ -3,19 +3,11 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { COLOURS as FILE_COLOURS } from "../pictures/chart.ts";
 import { useDark } from "./scheme.ts";
 
-/** Told apart in light and dark, and by most colour-blind eyes (after Okabe and Ito). */
-export const COLOURS = [
-  "#0072b2",
-  "#d55e00",
-  "#009e73",
-  "#b45f9f",
-  "#b58900",
-  "#3fa7d6",
-  "#8c6d62",
-  "#7a7f87",
-] as const;
+/** Told apart in light and dark, and by most colour-blind eyes: those of charts in files, and four more. */
+export const COLOURS = [...FILE_COLOURS, "#b58900", "#3fa7d6", "#8c6d62", "#7a7f87"];
 
 export interface Line {
   readonly id: string;

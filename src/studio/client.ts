@@ -25,10 +25,6 @@ export function startTrainer(): Remote<TrainHost> {
 /** Marks a listener, so that it is called across the worker's border. */
 export const across = <T extends object>(listener: T): T => proxy(listener);
 
-/** Marks a progress listener, so that it is called across the worker's border. */
-export const listener = (onProgress: (done: number, total: number) => void): ((done: number, total: number) => void) =>
-  proxy(onProgress);
-
 /** What a call of the worker failed with; null for what was stopped on request. */
 export function failureOf(error: unknown): Failure | null {
   const text = error instanceof Error ? error.message : String(error);

@@ -10,7 +10,7 @@ import { createEngine, type Engine } from "../exact/engine.ts";
 import { codesKind, familyName, modelParameters } from "../models/families.ts";
 import { countOf } from "../network/parameters.ts";
 import type { ModelFiles } from "../runs/model-files.ts";
-import { type OpenedPixelcnn, openModel, openPixelcnn } from "../runs/open-model.ts";
+import { type OpenedPixelcnn, openPixelcnn } from "../runs/open-model.ts";
 import { shippedModels } from "../runs/shipped-models.ts";
 import { type Dropped, packFiles, unpackFile } from "./archives.ts";
 import { guarded } from "./guarded.ts";
@@ -172,11 +172,6 @@ const host = {
 
   /** What each family sees from one pixel. */
   reach: (place: { readonly row: number; readonly column: number }): Promise<Reach[]> => reachOfFamilies(place),
-
-  /** Whether a source opens at all: for the message of a drop. */
-  async check(source: string | ModelFiles): Promise<void> {
-    await openModel(source);
-  },
 
   stop(): void {
     begin();

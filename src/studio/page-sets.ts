@@ -1,6 +1,6 @@
 /** Sets that the page draws by itself, so that training needs no file; and files that hold many images. */
 
-import { type Picture, toChannels, usesAlpha, usesColour } from "../data/picture.ts";
+import { channelsUsed, type Picture, toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
 import { randomFrom } from "../random.ts";
 import { type Dropped, decodeFile } from "./archives.ts";
@@ -143,7 +143,7 @@ function together(name: string, pictures: readonly Picture[], leftOut: readonly 
   const [first] = pictures;
   if (!first)
     return fail("data", `expected images in ${name} but none can be read${leftOut[0] ? `: ${leftOut[0]}` : ""}`);
-  const channels = pictures.some(usesAlpha) ? 4 : pictures.some(usesColour) ? 3 : 1;
+  const channels = Math.max(...pictures.map(channelsUsed)) as 1 | 3 | 4;
   const { height, width } = first;
   const each = height * width * channels;
   const pixels = new Uint8Array(pictures.length * each);

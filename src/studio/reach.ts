@@ -6,11 +6,15 @@ import { networkOf } from "../models/networks.ts";
 import { contains, dependencies, type SubPixels } from "../network/dependencies.ts";
 
 /** Side of the image that the families are compared on: odd, so that it has a middle. */
-export const REACH_SIDE = 21;
+const SIDE = 21;
 
 export interface Reach {
   readonly title: string;
-  /** Whether each pixel is seen, [H, W]. */
+  /** Height and width of the image, and the pixel that looks. */
+  readonly side: number;
+  readonly row: number;
+  readonly column: number;
+  /** Whether each pixel is seen, [side, side]. */
   readonly seen: Uint8Array;
   /** Earlier pixels, and how many of them are seen. */
   readonly earlier: number;
@@ -27,21 +31,23 @@ const FAMILIES = [
 
 const known = new Map<string, Promise<SubPixels[]>>();
 
-export async function reachOfFamilies({ row, column }: { row: number; column: number }): Promise<Reach[]> {
-  const size = { height: REACH_SIDE, width: REACH_SIDE };
+/** From the pixel at a place of the image, both 0 .. 1. */
+export async function reachOfFamilies(place: { row: number; column: number }): Promise<Reach[]> {
+  const [row, column] = [Math.floor(place.row * SIDE), Math.floor(place.column * SIDE)];
+  const earlier = row * SIDE + column;
   const found: Reach[] = [];
   for (const [title, input] of FAMILIES) {
+    const size = { height: SIDE, width: SIDE };
     const all = known.get(title) ?? Promise.resolve().then(() => dependencies(networkFor(input), size));
     known.set(title, all);
-    const set = (await all)[row * REACH_SIDE + column]!;
-    const seen = Uint8Array.from({ length: REACH_SIDE ** 2 }, (_, pixel) => (contains(set, pixel) ? 1 : 0));
-    const earlier = row * REACH_SIDE + column;
-    found.push({ title, seen, earlier, reached: seen.reduce((sum, one) => sum + one, 0) });
+    const set = (await all)[earlier]!;
+    const seen = Uint8Array.from({ length: SIDE ** 2 }, (_, pixel) => (contains(set, pixel) ? 1 : 0));
+    found.push({ title, side: SIDE, row, column, seen, earlier, reached: seen.reduce((sum, one) => sum + one, 0) });
   }
   return found;
 }
 
 function networkFor(input: (typeof FAMILIES)[number][1]) {
-  const image = { height: REACH_SIDE, width: REACH_SIDE, channels: 1, levels: 2 };
+  const image = { height: SIDE, width: SIDE, channels: 1, levels: 2 };
   return networkOf(resolveModel({ ...image, ...input }) as PixelcnnConfig);
 }

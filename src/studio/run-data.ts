@@ -1,5 +1,7 @@
 /** What the page makes of a run's log and config. */
 
+import { figureOf, logEntries, numberIn } from "../runs/log-entries.ts";
+
 /** A run as the server lists it (server/run-shelf.ts). */
 export interface Run {
   readonly id: string;
@@ -33,30 +35,17 @@ export interface Curve {
 
 export const emptyCurve: Curve = { steps: [], tests: [], unit: "", rate: null, total: null, next: 0, stale: true };
 
-type Entry = Readonly<Record<string, unknown>>;
-const numberIn = (entry: Entry, ...names: string[]): number | null => {
-  for (const name of names) if (typeof entry[name] === "number" && Number.isFinite(entry[name])) return entry[name];
-  return null;
-};
-
 /** Takes new lines of the log. A resumed run repeats steps: what comes later stands. */
 export function grow(curve: Curve, text: string, next: number): Curve {
   const [steps, tests] = [[...curve.steps], [...curve.tests]];
   let { unit, rate, total } = curve;
-  for (const line of text.split("\n")) {
-    if (line === "") continue;
-    let entry: Entry;
-    try {
-      entry = JSON.parse(line) as Entry;
-    } catch {
-      continue;
-    }
+  for (const entry of logEntries(text)) {
     const step = numberIn(entry, "step");
     if (step === null) continue;
     if (entry.type === "start") total = numberIn(entry, "images") ?? total;
     const minutes = (numberIn(entry, "seconds") ?? 0) / 60;
     if (entry.type === "step") {
-      const value = numberIn(entry, "loss", "nats");
+      const value = figureOf(entry);
       if (value === null) continue;
       while (steps.length > 0 && steps.at(-1)!.step >= step) steps.pop();
       while (tests.length > 0 && tests.at(-1)!.step > step) tests.pop();
@@ -65,7 +54,7 @@ export function grow(curve: Curve, text: string, next: number): Curve {
       unit = typeof entry.unit === "string" ? entry.unit : unit || "nats";
       rate = numberIn(entry, "imagesPerSecond") ?? rate;
     } else if (entry.type === "evaluation") {
-      const value = numberIn(entry, "nats", "squaredError", "loss");
+      const value = figureOf(entry);
       if (value === null) continue;
       while (tests.length > 0 && tests.at(-1)!.step >= step) tests.pop();
       const images = step * ((steps.at(-1)?.images ?? 0) / (steps.at(-1)?.step || 1));
@@ -100,13 +89,4 @@ export function settingsOf(config: unknown, path = ""): Map<string, string> {
     else found.set(name, JSON.stringify(value));
   }
   return found;
-}
-
-/** Rows as CSV (RFC 4180). */
-export function csvOf(rows: readonly (readonly (string | number | null)[])[]): string {
-  const cell = (value: string | number | null): string => {
-    const text = value === null ? "" : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }

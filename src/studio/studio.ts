@@ -19,8 +19,10 @@ export interface Shared {
   readonly pick: (image: Picked | null) => void;
   readonly go: (panel: PanelName) => void;
   readonly open: (source: string | Record<string, File>, name: string) => Promise<ModelInfo | null>;
-  /** Shows a failure; null takes it away. */
+  /** Shows a problem; null takes it away. */
   readonly report: (problem: string | null) => void;
+  /** Shows what a call of the worker failed with; what was stopped on request is no problem. */
+  readonly failed: (error: unknown) => void;
   /** An archive that was dropped on the page. */
   readonly archive: File | null;
   readonly names: readonly string[];

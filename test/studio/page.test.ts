@@ -205,7 +205,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     expect(alpha[0]).toBe(0);
   });
 
-  test("Compress writes an archive that Node opens, names what it leaves out, and opens the command line's", async () => {
+  test("Compress writes what Node opens, names what it leaves out, and opens what Node writes", async () => {
     await go("Compress");
     const engine = createEngine(await openPixelcnn("mnist"));
     const { pixels } = await engine.sample({ count: 2, seed: 11 });
@@ -253,7 +253,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     expect(readFileSync(await saved.path())).toEqual(png(pixels.subarray(0, 784)));
   });
 
-  test("a damaged archive, another model's, and files that are no model give a message and leave the page as it is", async () => {
+  test("damaged archives, those of other models, and broken models give a message and change nothing", async () => {
     const problem = (): Promise<string | null> => page.textContent(".problem p");
     await page.setInputFiles('.drop input[type="file"]', [
       { name: "x.pxc", mimeType: "", buffer: Buffer.from("nothing") },
@@ -344,7 +344,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     );
     await expect.poll(steps, { timeout: 5000 }).toBe("4");
     const [file] = await Promise.all([page.waitForEvent("download"), press("Save as CSV")]);
-    expect(readFileSync(await file.path(), "utf8").split("\r\n")[1]).toMatch(/^digits,4,/);
+    expect(readFileSync(await file.path(), "utf8").split("\n")[1]).toMatch(/^digits,4,/);
     rmSync(run, { recursive: true });
     await expect.poll(() => page.$$eval(".run-list li", (all) => all.length), { timeout: 10_000 }).toBe(0);
   });

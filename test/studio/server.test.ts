@@ -1,4 +1,4 @@
-/** The studio's server: it reads what it was given and nothing else, answers its own page alone, and never falls over. */
+/** The studio's server reads what it was given and nothing else, answers its own page alone, and never falls over. */
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

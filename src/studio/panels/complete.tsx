@@ -1,7 +1,7 @@
 /** Completion: what is erased, the model draws; several times. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { failureOf, type ModelInfo } from "../client.ts";
+import type { ModelInfo } from "../client.ts";
 import { Choices, Files, Range } from "../controls.tsx";
 import { fitImage } from "../fit-image.ts";
 import { paint } from "../pixels.tsx";
@@ -20,7 +20,7 @@ interface Sheet {
 }
 
 export function CompletePanel({ model }: { model: ModelInfo }) {
-  const { client, report, picked } = useStudio();
+  const { client, report, picked, failed } = useStudio();
   const { height, width, channels, levels } = model;
   const [sheet, setSheet] = useState<Sheet>(() => startSheet(model, picked?.pixels));
   const [tool, setTool] = useState<Tool>(picked ? "line" : "draw");
@@ -44,8 +44,8 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
         growing.add(first, count, row, drawn),
       )
       .then((pixels) => setSheet((now) => (now.mask.some((known) => known === 1) ? now : startSheet(model, pixels))))
-      .catch((error) => report(failureOf(error)?.message ?? null));
-  }, [client, model, picked, report]);
+      .catch(failed);
+  }, [client, model, picked, failed]);
 
   const placeOf = (event: PointerEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();
@@ -91,8 +91,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
         (first, count, row, drawn) => growing.add(first, count, row, drawn),
       );
     } catch (error) {
-      const failure = failureOf(error);
-      if (failure) report(failure.message);
+      failed(error);
     } finally {
       setBusy(false);
     }

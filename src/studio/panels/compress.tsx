@@ -2,14 +2,14 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Packed, Unpacked } from "../archives.ts";
-import { failureOf, listener, type ModelInfo } from "../client.ts";
+import { across, type ModelInfo } from "../client.ts";
 import { Files, Toggle } from "../controls.tsx";
 import { type DroppedFile, filesOf } from "../drops.ts";
 import { download } from "../pixels.tsx";
 import { useStudio } from "../studio.ts";
 
 export function CompressPanel({ model }: { model: ModelInfo }) {
-  const { client, report, archive } = useStudio();
+  const { client, report, archive, failed } = useStudio();
   const [packed, setPacked] = useState<Packed | null>(null);
   const [opened, setOpened] = useState<readonly Unpacked[] | null>(null);
   const [progress, setProgress] = useState<string | null>(null);
@@ -24,8 +24,7 @@ export function CompressPanel({ model }: { model: ModelInfo }) {
     try {
       await job();
     } catch (error) {
-      const failure = failureOf(error);
-      if (failure) report(failure.message);
+      failed(error);
     } finally {
       setProgress(null);
     }
@@ -36,14 +35,18 @@ export function CompressPanel({ model }: { model: ModelInfo }) {
       const dropped = await Promise.all(
         files.map(async ({ path, file }) => ({ name: path, bytes: new Uint8Array(await file.arrayBuffer()) })),
       );
-      const onProgress = listener((done, total) => setProgress(`Compressing: ${done} of ${total} images`));
+      const onProgress = across((done: number, total: number) =>
+        setProgress(`Compressing: ${done} of ${total} images`),
+      );
       setPacked(await client.host.pack(dropped, lossy, onProgress));
     });
 
   const unpack = (file: File): Promise<void> =>
     work("Opening …", async () => {
       const bytes = new Uint8Array(await file.arrayBuffer());
-      const onProgress = listener((done, total) => setProgress(`Decompressing: ${done} of ${total} images`));
+      const onProgress = across((done: number, total: number) =>
+        setProgress(`Decompressing: ${done} of ${total} images`),
+      );
       setOpened((await client.host.unpack(bytes, onProgress)).images);
     });
 

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { randomFrom } from "../../random.ts";
-import { failureOf, type ModelInfo } from "../client.ts";
+import type { ModelInfo } from "../client.ts";
 import { Files, Range } from "../controls.tsx";
 import { fitImage } from "../fit-image.ts";
 import { Pixels } from "../pixels.tsx";
@@ -15,7 +15,7 @@ const STEPS = 9;
 const SLIDERS = 12;
 
 export function LatentsPanel({ model }: { model: ModelInfo }) {
-  const { client, report } = useStudio();
+  const { client, failed } = useStudio();
   const [ends, setEnds] = useState<readonly Uint8Array[]>([]);
   const [codes, setCodes] = useState<readonly Float32Array[]>([]);
   const [own, setOwn] = useState<Float32Array | null>(null);
@@ -34,7 +34,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
     client
       .draw({ count: 2, seed: 5, temperature: 1, guidance: 0, condition: codes }, () => {})
       .then((pixels) => take([pixels.slice(0, pixels.length / 2), pixels.slice(pixels.length / 2)]))
-      .catch((error) => report(failureOf(error)?.message ?? null));
+      .catch(failed);
   }, [client, model]);
 
   const take = async (images: readonly Uint8Array[]): Promise<void> => {
@@ -54,7 +54,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
       const how = { count: conditions.length, seed: 1, temperature: 1, guidance: 0 };
       await client.draw({ ...how, condition: conditions }, (...row) => images.add(...row));
     } catch (error) {
-      report(failureOf(error)?.message ?? null);
+      failed(error);
     } finally {
       setBusy(false);
     }
@@ -78,7 +78,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
       const image = await fitImage(file!, model);
       await take(ends.map((end, i) => (i === place ? image : end)));
     } catch (error) {
-      report(failureOf(error)?.message ?? null);
+      failed(error);
     }
   };
 

@@ -1,7 +1,7 @@
 /** New images: a wall that grows pixel by pixel. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { type Condition, failureOf, type ModelInfo } from "../client.ts";
+import type { Condition, ModelInfo } from "../client.ts";
 import { Choices, ConditionChoice, Range, Seed, Toggle } from "../controls.tsx";
 import { download, Pixels, pngOf } from "../pixels.tsx";
 import { useStudio } from "../studio.ts";
@@ -10,7 +10,7 @@ import { Growing, Wall } from "../wall.tsx";
 const COUNTS = [1, 4, 16, 64];
 
 export function PlayPanel({ model }: { model: ModelInfo }) {
-  const { client, report, pick, go, served } = useStudio();
+  const { client, report, pick, go, served, failed } = useStudio();
   const [count, setCount] = useState(16);
   const [seed, setSeed] = useState(1);
   const [temperature, setTemperature] = useState(1);
@@ -36,13 +36,12 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         await client.draw({ ...wish, ...how }, (first, of, row, levels) => growing.add(first, of, row, levels));
         setSeconds((performance.now() - began) / 1000);
       } catch (error) {
-        const failure = failureOf(error);
-        if (failure) report(failure.message);
+        failed(error);
       } finally {
         setBusy(false);
       }
     },
-    [client, model, temperature, guidance, report],
+    [client, model, temperature, guidance, report, failed],
   );
 
   const first = useRef(true);

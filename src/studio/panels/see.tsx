@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { RAMP } from "../../pictures/heatmap.ts";
-import { failureOf, type Look, type ModelInfo } from "../client.ts";
+import type { Look, ModelInfo } from "../client.ts";
 import { Files } from "../controls.tsx";
 import { fitImage } from "../fit-image.ts";
 import { paint } from "../pixels.tsx";
@@ -15,8 +15,8 @@ interface Place {
 }
 
 export function SeePanel({ model }: { model: ModelInfo }) {
-  const { client, report, picked } = useStudio();
-  const { height, width, channels } = model;
+  const { client, report, picked, failed } = useStudio();
+  const { height, width } = model;
   const [pixels, setPixels] = useState<Uint8Array | null>(picked?.pixels ?? null);
   const [look, setLook] = useState<{ pixels: Uint8Array; look: Look } | null>(null);
   const [place, setPlace] = useState<Place>({ row: Math.floor(height / 2), column: Math.floor(width / 2) });
@@ -28,16 +28,16 @@ export function SeePanel({ model }: { model: ModelInfo }) {
     client
       .draw({ count: 1, seed, temperature: 1, guidance: 0, condition: null }, () => {})
       .then(setPixels)
-      .catch((error) => report(failureOf(error)?.message ?? null));
-  }, [client, pixels, seed, report]);
+      .catch(failed);
+  }, [client, pixels, seed, failed]);
 
   useEffect(() => {
     if (!pixels) return;
     client.host
       .look(pixels, condition)
       .then((found) => setLook({ pixels, look: found }))
-      .catch((error) => report(failureOf(error)?.message ?? null));
-  }, [client, pixels, condition, report]);
+      .catch(failed);
+  }, [client, pixels, condition, failed]);
 
   return (
     <section class="panel see" aria-labelledby="see-title">
@@ -105,7 +105,7 @@ export function SeePanel({ model }: { model: ModelInfo }) {
           <p class="waiting">Looking …</p>
         )}
       </div>
-      <ReachView row={(place.row + 0.5) / height} column={(place.column + 0.5) / width} channels={channels} />
+      <ReachView row={(place.row + 0.5) / height} column={(place.column + 0.5) / width} />
     </section>
   );
 }
@@ -248,7 +248,10 @@ function Bars({ name, each, level }: { name: string; each: Float32Array; level: 
         viewBox={`0 0 ${each.length} 40`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`Probability of each ${name}: the likeliest is ${likeliest} with ${percent(most)}; the image has ${level} with ${percent(each[level]!)}`}
+        aria-label={
+          `Probability of each ${name}: the likeliest is ${likeliest} with ${percent(most)}; ` +
+          `the image has ${level} with ${percent(each[level]!)}`
+        }
       >
         <title>{`Probability of each ${name}`}</title>
         {[...each].map((p, v) => {

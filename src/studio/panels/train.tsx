@@ -4,7 +4,7 @@ import type { Remote } from "comlink";
 import { zipSync } from "fflate";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart, COLOURS } from "../chart.tsx";
-import { across, failureOf, type ModelInfo, type SetInfo, startTrainer, type TrainingView } from "../client.ts";
+import { across, type ModelInfo, type SetInfo, startTrainer, type TrainingView } from "../client.ts";
 import { Choices, Files } from "../controls.tsx";
 import { type DroppedFile, filesOf } from "../drops.ts";
 import type { PageSet } from "../page-sets.ts";
@@ -28,7 +28,7 @@ const theTrainer = (): Remote<TrainHost> => {
 type State = "idle" | "starting" | "training" | "stopping" | "stopped";
 
 export function TrainPanel(_: { model: ModelInfo }) {
-  const { report, open, go } = useStudio();
+  const { report, open, go, failed } = useStudio();
   const [set, setSet] = useState<SetInfo | null>(null);
   const [choice, setChoice] = useState<"shapes" | "glyphs" | "yours">("shapes");
   const [side, setSide] = useState(16);
@@ -55,7 +55,7 @@ export function TrainPanel(_: { model: ModelInfo }) {
       setLosses({ x: [], y: [] });
       setState("idle");
     } catch (error) {
-      report(failureOf(error)?.message ?? null);
+      failed(error);
     }
   };
 
@@ -102,13 +102,14 @@ export function TrainPanel(_: { model: ModelInfo }) {
         across(({ step, loss, seconds, imagesPerSecond }) => {
           setLosses((now) => ({ x: [...now.x, step], y: [...now.y, loss] }));
           setFigures(
-            `step ${step}, ${loss.toFixed(2)} nats, ${imagesPerSecond.toFixed(0)} images a second, ${seconds.toFixed(0)} s`,
+            `step ${step}, ${loss.toFixed(2)} nats, ${imagesPerSecond.toFixed(0)} images a second, ` +
+              `${seconds.toFixed(0)} s`,
           );
         }),
         across((now: TrainingView) => setView(now)),
       );
     } catch (error) {
-      report(failureOf(error)?.message ?? null);
+      failed(error);
     } finally {
       setState("stopped");
     }
@@ -213,7 +214,7 @@ export function TrainPanel(_: { model: ModelInfo }) {
               class="button"
               onClick={async () => {
                 const { "config.json": config, "model.safetensors": weights } = await files();
-                const { name } = { name: "page-model" };
+                const name = "page-model";
                 const zip = zipSync({
                   [`${name}/config.json`]: new TextEncoder().encode(config),
                   [`${name}/model.safetensors`]: [weights, { level: 0 }],
@@ -264,7 +265,7 @@ export function TrainPanel(_: { model: ModelInfo }) {
           lines={
             losses.x.length === 0
               ? []
-              : [{ id: "loss", name: "loss", colour: COLOURS[0], ...losses, lit: true, dots: false }]
+              : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, lit: true, dots: false }]
           }
           logX={false}
           logY
