@@ -69,7 +69,8 @@ export function frequencies(d: usize, first: i32, rows: i32): i32 {
       sum = i32x4.add(sum, before);
       before = v128.shuffle<i32>(sum, sum, 3, 3, 3, 3);
       const low = f64x2.div(f64x2.mul(f64x2.convert_low_i32x4_s(sum), room), divisor);
-      const high = f64x2.div(f64x2.mul(f64x2.convert_low_i32x4_s(v128.shuffle<i32>(sum, sum, 2, 3, 2, 3)), room), divisor);
+      const upper = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(sum, sum, 2, 3, 2, 3));
+      const high = f64x2.div(f64x2.mul(upper, room), divisor);
       const lowInteger = i32x4.trunc_sat_f64x2_s_zero(low);
       const highInteger = i32x4.trunc_sat_f64x2_s_zero(high);
       v128.store(out + i, i32x4.add(v128.shuffle<i32>(lowInteger, highInteger, 0, 1, 4, 5), level), 4);

@@ -15,7 +15,8 @@ const WEIGHTS: usize = 20; // panels of 8 outputs: [panel][input][8]
 const PANEL_STRIDE: usize = 24; // bytes from one panel to the next
 const OUTPUTS: usize = 28; // number of outputs, a multiple of 8
 const RELU: usize = 32; // 1: negative results become 0
-const SEGMENTS: usize = 36; // number of input segments; each is three words: address of row 0, row stride, number of inputs
+// Number of input segments; each is three words: address of row 0, row stride, number of inputs.
+const SEGMENTS: usize = 36;
 const SEGMENT_LIST: usize = 40;
 
 @inline

@@ -127,31 +127,45 @@ test("one foreign library, one file", () => {
   expect(wrong).toEqual([]);
 });
 
-test("every package that the sources import is a dependency in package.json, or, where it is loaded late, an optional one", () => {
-  const { dependencies, devDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
-    read("package.json"),
-  ) as {
-    dependencies: Record<string, string>;
-    devDependencies: Record<string, string>;
-    peerDependencies: Record<string, string>;
-    peerDependenciesMeta: Record<string, { optional?: boolean }>;
-  };
-  const optional = (name: string): boolean => name in peerDependencies && peerDependenciesMeta[name]?.optional === true;
-  const builtin = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
-  const missing: string[] = [];
-  for (const [file, list] of imports) {
-    for (const { target, late } of list) {
-      if (target.startsWith("src/") || target.startsWith("#") || builtin.has(target)) continue;
-      const name = target
-        .split("/")
-        .slice(0, target.startsWith("@") ? 2 : 1)
-        .join("/");
-      // What the studio's page needs is bundled with it.
-      if (floorOf(file) === "studio" && name in devDependencies) continue;
-      if (!(name in dependencies) && !(late && optional(name))) missing.push(`${file} imports ${target}`);
+test(
+  "every package that the sources import is a dependency in package.json, or, where it is loaded late, an " +
+    "optional one",
+  () => {
+    const { dependencies, devDependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+      read("package.json"),
+    ) as {
+      dependencies: Record<string, string>;
+      devDependencies: Record<string, string>;
+      peerDependencies: Record<string, string>;
+      peerDependenciesMeta: Record<string, { optional?: boolean }>;
+    };
+    const optional = (name: string): boolean =>
+      name in peerDependencies && peerDependenciesMeta[name]?.optional === true;
+    const builtin = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
+    const missing: string[] = [];
+    for (const [file, list] of imports) {
+      for (const { target, late } of list) {
+        if (target.startsWith("src/") || target.startsWith("#") || builtin.has(target)) continue;
+        const name = target
+          .split("/")
+          .slice(0, target.startsWith("@") ? 2 : 1)
+          .join("/");
+        // What the studio's page needs is bundled with it.
+        if (floorOf(file) === "studio" && name in devDependencies) continue;
+        if (!(name in dependencies) && !(late && optional(name))) missing.push(`${file} imports ${target}`);
+      }
     }
-  }
-  expect(missing).toEqual([]);
+    expect(missing).toEqual([]);
+  },
+);
+
+test("no source has a line of more than 120 columns, but for the kernel's bytes", () => {
+  const long = shipped.flatMap((file) =>
+    read(file)
+      .split("\n")
+      .flatMap((line, i) => (line.length > 120 && file !== "src/exact/kernel-wasm.ts" ? [`${file}:${i + 1}`] : [])),
+  );
+  expect(long).toEqual([]);
 });
 
 test("no cycle of imports, types included", () => {

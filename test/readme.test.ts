@@ -52,7 +52,8 @@ const ADDED: readonly (readonly [RegExp, string])[] = [
   [/^train .*--resume/, "--steps 3 --eval-limit 2 --no-final-eval"],
   [
     /^train .*mnist-autoencoder/,
-    "--steps 2 --eval-limit 2 --no-final-eval --set model.decoder.features=8 --set model.decoder.depth=2 --set train.batch=4",
+    "--steps 2 --eval-limit 2 --no-final-eval --set model.decoder.features=8 --set model.decoder.depth=2 --set " +
+      "train.batch=4",
   ],
   [/^train /, `--steps 2 --eval-limit 2 --no-final-eval ${SMALL}`],
   [/^eval /, "--limit 10"],

@@ -1,9 +1,9 @@
-"""Why the peer may be trusted: its logits depend on exactly the earlier sub-pixels of the receptive field, and it reproduces the golden.
+"""Why the peer may be trusted: its logits depend on exactly the earlier sub-pixels of the receptive field, and it
+reproduces the golden.
 
-The boolean dependency matrix comes from autograd on random weights (biases non-zero), 5 x 7, grey and colour, kernels 3, 5, 7, cropped
-and masked. Outputs with zeros are exactly 0; every cell that the layers can reach from strictly earlier sub-pixels is non-zero.
-Run: /usr/bin/python3 bench/peers/check_dependency.py
-"""
+The boolean dependency matrix comes from autograd on random weights (biases non-zero), 5 x 7, grey and colour, kernels
+3, 5, 7, cropped and masked. Outputs with zeros are exactly 0; every cell that the layers can reach from strictly
+earlier sub-pixels is non-zero. Run: /usr/bin/python3 bench/peers/check_dependency.py"""
 
 import json
 import pathlib
@@ -31,7 +31,8 @@ def random_peer(config, masked, dtype):
 
 
 def measured(model, config, dtype):
-    """[H, W, C outputs, H, W, C inputs]: does any logit of the output depend on the input? One batch entry an output, one backward pass."""
+    """[H, W, C outputs, H, W, C inputs]: does any logit of the output depend on the input? One batch entry an output,
+    one backward pass."""
     C, H, W = config["channels"], config["height"], config["width"]
     outputs = H * W * C
     x = (torch.rand(1, C, H, W) * 2 - 1).to(dtype).repeat(outputs, 1, 1, 1).requires_grad_()
@@ -42,7 +43,8 @@ def measured(model, config, dtype):
 
 
 def reachable(config):
-    """The same matrix from geometry alone: sets of (row, column, group) walked through the layers, in the words of docs/model.md."""
+    """The same matrix from geometry alone: sets of (row, column, group) walked through the layers, in the words of
+    docs/model.md."""
     H, W, C, L = config["height"], config["width"], config["channels"], config["depth"]
     inside = lambda i, j: 0 <= i < H and 0 <= j < W
     pixels = [(i, j) for i in range(H) for j in range(W)]
@@ -66,7 +68,7 @@ def reachable(config):
                 if inside(i, j - (r - m) * d):
                     q[i, j] |= h[i, j - (r - m) * d].any(0)
             for c in range(C):
-                q[i, j, c] |= h[i, j, :c if l == 1 else c + 1].any(0)
+                q[i, j, c] |= h[i, j, : c if l == 1 else c + 1].any(0)
         v, h = p, (np.logical_or.accumulate(q, axis=2) | (h if l > 1 else False))
     return np.logical_or.accumulate(h, axis=2)
 
@@ -74,8 +76,13 @@ def reachable(config):
 def check(config, masked, dtype):
     H, W, C = config["height"], config["width"], config["channels"]
     got, expected = measured(random_peer(config, masked, dtype), config, dtype), reachable(config)
-    where = f"kernels {config['firstKernel']}, {config['kernels']}, dilations {config['dilations']}, depth {config['depth']}, channels {C}, masked {masked}, {dtype}"
-    assert np.array_equal(got, expected), f"{where}: {(got & ~expected).sum()} leaks or surprises, {(expected & ~got).sum()} missing"
+    where = (
+        f"kernels {config['firstKernel']}, {config['kernels']}, dilations {config['dilations']}, "
+        f"depth {config['depth']}, channels {C}, masked {masked}, {dtype}"
+    )
+    assert np.array_equal(
+        got, expected
+    ), f"{where}: {(got & ~expected).sum()} leaks or surprises, {(expected & ~got).sum()} missing"
     flat = got.reshape(H * W * C, H * W * C)
     earlier = np.tril(np.ones_like(flat), -1)
     assert not (flat & ~earlier).any(), f"{where}: an output depends on itself or on the future"
@@ -102,8 +109,12 @@ def check_golden(name, masked, channels_last):
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
         write_safetensors(file.name, model.parameter_arrays())
         back = read_safetensors(file.name)
-    assert back.keys() == parameters.keys() and all(np.array_equal(back[k], parameters[k].astype(np.float32)) for k in back)
-    return f"{name}, masked {masked}, channels_last {channels_last}: loss {loss.item():.9g}, gradients within {worst:.1g}"
+    assert back.keys() == parameters.keys() and all(
+        np.array_equal(back[k], parameters[k].astype(np.float32)) for k in back
+    )
+    return (
+        f"{name}, masked {masked}, channels_last {channels_last}: loss {loss.item():.9g}, gradients within {worst:.1g}"
+    )
 
 
 if __name__ == "__main__":
@@ -116,12 +127,24 @@ if __name__ == "__main__":
             for dilations in ([1], [1, 2, 4]):
                 for depth in (1, 2, 5, 10):
                     for skip in (6, 0):
-                        config = default_config(height=5, width=7, channels=channels, levels=3, features=6, depth=depth, firstKernel=first,
-                                                kernels=[kernel], dilations=dilations, skip=skip, head={"kind": "categorical", "features": 6})
+                        config = default_config(
+                            height=5,
+                            width=7,
+                            channels=channels,
+                            levels=3,
+                            features=6,
+                            depth=depth,
+                            firstKernel=first,
+                            kernels=[kernel],
+                            dilations=dilations,
+                            skip=skip,
+                            head={"kind": "categorical", "features": 6},
+                        )
                         # Float32 is what is timed; other kernels of the library serve float64.
                         for masked, dtype in ((False, torch.float32), (False, torch.float64), (True, torch.float32)):
                             line, full = check(config, masked, dtype)
-                            # Ten layers cover 5 x 7 whatever the kernels: not one earlier sub-pixel may be missing (no blind spot).
+                            # Ten layers cover 5 x 7 whatever the kernels: not one earlier
+                            # sub-pixel may be missing (no blind spot).
                             assert full or depth < 10, line
                             if depth in (2, 10) and skip and dtype == torch.float64:
                                 print("depends", line)

@@ -1,10 +1,9 @@
 """The Gated PixelCNN of docs/model.md in PyTorch: the peer that our engines are timed against and checked with.
 
-Written to be fast and fair: only the taps that a mask leaves (`masked=True` is the usual full kernel times a mask instead, the same
-function), a gate's two halves as one convolution of 2F maps, all products as oneDNN convolutions, since Debian's BLAS may be the slow
-reference. Colour centres are masked weights: right, but not tuned. Parameters travel as safetensors in docs/model.md's names and layouts.
-Source: van den Oord et al. 2016, arXiv 1606.05328.
-"""
+Written to be fast and fair: only the taps that a mask leaves (`masked=True` is the usual full kernel times a mask
+instead, the same function), a gate's two halves as one convolution of 2F maps, all products as oneDNN convolutions,
+since Debian's BLAS may be the slow reference. Colour centres are masked weights: right, but not tuned. Parameters
+travel as safetensors in docs/model.md's names and layouts. Source: van den Oord et al. 2016, arXiv 1606.05328."""
 
 import glob
 import json
@@ -19,9 +18,22 @@ from torch import nn
 
 
 def default_config(**changes):
-    return {"family": "gated-pixelcnn", "height": 28, "width": 28, "channels": 1, "levels": 2, "features": 32, "depth": 8,
-            "firstKernel": 7, "kernels": [3], "dilations": [1, 2, 4], "skip": 32, "head": {"kind": "categorical", "features": 64},
-            "condition": None, **changes}
+    return {
+        "family": "gated-pixelcnn",
+        "height": 28,
+        "width": 28,
+        "channels": 1,
+        "levels": 2,
+        "features": 32,
+        "depth": 8,
+        "firstKernel": 7,
+        "kernels": [3],
+        "dilations": [1, 2, 4],
+        "skip": 32,
+        "head": {"kind": "categorical", "features": 64},
+        "condition": None,
+        **changes,
+    }
 
 
 def geometry(config, layer):
@@ -33,8 +45,9 @@ def geometry(config, layer):
 
 
 class Gate(torch.autograd.Function):
-    """tanh(f) * sigmoid(g) of [f, g], 1.8x as fast as written plainly: torch's tanh of a channels_last half is slow, so it is taken as
-    2 sigmoid(2 f) - 1 (1e-7 away); and both gradients are written into one tensor, where autograd would concatenate them."""
+    """tanh(f) * sigmoid(g) of [f, g], 1.8x as fast as written plainly: torch's tanh of a channels_last half is slow,
+    so it is taken as 2 sigmoid(2 f) - 1 (1e-7 away); and both gradients are written into one tensor, where autograd
+    would concatenate them."""
 
     @staticmethod
     def forward(ctx, x):
@@ -48,8 +61,13 @@ class Gate(torch.autograd.Function):
         f, g = ctx.saved_tensors
         half = f.shape[1]
         last = f.is_contiguous(memory_format=torch.channels_last)
-        dx = torch.empty(f.shape[0], 2 * half, *f.shape[2:], dtype=f.dtype,
-                         memory_format=torch.channels_last if last else torch.contiguous_format)
+        dx = torch.empty(
+            f.shape[0],
+            2 * half,
+            *f.shape[2:],
+            dtype=f.dtype,
+            memory_format=torch.channels_last if last else torch.contiguous_format,
+        )
         torch.ops.aten.tanh_backward.grad_input(dy * g, f, grad_input=dx[:, :half])
         torch.ops.aten.sigmoid_backward.grad_input(dy * f, g, grad_input=dx[:, half:])
         return dx
@@ -105,7 +123,7 @@ class Layer(nn.Module):
 
         if masked:
             mask = torch.zeros(2 * Fs, inputs, n, n)
-            mask[:, :, :self.up] = 1
+            mask[:, :, : self.up] = 1
             self.vertical = Convolution(inputs, 2 * Fs, n, n, d, mask=mask)
         else:
             self.vertical = Convolution(inputs, 2 * Fs, self.up, n, d)
@@ -117,13 +135,15 @@ class Layer(nn.Module):
         centre_mask = triangle(Fs, inputs, C, strict=l == 1, repeat=2)
         if masked or (self.centre and centre_mask is not None):
             mask = torch.zeros(2 * Fs, inputs, 1, columns)
-            mask[..., :self.r] = 1
+            mask[..., : self.r] = 1
             if self.centre:
                 mask[..., 0, self.r] = 1 if centre_mask is None else centre_mask
         self.horizontal = Convolution(inputs, 2 * Fs, 1, columns, d, mask=mask)
 
         self.link = Convolution(2 * Fs, 2 * Fs, bias=False)
-        self.condition = nn.ModuleDict({s: nn.Linear(D, 2 * Fs, bias=False) for s in ("vertical", "horizontal")} if D else {})
+        self.condition = nn.ModuleDict(
+            {s: nn.Linear(D, 2 * Fs, bias=False) for s in ("vertical", "horizontal")} if D else {}
+        )
         self.residual = pointwise(Fs, Fs, C) if not self.last or S == 0 else None
         self.skip = pointwise(Fs, S, C, bias=False) if S else None
 
@@ -159,7 +179,13 @@ class Layer(nn.Module):
 class GatedPixelCNN(nn.Module):
     def __init__(self, config, masked=False, channels_last=False, gate="custom"):
         super().__init__()
-        C, K, Fs, S, R = (config["channels"], config["levels"], config["features"], config["skip"], config["head"]["features"])
+        C, K, Fs, S, R = (
+            config["channels"],
+            config["levels"],
+            config["features"],
+            config["skip"],
+            config["head"]["features"],
+        )
         self.config, self.gate = config, (Gate.apply if gate == "custom" else plain_gate)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.layers = nn.ModuleList(Layer(config, l, masked) for l in range(1, config["depth"] + 1))
@@ -204,23 +230,36 @@ class GatedPixelCNN(nn.Module):
         def put_groups(prefix, module, inputs, outputs):
             i, o = inputs // C, outputs // C
             for c in range(C):
-                put(f"{prefix}{c}.W", module.weight, lambda t, c=c: t[c * o:(c + 1) * o, :(c + 1) * i, 0, 0].T)
+                put(f"{prefix}{c}.W", module.weight, lambda t, c=c: t[c * o : (c + 1) * o, : (c + 1) * i, 0, 0].T)
 
         for l, layer in enumerate(self.layers, 1):
             r, up, at = layer.r, layer.up, f"layer{l}"
             for half, o in (("f", 0), ("g", Fs)):
-                put(f"{at}.vertical.W_{half}", layer.vertical.weight, lambda t, o=o, up=up: t[o:o + Fs, :, :up].permute(2, 3, 1, 0))
-                put(f"{at}.horizontal.W_{half}", layer.horizontal.weight, lambda t, o=o, r=r: t[o:o + Fs, :, 0, :r].permute(2, 1, 0))
-                put(f"{at}.link.W_{half}", layer.link.weight, lambda t, o=o: t[o:o + Fs, :, 0, 0].T)
+                put(
+                    f"{at}.vertical.W_{half}",
+                    layer.vertical.weight,
+                    lambda t, o=o, up=up: t[o : o + Fs, :, :up].permute(2, 3, 1, 0),
+                )
+                put(
+                    f"{at}.horizontal.W_{half}",
+                    layer.horizontal.weight,
+                    lambda t, o=o, r=r: t[o : o + Fs, :, 0, :r].permute(2, 1, 0),
+                )
+                put(f"{at}.link.W_{half}", layer.link.weight, lambda t, o=o: t[o : o + Fs, :, 0, 0].T)
                 for stack in ("vertical", "horizontal"):
-                    put(f"{at}.{stack}.b_{half}", getattr(layer, stack).bias, lambda t, o=o: t[o:o + Fs])
+                    put(f"{at}.{stack}.b_{half}", getattr(layer, stack).bias, lambda t, o=o: t[o : o + Fs])
                     if cfg["condition"]:
-                        put(f"{at}.{stack}.V_{half}", layer.condition[stack].weight, lambda t, o=o: t[o:o + Fs].T)
+                        put(f"{at}.{stack}.V_{half}", layer.condition[stack].weight, lambda t, o=o: t[o : o + Fs].T)
                 for c in range(C):
                     seen, size = (c if l == 1 else (c + 1) * Fs // C), Fs // C
                     if seen:
-                        put(f"{at}.centre{c}.W_{half}", layer.horizontal.weight,
-                            lambda t, o=o, c=c, r=r, seen=seen, size=size: t[o + c * size:o + (c + 1) * size, :seen, 0, r].T)
+                        put(
+                            f"{at}.centre{c}.W_{half}",
+                            layer.horizontal.weight,
+                            lambda t, o=o, c=c, r=r, seen=seen, size=size: t[
+                                o + c * size : o + (c + 1) * size, :seen, 0, r
+                            ].T,
+                        )
             if layer.residual is not None:
                 put_groups(f"{at}.residual", layer.residual, Fs, Fs)
                 put(f"{at}.residual.b", layer.residual.bias, lambda t: t)
@@ -238,7 +277,10 @@ class GatedPixelCNN(nn.Module):
         """arrays: name -> numpy array or tensor, exactly docs/model.md's names and shapes."""
         views = self.named_views()
         if views.keys() != arrays.keys():
-            raise ValueError(f"parameters differ: missing {sorted(views.keys() - arrays.keys())}, unknown {sorted(arrays.keys() - views.keys())}")
+            raise ValueError(
+                f"parameters differ: missing {sorted(views.keys() - arrays.keys())}, "
+                f"unknown {sorted(arrays.keys() - views.keys())}"
+            )
         with torch.no_grad():
             for name, (parameter, view) in views.items():
                 target, value = view(parameter), torch.as_tensor(np.array(arrays[name]))
@@ -248,7 +290,10 @@ class GatedPixelCNN(nn.Module):
         return self
 
     def parameter_arrays(self, gradients=False):
-        return {name: view(p.grad if gradients else p.detach()).contiguous().numpy() for name, (p, view) in self.named_views().items()}
+        return {
+            name: view(p.grad if gradients else p.detach()).contiguous().numpy()
+            for name, (p, view) in self.named_views().items()
+        }
 
 
 def read_safetensors(path):
@@ -288,10 +333,14 @@ def load_model(folder, **options):
 
 
 def use_blas(choice):
-    """Debian's torch takes small products from libblas.so.3: the reference code unless OpenBLAS is installed, 25x slower at [64, 64] x [64, 64].
-    `auto` starts this script again with OpenBLAS preloaded where one is found; a path names one; `system` leaves it. Returns what is used."""
+    """Debian's torch takes small products from libblas.so.3: the reference code unless OpenBLAS is installed, 25x
+    slower at [64, 64] x [64, 64]. `auto` starts this script again with OpenBLAS preloaded where one is found; a path
+    names one; `system` leaves it. Returns what is used."""
     if choice == "auto":
-        found = sorted(glob.glob("/usr/lib/*/openblas-pthread/libopenblas.so.0") + glob.glob("/usr/lib/*/openblas*/libopenblas.so.0"))
+        found = sorted(
+            glob.glob("/usr/lib/*/openblas-pthread/libopenblas.so.0")
+            + glob.glob("/usr/lib/*/openblas*/libopenblas.so.0")
+        )
         choice = os.environ.get("PIXELCNN_OPENBLAS") or (found[0] if found else "system")
     if choice != "system" and choice not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = choice
@@ -306,8 +355,19 @@ def use_blas(choice):
 def add_model_arguments(parser, depth):
     """The command-line words that all peers share."""
     parser.add_argument("--blas", default="auto", help="auto, system, or the path of a libopenblas.so.0")
-    for name, value in (("features", 32), ("depth", depth), ("threads", 2), ("levels", 2), ("height", 28), ("width", 28), ("channels", 1),
-                        ("first-kernel", 7), ("skip", None), ("head-features", None), ("seed", 1)):
+    for name, value in (
+        ("features", 32),
+        ("depth", depth),
+        ("threads", 2),
+        ("levels", 2),
+        ("height", 28),
+        ("width", 28),
+        ("channels", 1),
+        ("first-kernel", 7),
+        ("skip", None),
+        ("head-features", None),
+        ("seed", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--kernels", default="3", help="comma-separated, cycled")
     parser.add_argument("--dilations", default="1,2,4", help="comma-separated, cycled")
@@ -317,10 +377,21 @@ def add_model_arguments(parser, depth):
 def config_from_arguments(args):
     """skip defaults to F and the head to 2F, as in docs/model.md's example."""
     return default_config(
-        features=args.features, depth=args.depth, levels=args.levels, height=args.height, width=args.width, channels=args.channels,
-        firstKernel=args.first_kernel, kernels=[int(k) for k in args.kernels.split(",")],
-        dilations=[int(d) for d in args.dilations.split(",")], skip=args.features if args.skip is None else args.skip,
-        head={"kind": "categorical", "features": 2 * args.features if args.head_features is None else args.head_features})
+        features=args.features,
+        depth=args.depth,
+        levels=args.levels,
+        height=args.height,
+        width=args.width,
+        channels=args.channels,
+        firstKernel=args.first_kernel,
+        kernels=[int(k) for k in args.kernels.split(",")],
+        dilations=[int(d) for d in args.dilations.split(",")],
+        skip=args.features if args.skip is None else args.skip,
+        head={
+            "kind": "categorical",
+            "features": 2 * args.features if args.head_features is None else args.head_features,
+        },
+    )
 
 
 def model_from_arguments(args, **options):

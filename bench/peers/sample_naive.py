@@ -1,8 +1,8 @@
-"""The sampler that most PixelCNN code ships: one full pass over the whole image for every pixel (and channel), one pixel kept of each.
+"""The sampler that most PixelCNN code ships: one full pass over the whole image for every pixel (and channel), one
+pixel kept of each.
 
-Cost: H W C passes. The model is the fast peer (cropped kernels, channels_last, inference mode), so only the algorithm is naive.
-`--pixels N` times the first N pixels and scales up, every pass costing the same.
-"""
+Cost: H W C passes. The model is the fast peer (cropped kernels, channels_last, inference mode), so only the algorithm
+is naive. `--pixels N` times the first N pixels and scales up, every pass costing the same."""
 
 import argparse
 import time
@@ -36,7 +36,9 @@ if __name__ == "__main__":
     args = parser.parse_args()
     blas = use_blas(args.blas)
     torch.set_num_threads(args.threads)
-    model = model_from_arguments(args, masked=args.variant == "masked", channels_last=args.channels_last, gate=args.gate).eval()
+    model = model_from_arguments(
+        args, masked=args.variant == "masked", channels_last=args.channels_last, gate=args.gate
+    ).eval()
     total = model.config["height"] * model.config["width"]
     pixels = min(args.pixels or total, total)
     with torch.inference_mode():

@@ -1,10 +1,10 @@
 """How fast does PyTorch train the Gated PixelCNN on this CPU? One JSON line: images a second of a whole train step.
 
-The step is ours: forward, mean nats, backward, global-norm clip at 1, AdamW (weights decay, biases do not), moving average of the
-weights. Every choice that might favour PyTorch is a flag, and the defaults are those that won when tried (see --help); a peer that
-is slow by neglect would make our comparison worthless. Run it on idle cores only: with another busy process its OpenMP threads wait for
-each other at every operator, and two threads have been seen to take 10x longer.
-"""
+The step is ours: forward, mean nats, backward, global-norm clip at 1, AdamW (weights decay, biases do not), moving
+average of the weights. Every choice that might favour PyTorch is a flag, and the defaults are those that won when
+tried (see --help); a peer that is slow by neglect would make our comparison worthless. Run it on idle cores only:
+with another busy process its OpenMP threads wait for each other at every operator, and two threads have been seen to
+take 10x longer."""
 
 import argparse
 import ctypes
@@ -21,7 +21,8 @@ RATE, BETAS, EPSILON, DECAY, AVERAGE, CLIP = 1e-3, (0.9, 0.99), 1e-8, 0.01, 0.99
 
 
 def keep_memory():
-    """Tell glibc to keep freed activations instead of returning them to the system, to be faulted in again on the next step."""
+    """Tell glibc to keep freed activations instead of returning them to the system, to be faulted in again on the
+    next step."""
     libc = ctypes.CDLL("libc.so.6")
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
@@ -38,8 +39,13 @@ def torch_step(model, foreach):
     """The library's own optimizer."""
     weights, biases = decaying(model)
     parameters = weights + biases
-    optimizer = torch.optim.AdamW([{"params": weights, "weight_decay": DECAY}, {"params": biases, "weight_decay": 0.0}],
-                                  lr=RATE, betas=BETAS, eps=EPSILON, foreach=foreach)
+    optimizer = torch.optim.AdamW(
+        [{"params": weights, "weight_decay": DECAY}, {"params": biases, "weight_decay": 0.0}],
+        lr=RATE,
+        betas=BETAS,
+        eps=EPSILON,
+        foreach=foreach,
+    )
     average = [p.detach().clone() for p in parameters]
 
     def step(levels):
@@ -63,17 +69,28 @@ def torch_step(model, foreach):
 
 
 def flat_step(model):
-    """All weights in one vector and all biases in another: a dozen large operators instead of a dozen for each of the tensors."""
+    """All weights in one vector and all biases in another: a dozen large operators instead of a dozen for each of the
+    tensors."""
     groups = []
     for parameters, decay in zip(decaying(model), (DECAY, 0.0)):
         flat = torch.empty(sum(p.numel() for p in parameters))
         offset = 0
         for p in parameters:
-            view = flat[offset:offset + p.numel()].as_strided(p.shape, p.stride(), offset)
+            view = flat[offset : offset + p.numel()].as_strided(p.shape, p.stride(), offset)
             view.copy_(p.data)
             p.data = view
             offset += p.numel()
-        groups.append((parameters, flat, torch.empty_like(flat), torch.zeros_like(flat), torch.zeros_like(flat), flat.clone(), decay))
+        groups.append(
+            (
+                parameters,
+                flat,
+                torch.empty_like(flat),
+                torch.zeros_like(flat),
+                torch.zeros_like(flat),
+                flat.clone(),
+                decay,
+            )
+        )
     count = 0
 
     def step(levels):
@@ -85,7 +102,13 @@ def flat_step(model):
         loss = model.nats(levels)
         loss.backward()
         if count == 1:
-            assert all(a == b for ps, *_ in groups for p in ps for a, b, n in zip(p.stride(), p.grad.stride(), p.shape) if n > 1)
+            assert all(
+                a == b
+                for ps, *_ in groups
+                for p in ps
+                for a, b, n in zip(p.stride(), p.grad.stride(), p.shape)
+                if n > 1
+            )
         with torch.no_grad():
             for parameters, _, grad, *_ in groups:
                 # A gradient has its parameter's strides (asserted above), so its memory order is the vector's.
@@ -99,7 +122,7 @@ def flat_step(model):
                 v.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
                 if decay:
                     flat.mul_(1 - RATE * decay)
-                flat.addcdiv_(m, v.sqrt().div_(second ** 0.5).add_(EPSILON), value=-RATE / first)
+                flat.addcdiv_(m, v.sqrt().div_(second**0.5).add_(EPSILON), value=-RATE / first)
                 average.lerp_(flat, 1 - AVERAGE)
         return loss
 
@@ -126,7 +149,9 @@ if __name__ == "__main__":
         keep_memory()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(args.flush_denormal)
-    model = model_from_arguments(args, masked=args.variant == "masked", channels_last=args.channels_last, gate=args.gate)
+    model = model_from_arguments(
+        args, masked=args.variant == "masked", channels_last=args.channels_last, gate=args.gate
+    )
     config = model.config
     step = flat_step(model) if args.optimizer == "flat" else torch_step(model, args.optimizer == "foreach")
 
@@ -146,12 +171,32 @@ if __name__ == "__main__":
         loss.item()
         times.append((time.perf_counter() - start) * 1e3)
     median = statistics.median(times)
-    print(json.dumps({
-        "engine": f"pytorch {torch.__version__}", "imagesPerSecond": round(args.batch / median * 1e3, 2), "msPerStep": round(median, 3),
-        "msBest": round(min(times), 3), "msMean": round(statistics.mean(times), 3), "steps": args.steps, "loss": round(loss.item(), 4),
-        "features": config["features"], "depth": config["depth"], "batch": args.batch, "threads": torch.get_num_threads(),
-        "levels": config["levels"], "height": config["height"], "width": config["width"], "channels": config["channels"],
-        "parameters": sum(p.numel() for p in model.parameters()), "variant": args.variant, "channelsLast": args.channels_last,
-        "gate": args.gate, "optimizer": args.optimizer, "allocator": args.allocator, "blas": blas,
-        "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }))
+    print(
+        json.dumps(
+            {
+                "engine": f"pytorch {torch.__version__}",
+                "imagesPerSecond": round(args.batch / median * 1e3, 2),
+                "msPerStep": round(median, 3),
+                "msBest": round(min(times), 3),
+                "msMean": round(statistics.mean(times), 3),
+                "steps": args.steps,
+                "loss": round(loss.item(), 4),
+                "features": config["features"],
+                "depth": config["depth"],
+                "batch": args.batch,
+                "threads": torch.get_num_threads(),
+                "levels": config["levels"],
+                "height": config["height"],
+                "width": config["width"],
+                "channels": config["channels"],
+                "parameters": sum(p.numel() for p in model.parameters()),
+                "variant": args.variant,
+                "channelsLast": args.channels_last,
+                "gate": args.gate,
+                "optimizer": args.optimizer,
+                "allocator": args.allocator,
+                "blas": blas,
+                "peakMegabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            }
+        )
+    )

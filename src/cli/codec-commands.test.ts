@@ -74,9 +74,11 @@ describe("images come back with the pixels that they had", () => {
       lossy: false,
     });
     await json("decompress", "set.pxc", "-o", "set-back");
-    expect(readFileSync(at("set-back/labels.csv"), "utf8")).toBe(
-      `file,label,class\n${["5,1", "6,4", "7,9", "8,5", "0,7"].map((row) => `mnist/test/${row.replace(",", ".png,")},${row.split(",")[1]}\n`).join("")}`,
-    );
+    const rows = [5, 6, 7, 8, 0].map((index, i) => {
+      const label = [1, 4, 9, 5, 7][i];
+      return `mnist/test/${index}.png,${label},${label}\n`;
+    });
+    expect(readFileSync(at("set-back/labels.csv"), "utf8")).toBe(`file,label,class\n${rows.join("")}`);
     const { width, height, channels } = decode(readFileSync(at("set-back/mnist/test/7.png")));
     expect([width, height, channels]).toEqual([28, 28, 1]);
     const bare = await json("compress", "grey", "mnist:test:5-8,0", "-o", "bare.pxc", "--bare");
@@ -117,7 +119,8 @@ describe("what would not come back is refused", () => {
     [
       "more values than levels",
       () => ["binary", png("many.png", 6, 6, 1, noise(6))],
-      "many.png, since the model codes 2 levels, but received more: to give them up (the nearest levels come back, not the image as it is), say --lossy-levels",
+      "many.png, since the model codes 2 levels, but received more: to give them up (the nearest levels come back, " +
+        "not the image as it is), say --lossy-levels",
     ],
     [
       "colour with a grey model",
@@ -231,7 +234,8 @@ describe("archives that are damaged, hostile or of another model", () => {
     const wrong = await json("decompress", "seven.pxc", "-o", "x", "--model", "grey");
     expect(wrong.error.message).toMatch(
       new RegExp(
-        `^expected the model with the digest ${hex(header.digest)}, named "binary" when seven.pxc was made, which coded seven.pxc, but received grey, whose digest is [0-9a-f]{64}$`,
+        `^expected the model with the digest ${hex(header.digest)}, named "binary" when seven.pxc was made, which ` +
+          "coded seven.pxc, but received grey, whose digest is [0-9a-f]{64}$",
       ),
     );
     mkdirSync(at("away/below"), { recursive: true });

@@ -371,11 +371,13 @@ describe("what has no condition is told what is possible", () => {
   test.each([
     [
       "compress classes blots -o x.pxc",
-      "expected a condition for blots/0.png, one of 3 classes (0, 1, 2): --class C (0, 1, 2), but it comes with no class",
+      "expected a condition for blots/0.png, one of 3 classes (0, 1, 2): --class C (0, 1, 2), but it comes with no " +
+        "class",
     ],
     [
       "score dropped blots",
-      "expected a condition for blots/0.png, one of 3 classes (0, 1, 2): --class C (0, 1, 2), --unconditional, but it comes with no class",
+      "expected a condition for blots/0.png, one of 3 classes (0, 1, 2): --class C (0, 1, 2), --unconditional, but " +
+        "it comes with no class",
     ],
     [
       "compress vectors set -o x.pxc",
@@ -383,7 +385,8 @@ describe("what has no condition is told what is possible", () => {
     ],
     [
       "compress captions set -o x.pxc",
-      "expected a condition for set/test/0, a vector of 512 numbers: --text T, --latent F, but it comes with no caption",
+      "expected a condition for set/test/0, a vector of 512 numbers: --text T, --latent F, but it comes with no " +
+        "caption",
     ],
     [
       "compress classes set --latent 1,2 -o x.pxc",

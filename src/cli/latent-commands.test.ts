@@ -28,52 +28,58 @@ import {
 const SEVERAL = { timeout: 240_000 };
 
 describe("encode", SEVERAL, () => {
-  test("a folder as .npy, .csv and .json: the same numbers, and --latent reads all three as --like sees the images", async () => {
-    const done = await Promise.all(
-      ["npy", "csv", "json"].map((ending) =>
-        json("encode", "latents", "people", "-o", `codes.${ending}`, "--threads", "1"),
-      ),
-    );
-    for (const one of done)
-      expect(one).toMatchObject({ code: 0, model: "latents", step: 3, images: 5, kind: "latents", size: 3 });
-    const expected = await codesOf("latents", 0, 1, 2, 3, 4);
-    expect(readNpy(bytes("codes.npy"), "codes.npy")).toEqual({ shape: [5, 3], data: expected });
+  test(
+    "a folder as .npy, .csv and .json: the same numbers, and --latent reads all three as --like sees the " + "images",
+    async () => {
+      const done = await Promise.all(
+        ["npy", "csv", "json"].map((ending) =>
+          json("encode", "latents", "people", "-o", `codes.${ending}`, "--threads", "1"),
+        ),
+      );
+      for (const one of done)
+        expect(one).toMatchObject({ code: 0, model: "latents", step: 3, images: 5, kind: "latents", size: 3 });
+      const expected = await codesOf("latents", 0, 1, 2, 3, 4);
+      expect(readNpy(bytes("codes.npy"), "codes.npy")).toEqual({ shape: [5, 3], data: expected });
 
-    const [heading, first, second, third] = bytes("codes.csv").toString().split("\n");
-    expect(heading).toBe("name,0,1,2");
-    expect(first).toMatch(/^anna\/1\.png(,-?[\d.e-]+){3}$/);
-    expect(second).toMatch(/^"anna\/2, smiling\.png",/);
-    expect(third).toMatch(/^"ben\/""3""\.png",/);
+      const [heading, first, second, third] = bytes("codes.csv").toString().split("\n");
+      expect(heading).toBe("name,0,1,2");
+      expect(first).toMatch(/^anna\/1\.png(,-?[\d.e-]+){3}$/);
+      expect(second).toMatch(/^"anna\/2, smiling\.png",/);
+      expect(third).toMatch(/^"ben\/""3""\.png",/);
 
-    const { model, codes } = JSON.parse(bytes("codes.json").toString());
-    expect(model).toBe("latents");
-    expect(codes.map(({ name }: { name: string }) => name)).toEqual(PEOPLE);
-    expect(codes.map(({ label }: { label: string }) => label)).toEqual(["anna", "anna", "ben", "ben", "ben"]);
-    expect(Float32Array.from(codes.flatMap(({ code }: { code: number[] }) => code))).toEqual(expected);
+      const { model, codes } = JSON.parse(bytes("codes.json").toString());
+      expect(model).toBe("latents");
+      expect(codes.map(({ name }: { name: string }) => name)).toEqual(PEOPLE);
+      expect(codes.map(({ label }: { label: string }) => label)).toEqual(["anna", "anna", "ben", "ben", "ben"]);
+      expect(Float32Array.from(codes.flatMap(({ code }: { code: number[] }) => code))).toEqual(expected);
 
-    const draw = async (option: string, value: string, file: string): Promise<unknown> =>
-      (await json("sample", "latents", option, value, "-n", "2", "-o", file, "--scale", "1")).conditions;
-    const named = await draw("--latent", "codes.npy", "npy.png");
-    expect(named).toEqual([0, 1, 2, 3, 4].map((i) => `codes.npy ${i}`));
-    await Promise.all([
-      draw("--latent", "codes.csv", "csv.png"),
-      draw("--latent", "codes.json", "json.png"),
-      draw("--like", "people:all:0-4", "like.png"),
-    ]);
-    expect(cellsOf("npy.png", 5, 2)[0]).toEqual(await samplesOf("latents", expected.slice(0, 3), 2));
-    for (const file of ["csv.png", "json.png", "like.png"]) expect(bytes(file)).toEqual(bytes("npy.png"));
-  });
+      const draw = async (option: string, value: string, file: string): Promise<unknown> =>
+        (await json("sample", "latents", option, value, "-n", "2", "-o", file, "--scale", "1")).conditions;
+      const named = await draw("--latent", "codes.npy", "npy.png");
+      expect(named).toEqual([0, 1, 2, 3, 4].map((i) => `codes.npy ${i}`));
+      await Promise.all([
+        draw("--latent", "codes.csv", "csv.png"),
+        draw("--latent", "codes.json", "json.png"),
+        draw("--like", "people:all:0-4", "like.png"),
+      ]);
+      expect(cellsOf("npy.png", 5, 2)[0]).toEqual(await samplesOf("latents", expected.slice(0, 3), 2));
+      for (const file of ["csv.png", "json.png", "like.png"]) expect(bytes(file)).toEqual(bytes("npy.png"));
+    },
+  );
 
-  test("an embedder and a model conditioned on its embeddings give the same, of length one, whatever the threads", async () => {
-    await Promise.all([
-      json("encode", "faces", "people", "-o", "faces.npy", "--threads", "1"),
-      json("encode", "portraits", "people", "-o", "portraits.npy", "--threads", "2"),
-    ]);
-    expect(bytes("portraits.npy")).toEqual(bytes("faces.npy"));
-    const { data } = readNpy(bytes("faces.npy"), "faces.npy");
-    for (let i = 0; i < 5; i++)
-      expect(Math.hypot(...(data as Float32Array).subarray(4 * i, 4 * i + 4))).toBeCloseTo(1, 5);
-  });
+  test(
+    "an embedder and a model conditioned on its embeddings give the same, of length one, whatever the " + "threads",
+    async () => {
+      await Promise.all([
+        json("encode", "faces", "people", "-o", "faces.npy", "--threads", "1"),
+        json("encode", "portraits", "people", "-o", "portraits.npy", "--threads", "2"),
+      ]);
+      expect(bytes("portraits.npy")).toEqual(bytes("faces.npy"));
+      const { data } = readNpy(bytes("faces.npy"), "faces.npy");
+      for (let i = 0; i < 5; i++)
+        expect(Math.hypot(...(data as Float32Array).subarray(4 * i, 4 * i + 4))).toBeCloseTo(1, 5);
+    },
+  );
 
   test("files and some of a set, one after another; a limit; a split", async () => {
     await json("encode", "latents", A, B, "people:all:3-4", "people/ben", "-o", "some.json", "--threads", "1");

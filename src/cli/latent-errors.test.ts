@@ -7,7 +7,8 @@ import { pixelcnn, TINY, tinyData } from "./command-line.test-support.ts";
 import { A, at, B, bytes, ENCODER, json, scratch } from "./latent-models.test-support.ts";
 
 const ENCODERS =
-  "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition encoder:MODEL, peers:MODEL or thumbnail:HxW) but ";
+  "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition " +
+  "encoder:MODEL, peers:MODEL or thumbnail:HxW) but ";
 const ALONE = "blurred is an auto-encoder with a deconvolution decoder, which gives one image a code and draws nothing";
 describe("an error says what the model is and what is possible", () => {
   const cases: [string, string[], number, string][] = [
@@ -54,13 +55,15 @@ describe("an error says what the model is and what is possible", () => {
       "an embedder, which makes no images",
       ["reconstruct", "faces", A, "-o", "x.png"],
       1,
-      "expected a model that makes images but faces is an embedder; a model conditioned on its embeddings makes them: train with --condition encoder:faces",
+      "expected a model that makes images but faces is an embedder; a model conditioned on its embeddings makes " +
+        "them: train with --condition encoder:faces",
     ],
     [
       "a baseline that draws",
       ["reconstruct", "latents", A, "-o", "x.png", "--baseline", "latents"],
       1,
-      "expected an auto-encoder with a deconvolution decoder for --baseline but latents is an auto-encoder with a pixelcnn decoder",
+      "expected an auto-encoder with a deconvolution decoder for --baseline but latents is an auto-encoder with a " +
+        "pixelcnn decoder",
     ],
     [
       "a baseline of other images",
@@ -114,7 +117,8 @@ describe("an error says what the model is and what is possible", () => {
       "images of a model of classes",
       ["interpolate", "classes", A, B, "-o", "x.png"],
       2,
-      "expected --from C and --to C for classes, which is conditioned on one of 3 classes (cat, dog, C++), but received images",
+      "expected --from C and --to C for classes, which is conditioned on one of 3 classes (cat, dog, C++), but " +
+        "received images",
     ],
     ["one class", ["interpolate", "classes", "--from", "cat", "-o", "x.png"], 2, "but received --from alone"],
     [

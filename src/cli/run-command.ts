@@ -248,7 +248,8 @@ export function readWords(command: Command, words: readonly string[]): ReadWords
   if (!command.many && positionals.length > places.length) {
     fail(
       "usage",
-      `expected at most ${places.length} arguments (${places.map(([name]) => `<${name}>`).join(" ")}) but received ${JSON.stringify(positionals[places.length])} too`,
+      `expected at most ${places.length} arguments (${places.map(([name]) => `<${name}>`).join(" ")}) but received ` +
+        `${JSON.stringify(positionals[places.length])} too`,
     );
   }
   places.forEach(([name, definition], i) => {

@@ -88,30 +88,34 @@ describe.each(KINDS)("--condition %s", (condition, source, model, more, columns)
     ...["data", "--out", out, "--condition", condition, "--steps", String(steps), ...TINY, ...more],
   ];
 
-  test("a run says in its config where the condition comes from, draws its picture, and is whole by itself: it goes on as if it had not stopped", async () => {
-    const encoder = /^(?:encoder|peers):(.*)/.exec(condition)?.[1];
-    const done = await run(...words(parts, 2));
-    const evaluation = { kind: "likelihood", images: 4, step: 2 };
-    expect(done.json, done.messages).toMatchObject({ run: parts, step: 2, evaluation });
-    const before = await readRunConfig(parts);
-    expect(before.condition).toEqual(source);
-    expect(before.model).toMatchObject({ condition: model });
-    // A row a class, or a row for each of the four test images with itself in front.
-    expect(sizeOf(parts, 2)).toEqual(gridSize(columns === 8 ? 3 : 4, columns));
-    if (encoder) renameSync(encoder, "gone");
-    try {
-      const resumed = await run("--resume", "--out", parts, "--steps", "4");
-      expect(resumed.json, resumed.messages).toMatchObject({ step: 4 });
-    } finally {
-      if (encoder) renameSync("gone", encoder);
-    }
-    expect(await readRunConfig(parts)).toEqual({ ...before, train: { ...before.train, budget: { steps: 4 } } });
-    if (columns === 8 || encoder) {
-      expect((await run(...words(whole, 4))).code).toBe(0);
-      expect(weightsOf(parts)).toBe(weightsOf(whole));
-    }
-    expect(existsSync(join(parts, "encoder"))).toBe(encoder !== undefined);
-  });
+  test(
+    "a run says in its config where the condition comes from, draws its picture, and is whole by itself: it goes " +
+      "on as if it had not stopped",
+    async () => {
+      const encoder = /^(?:encoder|peers):(.*)/.exec(condition)?.[1];
+      const done = await run(...words(parts, 2));
+      const evaluation = { kind: "likelihood", images: 4, step: 2 };
+      expect(done.json, done.messages).toMatchObject({ run: parts, step: 2, evaluation });
+      const before = await readRunConfig(parts);
+      expect(before.condition).toEqual(source);
+      expect(before.model).toMatchObject({ condition: model });
+      // A row a class, or a row for each of the four test images with itself in front.
+      expect(sizeOf(parts, 2)).toEqual(gridSize(columns === 8 ? 3 : 4, columns));
+      if (encoder) renameSync(encoder, "gone");
+      try {
+        const resumed = await run("--resume", "--out", parts, "--steps", "4");
+        expect(resumed.json, resumed.messages).toMatchObject({ step: 4 });
+      } finally {
+        if (encoder) renameSync("gone", encoder);
+      }
+      expect(await readRunConfig(parts)).toEqual({ ...before, train: { ...before.train, budget: { steps: 4 } } });
+      if (columns === 8 || encoder) {
+        expect((await run(...words(whole, 4))).code).toBe(0);
+        expect(weightsOf(parts)).toBe(weightsOf(whole));
+      }
+      expect(existsSync(join(parts, "encoder"))).toBe(encoder !== undefined);
+    },
+  );
 });
 
 test("another run's config trains the same run again, its encoder with it, from any folder", async () => {
@@ -160,23 +164,35 @@ test("--condition beside another run's --config: its own shape, and the width of
   });
 });
 
-test("classes as often, blind at times: a run that goes on is the run that did not stop; without classes it is refused at once", async () => {
-  const words = (out: string, steps: number): string[] => [
-    ...["data", "--out", out, "--condition", "class", "--steps", String(steps), ...TINY],
-    ...set("train.balance=true", "train.blind=0.3"),
-  ];
-  expect((await run(...words("often", 4))).code).toBe(0);
-  expect((await run(...words("often-parts", 2))).code).toBe(0);
-  expect((await run("--resume", "--out", "often-parts", "--steps", "4")).code).toBe(0);
-  expect(weightsOf("often-parts")).toBe(weightsOf("often"));
-  expect((await readRunConfig("often")).train).toMatchObject({ balance: true, blind: 0.3 });
-  for (let i = 0; i < 4; i++) writePng(`of-no-class/${i}.png`, Array(64).fill(i % 2));
-  const loose = await run("of-no-class", "--out", "often-loose", "--steps", "1", ...TINY, ...set("train.balance=true"));
-  expect(loose.code).toBe(2);
-  expect(loose.json.error?.message).toMatch(
-    /^expected classes to balance \(train\.balance\) but .*of-no-class has none: subfolders are classes/,
-  );
-});
+test(
+  "classes as often, blind at times: a run that goes on is the run that did not stop; without classes it is " +
+    "refused at once",
+  async () => {
+    const words = (out: string, steps: number): string[] => [
+      ...["data", "--out", out, "--condition", "class", "--steps", String(steps), ...TINY],
+      ...set("train.balance=true", "train.blind=0.3"),
+    ];
+    expect((await run(...words("often", 4))).code).toBe(0);
+    expect((await run(...words("often-parts", 2))).code).toBe(0);
+    expect((await run("--resume", "--out", "often-parts", "--steps", "4")).code).toBe(0);
+    expect(weightsOf("often-parts")).toBe(weightsOf("often"));
+    expect((await readRunConfig("often")).train).toMatchObject({ balance: true, blind: 0.3 });
+    for (let i = 0; i < 4; i++) writePng(`of-no-class/${i}.png`, Array(64).fill(i % 2));
+    const loose = await run(
+      "of-no-class",
+      "--out",
+      "often-loose",
+      "--steps",
+      "1",
+      ...TINY,
+      ...set("train.balance=true"),
+    );
+    expect(loose.code).toBe(2);
+    expect(loose.json.error?.message).toMatch(
+      /^expected classes to balance \(train\.balance\) but .*of-no-class has none: subfolders are classes/,
+    );
+  },
+);
 
 test("a map's features, a vector's scale and its own shape can be set", async () => {
   const changed = (...settings: string[]): string[] => [
@@ -331,7 +347,8 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       "one for an auto-encoder",
       ["data", "--preset", "mnist-autoencoder", "--condition", "class"],
       2,
-      "expected no --condition for a model of family autoencoder: its decoder is conditioned on what its own encoder makes of each image",
+      "expected no --condition for a model of family autoencoder: its decoder is conditioned on what its own " +
+        "encoder makes of each image",
     ],
     [
       "one for an embedder",
@@ -343,7 +360,8 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       "a dropout for an auto-encoder of squared error",
       ["data", "--preset", "mnist-deconvolution", ...set("train.conditionDropout=0.1")],
       2,
-      "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by a condition, but received 0.1",
+      "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by " +
+        "a condition, but received 0.1",
     ],
     ["one class alone for an embedder", ["loose", "--preset", "embedder"], 2, /expected classes to divide .*loose by/],
   ])("%s", async (_, words, code, message) => {

@@ -169,7 +169,8 @@ export function tablesOf(notes: ArchiveNotes | null, levels: number): (index: nu
       : (tables[number - 1] ??
           fail(
             "corrupt",
-            `expected at most ${tables.length} tables of levels in the archive's notes but found one numbered ${number}`,
+            `expected at most ${tables.length} tables of levels in the archive's notes but found one numbered ` +
+              `${number}`,
           ));
   };
 }

@@ -28,44 +28,47 @@ async function scoreOf(predictor: Predictor, pixels: Uint8Array, size: GroupSize
 }
 
 describe("decode(encode(images)) is the images", { timeout: 60_000 }, () => {
-  test("for any size, levels, channels and pixels, in an archive, alone and bare; never larger than raw and a header", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        models,
-        kinds,
-        sides,
-        sides,
-        fc.integer({ min: 1, max: 5 }),
-        fc.nat(),
-        async (model, kind, height, width, count, seed) => {
-          const predictor = await contextPredictor(model);
-          const size = { count, height, width };
-          const pixels = await makePixels(predictor, size, kind, seed);
-          const perImage = height * width * model.channels;
-          const images = Array.from({ length: count }, (_, i) => ({
-            height,
-            width,
-            pixels: pixels.subarray(i * perImage, (i + 1) * perImage),
-          }));
+  test(
+    "for any size, levels, channels and pixels, in an archive, alone and bare; never larger than raw and a " + "header",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          models,
+          kinds,
+          sides,
+          sides,
+          fc.integer({ min: 1, max: 5 }),
+          fc.nat(),
+          async (model, kind, height, width, count, seed) => {
+            const predictor = await contextPredictor(model);
+            const size = { count, height, width };
+            const pixels = await makePixels(predictor, size, kind, seed);
+            const perImage = height * width * model.channels;
+            const images = Array.from({ length: count }, (_, i) => ({
+              height,
+              width,
+              pixels: pixels.subarray(i * perImage, (i + 1) * perImage),
+            }));
 
-          const archive = await encodeImages(predictor, images);
-          const decoded = await decodeArchive(predictor, archive);
-          expect(decoded.flatMap((image) => [...image.pixels])).toEqual([...pixels]);
-          expect(archive.length).toBeLessThanOrEqual(packedLength(pixels.length, model.levels) + ARCHIVE_HEADER);
+            const archive = await encodeImages(predictor, images);
+            const decoded = await decodeArchive(predictor, archive);
+            expect(decoded.flatMap((image) => [...image.pixels])).toEqual([...pixels]);
+            expect(archive.length).toBeLessThanOrEqual(packedLength(pixels.length, model.levels) + ARCHIVE_HEADER);
 
-          const single = await encodeSingle(predictor, images[0]!);
-          expect([...(await decodeArchive(predictor, single))[0]!.pixels]).toEqual([...images[0]!.pixels]);
-          expect(single.length).toBeLessThanOrEqual(packedLength(perImage, model.levels) + 24);
+            const single = await encodeSingle(predictor, images[0]!);
+            expect([...(await decodeArchive(predictor, single))[0]!.pixels]).toEqual([...images[0]!.pixels]);
+            expect(single.length).toBeLessThanOrEqual(packedLength(perImage, model.levels) + 24);
 
-          const stream = await encodeStream(predictor, pixels, size);
-          expect([...(await decodeStream(predictor, stream, size))]).toEqual([...pixels]);
-          const score = await scoreOf(predictor, pixels, size);
-          expect(8 * stream.length - score).toBeLessThan(9 + 2e-5 * pixels.length);
-        },
-      ),
-      { numRuns: 120 },
-    );
-  });
+            const stream = await encodeStream(predictor, pixels, size);
+            expect([...(await decodeStream(predictor, stream, size))]).toEqual([...pixels]);
+            const score = await scoreOf(predictor, pixels, size);
+            expect(8 * stream.length - score).toBeLessThan(9 + 2e-5 * pixels.length);
+          },
+        ),
+        { numRuns: 120 },
+      );
+    },
+  );
 
   test("for mixed sizes in any order with names and labels", async () => {
     const predictor = await contextPredictor({ levels: 4 });

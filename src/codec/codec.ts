@@ -166,7 +166,8 @@ export async function decodeArchive(
     if (total > totalBudget) {
       fail(
         "corrupt",
-        `${whereOf(file, index)}: expected at most ${totalBudget} sub-pixels in all (the total budget) but found ${total} so far`,
+        `${whereOf(file, index)}: expected at most ${totalBudget} sub-pixels in all (the total budget) but found ` +
+          `${total} so far`,
       );
     }
   }
@@ -387,7 +388,9 @@ function checkImages(
   if (images.length === 0) fail("usage", "expected at least one image but received none");
   for (const [i, { height, width, pixels, name, label, condition }] of images.entries()) {
     const what = name ? `image ${i} (${JSON.stringify(name)})` : `image ${i}`;
-    const size = `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
+    const size =
+      `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ` +
+      `${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
     const expected = height * width * channels;
     if (pixels.length !== expected)
       fail("usage", `expected ${expected} levels (${size}) for ${what} but received ${pixels.length}`);

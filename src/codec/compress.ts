@@ -82,7 +82,8 @@ export async function compress(
   if (!Number.isInteger(count) || count === 0)
     fail(
       "data",
-      `expected whole images of ${height}x${width} pixels and ${channels} channels but received ${pixels.length} levels`,
+      `expected whole images of ${height}x${width} pixels and ${channels} channels but received ${pixels.length} ` +
+        "levels",
     );
   for (const [what, list] of Object.entries({ names, labels }))
     if (list && list.length !== count)

@@ -56,7 +56,7 @@ test("a file of one image", async () => {
   );
 });
 
-test("an archive of images with classes, without a condition, with one vector for all, and with a vector each", async () => {
+test("archives: classes, no condition, one vector for all, a vector each", async () => {
   const conditional = await contextPredictor({ levels: 2, conditionSize: 2 });
   const [all, other] = [Float32Array.of(0.25, -1), Float32Array.of(0.25, 0)];
   const conditions = [1, undefined, all, 0, all, 1, 1, 0, all, all, all, other];

@@ -152,7 +152,8 @@ export function checkModel(
   if (channels !== predictor.channels || levels !== predictor.levels) {
     fail(
       "model",
-      `byte 38: expected a model of ${channels} channels and ${levels} levels but received one of ${predictor.channels} and ${predictor.levels}`,
+      `byte 38: expected a model of ${channels} channels and ${levels} levels but received one of ` +
+        `${predictor.channels} and ${predictor.levels}`,
     );
   }
 }

@@ -21,7 +21,8 @@ export function canonicalJson(value: unknown, path = "config"): string {
   if (typeof value !== "object") return fail("model", `expected a JSON value for ${path} but received ${show(value)}`);
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);
   fields.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field, `${path}.${key}`)}`).join(",")}}`;
+  const parts = fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field, `${path}.${key}`)}`);
+  return `{${parts.join(",")}}`;
 }
 
 /** SHA-256 by the platform's WebCrypto: Node, workers, and pages served over https or from localhost. */

@@ -209,20 +209,24 @@ describe("threads", () => {
   });
 });
 
-test("the digest covers every weight and what the engine reads of the config, not the size that the model was trained on", async () => {
-  const digestOf = async (model: ExactModel): Promise<string> => hex((await predictorOf(model)).digest);
-  const digest = await digestOf(modelOf());
-  expect(await digestOf(modelOf({ height: 28 }))).toBe(digest);
-  expect(await digestOf(modelOf({ levels: 3 }))).not.toBe(digest);
-  const { config, parameters } = modelOf();
-  expect(await digestOf({ config, parameters: Object.fromEntries(parameters) })).toBe(digest);
-  for (const tensor of parameters.values()) {
-    const before = tensor.data[0]!;
-    new Int32Array(tensor.data.buffer, tensor.data.byteOffset, 1)[0]! += 1;
-    expect(await digestOf({ config, parameters })).not.toBe(digest);
-    tensor.data[0] = before;
-  }
-});
+test(
+  "the digest covers every weight and what the engine reads of the config, not the size that the model was " +
+    "trained on",
+  async () => {
+    const digestOf = async (model: ExactModel): Promise<string> => hex((await predictorOf(model)).digest);
+    const digest = await digestOf(modelOf());
+    expect(await digestOf(modelOf({ height: 28 }))).toBe(digest);
+    expect(await digestOf(modelOf({ levels: 3 }))).not.toBe(digest);
+    const { config, parameters } = modelOf();
+    expect(await digestOf({ config, parameters: Object.fromEntries(parameters) })).toBe(digest);
+    for (const tensor of parameters.values()) {
+      const before = tensor.data[0]!;
+      new Int32Array(tensor.data.buffer, tensor.data.byteOffset, 1)[0]! += 1;
+      expect(await digestOf({ config, parameters })).not.toBe(digest);
+      tensor.data[0] = before;
+    }
+  },
+);
 
 test("the digests of models that ship stay what they are", async () => {
   const digests: Record<string, string> = {};

@@ -93,7 +93,8 @@ async function encodeStreamWithCosts(
       if (row !== rows || starts.length < perRow || frequencies.length < perRow) {
         fail(
           "internal",
-          `expected row ${rows} with ${perRow} symbols from the predictor but received row ${row} with ${starts.length}`,
+          `expected row ${rows} with ${perRow} symbols from the predictor but received row ${row} with ` +
+            `${starts.length}`,
         );
       }
       checkSignal(options.signal, row, size.height);
@@ -177,7 +178,8 @@ export async function decodeGroup(
   if (found !== group.pixelsCrc) {
     fail(
       "corrupt",
-      `expected pixels with CRC-32 ${hex32(group.pixelsCrc)} but found ${hex32(found)}: the bytes are whole, so the encoder had other frequencies than this predictor`,
+      `expected pixels with CRC-32 ${hex32(group.pixelsCrc)} but found ${hex32(found)}: the bytes are whole, so the ` +
+        "encoder had other frequencies than this predictor",
     );
   }
   return pixels;
@@ -203,7 +205,8 @@ function checkLength(pixels: Uint8Array, predictor: Predictor, { count, height, 
   if (pixels.length !== expected) {
     fail(
       "usage",
-      `expected ${expected} levels for ${count} images of ${height} x ${width} x ${predictor.channels} but received ${pixels.length}`,
+      `expected ${expected} levels for ${count} images of ${height} x ${width} x ${predictor.channels} but received ` +
+        `${pixels.length}`,
     );
   }
 }

@@ -167,7 +167,8 @@ export function checkCondition(
   if (mapSize && (mapSize.height !== height || mapSize.width !== width))
     fail(
       kind,
-      `expected ${mapSize.height} x ${mapSize.width} pixels, which the model's map fixes, for ${what} but ${found} ${height} x ${width}`,
+      `expected ${mapSize.height} x ${mapSize.width} pixels, which the model's map fixes, for ${what} but ${found} ` +
+        `${height} x ${width}`,
     );
 }
 

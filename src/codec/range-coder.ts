@@ -164,7 +164,8 @@ export class RangeDecoder {
   finish(): void {
     const written = this.#position - WINDOW_BYTES;
     const length = this.#length;
-    if (length === written) return; // The number is a multiple of the window inside the interval, and there is only one.
+    // The number is a multiple of the window inside the interval, and there is only one.
+    if (length === written) return;
     if (length > written + 1) {
       fail(
         "corrupt",

@@ -28,23 +28,26 @@ function allOf(image: Uint8Array, shift: number): Set<string> {
   return made;
 }
 
-test("each image is a mirrored or moved one of its own, anew each epoch, the same for the same epoch; labels stay", async () => {
-  const moved = augment(plain, { mirror: true, shift: 1, seed: 1 });
-  const size = height * width * 2;
-  const seen = new Set<string>();
-  for (let epoch = 0; epoch < 40; epoch++) {
-    const batch = await moved.batch([0, 1, 2, 3, 4], { epoch });
-    expect([...batch.labels]).toEqual([0, 1, 0, 1, 1]);
-    expect((await moved.batch([3], { epoch })).pixels).toEqual(batch.pixels.subarray(3 * size, 4 * size));
-    for (let i = 0; i < 5; i++)
-      expect(allOf(pixels.subarray(i * size, (i + 1) * size), 1)).toContain(
-        batch.pixels.subarray(i * size, (i + 1) * size).join(),
-      );
-    seen.add(batch.pixels.subarray(0, size).join());
-  }
-  // 18 ways; 40 draws miss few of them.
-  expect(seen.size).toBeGreaterThan(12);
-});
+test(
+  "each image is a mirrored or moved one of its own, anew each epoch, the same for the same epoch; labels " + "stay",
+  async () => {
+    const moved = augment(plain, { mirror: true, shift: 1, seed: 1 });
+    const size = height * width * 2;
+    const seen = new Set<string>();
+    for (let epoch = 0; epoch < 40; epoch++) {
+      const batch = await moved.batch([0, 1, 2, 3, 4], { epoch });
+      expect([...batch.labels]).toEqual([0, 1, 0, 1, 1]);
+      expect((await moved.batch([3], { epoch })).pixels).toEqual(batch.pixels.subarray(3 * size, 4 * size));
+      for (let i = 0; i < 5; i++)
+        expect(allOf(pixels.subarray(i * size, (i + 1) * size), 1)).toContain(
+          batch.pixels.subarray(i * size, (i + 1) * size).join(),
+        );
+      seen.add(batch.pixels.subarray(0, size).join());
+    }
+    // 18 ways; 40 draws miss few of them.
+    expect(seen.size).toBeGreaterThan(12);
+  },
+);
 
 test("only the train split changes", async () => {
   const tested = asSplit(plain, "test");

@@ -77,7 +77,8 @@ test("a list that names a missing file, or is no list, is refused with its line"
   );
   list('{"file": "a.png", "text": 3}');
   await expect(openData(`${path}/wrong`)).rejects.toThrow(
-    `expected {"file", "text"} in line 1 of ${file}, text or a list of texts, but received {"file": "a.png", "text": 3}`,
+    `expected {"file", "text"} in line 1 of ${file}, text or a list of texts, but received {"file": "a.png", ` +
+      `"text": 3}`,
   );
   list('{"file": "a.png", "text": ""}');
   await expect(openData(`${path}/wrong`)).rejects.toMatchObject({ kind: "data" });

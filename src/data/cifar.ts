@@ -48,7 +48,8 @@ export async function cifarSource(
   if (train.length + test.length === 0) {
     fail(
       "data",
-      `expected data_batch_1.bin or train.bin, and test_batch.bin or test.bin, in ${folder} but received ${files.length} other files`,
+      `expected data_batch_1.bin or train.bin, and test_batch.bin or test.bin, in ${folder} but received ` +
+        `${files.length} other files`,
     );
   }
   return { kind: "whole", open: open([...train, ...test], "all"), onlyTest: train.length === 0 };
@@ -94,7 +95,8 @@ async function openCifar(
         if (label >= classes.length) {
           fail(
             "data",
-            `expected a label from 0 to ${classes.length - 1} for image ${index - first} of ${bytes.path} but received ${label}`,
+            `expected a label from 0 to ${classes.length - 1} for image ${index - first} of ${bytes.path} but ` +
+              `received ${label}`,
           );
         }
         labels[i] = label;

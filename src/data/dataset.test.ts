@@ -102,7 +102,8 @@ test("a split by seed is fixed, disjoint and complete, and differs for another s
 
 test("a concatenation of unlike data sets names both", () => {
   expect(() => concatenate("both", "all", [some(2), quantise(some(2), 4)])).toThrow(
-    "expected 2x3x1, 256 levels, classes a b (some train) for both but received 2x3x1, 4 levels, classes a b (some train)",
+    "expected 2x3x1, 256 levels, classes a b (some train) for both but received 2x3x1, 4 levels, classes a b (some " +
+      "train)",
   );
 });
 

@@ -135,7 +135,8 @@ export function datasetFromArrays(
   if (!Number.isInteger(length)) {
     fail(
       "data",
-      `expected a multiple of ${height}x${width}x${channels} = ${size} pixels for ${name} but received ${pixels.length}`,
+      `expected a multiple of ${height}x${width}x${channels} = ${size} pixels for ${name} but received ` +
+        `${pixels.length}`,
     );
   }
   if (labels && labels.length !== length) {
@@ -145,7 +146,8 @@ export function datasetFromArrays(
   if (wrong >= 0) {
     fail(
       "data",
-      `expected pixels from 0 to ${levels - 1} for ${name} but received ${pixels[wrong]} in image ${Math.floor(wrong / size)}`,
+      `expected pixels from 0 to ${levels - 1} for ${name} but received ${pixels[wrong]} in image ` +
+        `${Math.floor(wrong / size)}`,
     );
   }
   const nameOf = parts.nameOf ?? ((index: number) => `${name}/${parts.split}/${index}`);
@@ -165,7 +167,8 @@ function checkIndices(name: string, indices: ArrayLike<number>, length: number):
     if (!(Number.isInteger(index) && index >= 0 && index < length)) {
       fail(
         "usage",
-        `expected an index from 0 to ${length - 1} for ${name} (${length} images) but received ${show(index)} at place ${i}`,
+        `expected an index from 0 to ${length - 1} for ${name} (${length} images) but received ${show(index)} at ` +
+          `place ${i}`,
       );
     }
     checked[i] = index;
@@ -317,13 +320,15 @@ export function concatenate(name: string, split: string, datasets: readonly Data
   const first =
     datasets[0] ?? fail("usage", `expected at least one data set to concatenate for ${name} but received none`);
   const shape = (d: Dataset): string =>
-    `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}` +
+    `${d.height}x${d.width}x${d.channels}, ${d.levels} levels, ` +
+    `${d.classes ? `classes ${d.classes.join(" ")}` : "no classes"}` +
     (d.vectorSize === undefined ? "" : `, vectors of ${d.vectorSize} numbers`);
   for (const d of datasets) {
     if (shape(d) !== shape(first)) {
       fail(
         "data",
-        `expected ${shape(first)} (${first.name} ${first.split}) for ${name} but received ${shape(d)} (${d.name} ${d.split})`,
+        `expected ${shape(first)} (${first.name} ${first.split}) for ${name} but received ${shape(d)} (${d.name} ` +
+          `${d.split})`,
       );
     }
   }

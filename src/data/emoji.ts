@@ -215,6 +215,7 @@ export async function makeEmojiAtlas([pictures, texts]: readonly string[], targe
 }
 
 const ATTRIBUTION = `emoji.png: Twemoji, copyright Twitter, Inc and other contributors, licensed under CC-BY 4.0
-(https://creativecommons.org/licenses/by/4.0/), cut from the sheet of emoji-datasource-twitter (MIT); colours of invisible pixels set to 0.
+(https://creativecommons.org/licenses/by/4.0/), cut from the sheet of emoji-datasource-twitter (MIT); colours of
+invisible pixels set to 0.
 emoji.jsonl: names, tags and groups from emojibase-data (MIT), put together to captions.
 `;

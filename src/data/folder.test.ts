@@ -100,7 +100,8 @@ test("images of different sizes are refused by name, and fitted when asked", asy
     png(8, 4, 1, () => 50),
   );
   await expect(openData(`${path}/sizes`)).rejects.toThrow(
-    `expected images of one size (height x width) in ${path}/sizes but received 8x8 for a.png and 4x8 for b/c.png (2 of 3 differ from the first); ` +
+    `expected images of one size (height x width) in ${path}/sizes but received 8x8 for a.png and 4x8 for b/c.png ` +
+      "(2 of 3 differ from the first); " +
       "give height and width, with fit resize (stretch), crop (cut the middle out) or contain (pad)",
   );
   for (const fit of ["resize", "crop"] as const) {
@@ -154,7 +155,8 @@ test("beyond the files looked at, colour that auto channels would lose is an err
   const dataset = await openData(`${path}/many`, { split: "all" });
   expect(dataset.channels).toBe(1);
   await expect(dataset.batch([2])).rejects.toThrow(
-    `expected neither colour nor alpha in ${path}/many/002.png, as in the files looked at for channels "auto", but received colour; give channels 3 to keep it, or 1`,
+    `expected neither colour nor alpha in ${path}/many/002.png, as in the files looked at for channels "auto", but ` +
+      "received colour; give channels 3 to keep it, or 1",
   );
 });
 
@@ -259,7 +261,8 @@ test("a broken image is an error that names it, or is skipped with a warning", a
 test("a folder without images says what it holds and what is read", async () => {
   mkdirSync(join(path, "empty"));
   await expect(openData(`${path}/empty`)).rejects.toThrow(
-    `expected images in ${path}/empty but received an empty folder; the formats read are png, jpg, jpeg, webp, gif, tif, tiff, avif, pgm, ppm`,
+    `expected images in ${path}/empty but received an empty folder; the formats read are png, jpg, jpeg, webp, gif, ` +
+      "tif, tiff, avif, pgm, ppm",
   );
   write("none/a.bmp", "BM");
   write("none/b.txt", "");

@@ -53,7 +53,8 @@ export async function folderSource(path: string, options: ImageOptions): Promise
   if (images.length < files.length) {
     const beside = [...tops].filter((top) => top !== "train" && top !== "test");
     options.onWarning?.(
-      `${files.length - images.length} images of ${path} beside train and test are left out: ${beside.slice(0, 8).join(", ")}`,
+      `${files.length - images.length} images of ${path} beside train and test are left out: ` +
+        `${beside.slice(0, 8).join(", ")}`,
     );
   }
   const unread = others.filter((file) => NOT_READ.has(extname(file).toLowerCase()));

@@ -78,7 +78,8 @@ test("damaged files are refused with what was expected, what was found, and wher
     await openData(write(`${name}/images-idx3-ubyte`, content));
   };
   await expect(wrong("magic", Buffer.from([0, 0, 13, 3, 0, 0, 0, 0]))).rejects.toThrow(
-    `expected the magic number 0x00000803 or 0x00000804 (IDX, unsigned bytes, images) at the start of ${path}/magic/images-idx3-ubyte but received 0x00000d03`,
+    "expected the magic number 0x00000803 or 0x00000804 (IDX, unsigned bytes, images) at the start of " +
+      `${path}/magic/images-idx3-ubyte but received 0x00000d03`,
   );
   await expect(wrong("short", images(3, 4, 5).subarray(0, 70))).rejects.toThrow(
     `expected 76 bytes for ${path}/short/images-idx3-ubyte, whose header says [3, 4, 5], but received 70`,

@@ -44,7 +44,8 @@ export async function idxSource(
   if (file === undefined) {
     fail(
       "data",
-      `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${folder} but received ${files.length} other files`,
+      `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${folder} but received ` +
+        `${files.length} other files`,
     );
   }
   return {
@@ -113,7 +114,8 @@ async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Pro
     const found = bytes.length < 4 ? `${bytes.length} bytes` : `0x${Buffer.from(start).toString("hex")}`;
     fail(
       "data",
-      `expected the magic number ${expected} (IDX, unsigned bytes, ${what}) at the start of ${bytes.path} but received ${found}`,
+      `expected the magic number ${expected} (IDX, unsigned bytes, ${what}) at the start of ${bytes.path} but ` +
+        `received ${found}`,
     );
   }
   const header = await bytes.read(4, 4 * rank);
@@ -123,7 +125,8 @@ async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Pro
   if (expected !== bytes.length) {
     fail(
       "data",
-      `expected ${expected} bytes for ${bytes.path}, whose header says [${axes.join(", ")}], but received ${bytes.length}`,
+      `expected ${expected} bytes for ${bytes.path}, whose header says [${axes.join(", ")}], but received ` +
+        `${bytes.length}`,
     );
   }
   if (axes.slice(1).includes(0))

@@ -113,7 +113,8 @@ test("without a network, an absent set says what to run", async () => {
   );
   const emoji = join(path, "cache", "packages", "emoji-datasource-twitter-16.0.0");
   await expect(openData("emoji")).rejects.toThrow(
-    `run: mkdir -p ${emoji} && cd ${emoji} && npm pack emoji-datasource-twitter@16.0.0 && tar -xzf emoji-datasource-twitter-16.0.0.tgz`,
+    `run: mkdir -p ${emoji} && cd ${emoji} && npm pack emoji-datasource-twitter@16.0.0 && tar -xzf ` +
+      "emoji-datasource-twitter-16.0.0.tgz",
   );
 }, 30_000);
 

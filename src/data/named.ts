@@ -114,8 +114,10 @@ export async function namedSource(name: string, options: NamedOptions): Promise<
     if (system && existsSync(system)) return open(system);
     return fail(
       "io",
-      `expected the four IDX files of ${name} in ${system} but received none: install them with \`apt-get install dataset-${name}\`, ` +
-        `or give a folder that holds train-images-idx3-ubyte.gz and the others, as the path or as $PIXELCNN_DATA/${name}`,
+      `expected the four IDX files of ${name} in ${system} but received none: install them with \`apt-get install ` +
+        `dataset-${name}\`, ` +
+        "or give a folder that holds train-images-idx3-ubyte.gz and the others, as the path or as " +
+        `$PIXELCNN_DATA/${name}`,
     );
   }
   if (made) return open(await madeOfPackages(made.folder, packages, made.make, options.onWarning));

@@ -43,7 +43,8 @@ export function decodeNetpbm(bytes: Uint8Array, where: string): Picture {
   if (raster.length < size * wide) {
     fail(
       "data",
-      `expected ${size * wide} bytes of pixels in ${where} (${width} wide, ${height} high) but received ${raster.length}`,
+      `expected ${size * wide} bytes of pixels in ${where} (${width} wide, ${height} high) but received ` +
+        `${raster.length}`,
     );
   }
   const pixels = new Uint8Array(size);

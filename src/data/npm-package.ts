@@ -78,7 +78,8 @@ async function verify({ name, version, digests }: Package, folder: string): Prom
     if (found !== expected) {
       fail(
         "data",
-        `expected SHA-256 ${expected} for ${path}, as in ${name}@${version}, but received ${found}; delete that folder to fetch it again`,
+        `expected SHA-256 ${expected} for ${path}, as in ${name}@${version}, but received ${found}; delete that ` +
+          "folder to fetch it again",
       );
     }
   }
@@ -105,7 +106,8 @@ async function fetchPackage(wanted: Package): Promise<string> {
       const said = ((error as { stderr?: string }).stderr || reasonOf(error)).trim().split("\n").slice(0, 3).join("; ");
       fail(
         "io",
-        `expected to fetch ${name}@${version} with npm but received: ${said}; on a machine with a network run: ${byHand}`,
+        `expected to fetch ${name}@${version} with npm but received: ${said}; on a machine with a network run: ` +
+          `${byHand}`,
         error,
       );
     }
@@ -153,7 +155,8 @@ async function temporaryBeside(target: string): Promise<string> {
   } catch (error) {
     return fail(
       "io",
-      `expected a cache folder that can be written, ${cacheFolder()} ($PIXELCNN_CACHE), but received ${reasonOf(error)}`,
+      `expected a cache folder that can be written, ${cacheFolder()} ($PIXELCNN_CACHE), but received ` +
+        `${reasonOf(error)}`,
       error,
     );
   }

@@ -49,7 +49,8 @@ test("what is not such a file is refused with what was expected and received", (
   );
   expect(read(file(header(), 25))).toThrow("but received 25");
   expect(read(file(header(">f4"), 24))).toThrow(
-    'expected numbers of a type among <f4, <f8, |i1, <i2, <i4, <i8, |u1, <u2, <u4, <u8 in a.npy but received ">f4"; in numpy: array.astype("<f4")',
+    'expected numbers of a type among <f4, <f8, |i1, <i2, <i4, <i8, |u1, <u2, <u4, <u8 in a.npy but received ">f4"; ' +
+      'in numpy: array.astype("<f4")',
   );
   expect(read(file("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}", 8))).toThrow(
     "but received \"[('x', '<f4')]\"",

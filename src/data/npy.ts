@@ -64,7 +64,8 @@ export function readNpy(bytes: Uint8Array, where: string): Npy {
   if (bytes.length - end !== wanted) {
     fail(
       "data",
-      `expected ${wanted} bytes of numbers in ${where}, whose header says ${type} [${shape.join(", ")}], but received ${bytes.length - end}`,
+      `expected ${wanted} bytes of numbers in ${where}, whose header says ${type} [${shape.join(", ")}], but ` +
+        `received ${bytes.length - end}`,
     );
   }
   // Not bytes.slice: a Buffer's slice shares its memory, at a place that need not be a multiple of the element's size.
@@ -96,7 +97,8 @@ function headerOf(text: string, where: string): { type: NpyType; shape: number[]
   if (!(type in ARRAYS))
     return fail(
       "data",
-      `expected numbers of a type among ${Object.keys(ARRAYS).join(", ")} in ${where} but received ${show(descr)}; in numpy: array.astype("<f4")`,
+      `expected numbers of a type among ${Object.keys(ARRAYS).join(", ")} in ${where} but received ${show(descr)}; ` +
+        `in numpy: array.astype("<f4")`,
     );
   if (order === "True")
     return fail(

@@ -56,7 +56,8 @@ test("an unknown name lists the named sets and says that there is no such path",
   await expect(openData("minst")).rejects.toMatchObject({
     kind: "usage",
     message:
-      'expected a named set (mnist, fashion-mnist, cifar10, emoji) or a path for the data but received "minst", and there is no such path',
+      'expected a named set (mnist, fashion-mnist, cifar10, emoji) or a path for the data but received "minst", and ' +
+      "there is no such path",
   });
 });
 

@@ -60,13 +60,15 @@ function transformed(spec: string, dataset: Dataset, options: ResolvedDataOption
   if (height !== undefined && width !== undefined && (dataset.height !== height || dataset.width !== width)) {
     fail(
       "usage",
-      `expected images of ${height}x${width} for ${spec}, as asked, but its format holds ${dataset.height}x${dataset.width} and is not resized`,
+      `expected images of ${height}x${width} for ${spec}, as asked, but its format holds ` +
+        `${dataset.height}x${dataset.width} and is not resized`,
     );
   }
   if (channels !== "auto" && dataset.channels !== channels) {
     fail(
       "usage",
-      `expected ${channels} channels for ${spec}, as asked, but its format holds ${dataset.channels} and is not converted`,
+      `expected ${channels} channels for ${spec}, as asked, but its format holds ${dataset.channels} and is not ` +
+        "converted",
     );
   }
   const moved = augment(dataset, { mirror, shift, seed: binariseSeed });
@@ -124,7 +126,8 @@ async function isFolderAt(spec: string): Promise<boolean> {
     if (code !== "ENOENT" && code !== "ENOTDIR") failToRead(spec, error);
     return fail(
       "usage",
-      `expected a named set (${namedSets.join(", ")}) or a path for the data but received ${show(spec)}, and there is no such path`,
+      `expected a named set (${namedSets.join(", ")}) or a path for the data but received ${show(spec)}, and there ` +
+        "is no such path",
     );
   }
 }

@@ -66,7 +66,8 @@ export function parseDataOptions(options: unknown): ResolvedDataOptions {
     if (issue.code === "unrecognized_keys") {
       fail(
         "usage",
-        `expected data options among ${Object.keys(dataOptionsSchema.shape).join(", ")} but received ${issue.keys.join(", ")}`,
+        `expected data options among ${Object.keys(dataOptionsSchema.shape).join(", ")} but received ` +
+          `${issue.keys.join(", ")}`,
       );
     }
     const key = String(issue.path[0] ?? "the data options");

@@ -63,7 +63,7 @@ function write(name: string, { images, labels, names, plain, codec }: Table): st
 }
 const zeroOne = (n: number): number[] => Array.from({ length: n }, (_, i) => i % 2);
 
-test("the hub's layout: a struct of bytes, integer labels, class names in the metadata, splits by file name", async () => {
+test("the hub's layout: structs of bytes, integer labels, class names in the metadata, splits by name", async () => {
   write("hub/data/train-00000-of-00002.parquet", { images: pngs(20), labels: zeroOne(20), names: ["cat", "dog"] });
   write("hub/data/train-00001-of-00002.parquet", { images: pngs(10, 20), labels: zeroOne(10), names: ["cat", "dog"] });
   write("hub/data/test-00000-of-00001.parquet", { images: pngs(9, 100), labels: zeroOne(9), names: ["cat", "dog"] });

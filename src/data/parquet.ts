@@ -126,7 +126,8 @@ async function openParquet(
       if (image !== columns.image || label !== columns.label) {
         fail(
           "data",
-          `expected columns ${columns.image} and ${columns.label} in ${file.path}, as in ${files[0]!.path}, but received ${image} and ${label}`,
+          `expected columns ${columns.image} and ${columns.label} in ${file.path}, as in ${files[0]!.path}, but ` +
+            `received ${image} and ${label}`,
         );
       }
     }
@@ -307,7 +308,8 @@ async function readLabels(
     if (Number.isInteger(label) && label >= -1 && label <= most) return label;
     return fail(
       "data",
-      `expected a label from 0 to ${most} in row ${row} of column ${columns.label} of ${files[0]!.path} but received ${show(cell)}`,
+      `expected a label from 0 to ${most} in row ${row} of column ${columns.label} of ${files[0]!.path} but ` +
+        `received ${show(cell)}`,
     );
   });
   return { labels, classes: found ?? columns.names ?? classesUpTo(labels) };

@@ -40,7 +40,8 @@ export async function chooseSplit(
     if (splitBy === "class" && split !== "all") {
       fail(
         "usage",
-        `expected one pile of images to divide by class for ${name}, but it names its own train and test images; use splitBy image, or give one of its folders`,
+        `expected one pile of images to divide by class for ${name}, but it names its own train and test images; ` +
+          "use splitBy image, or give one of its folders",
       );
     }
     if (split !== "all") return source[split]();
@@ -55,7 +56,8 @@ export async function chooseSplit(
   if (testFraction === 0 && split === "test" && !source.onlyTest) {
     fail(
       "usage",
-      `expected a testFraction above 0 for the test split of ${name}, which names no test images itself, but received 0`,
+      `expected a testFraction above 0 for the test split of ${name}, which names no test images itself, but ` +
+        "received 0",
     );
   }
   const whole = await source.open();

@@ -42,7 +42,8 @@ export async function splitByClass(
     const count = labels.filter((label) => label === -1).length;
     fail(
       "data",
-      `expected a class for every image of ${name}, which is divided by class, but ${count} of ${labels.length} have none, ${dataset.nameOf(loose)} for one`,
+      `expected a class for every image of ${name}, which is divided by class, but ${count} of ${labels.length} ` +
+        `have none, ${dataset.nameOf(loose)} for one`,
     );
   }
   const present = [...new Set(labels)].sort((a, b) => a - b);

@@ -42,7 +42,8 @@ export function withThumbnails(dataset: Dataset, size: ThumbnailSize): Dataset {
     if (size[axis] > dataset[axis])
       fail(
         "usage",
-        `expected a thumbnail of at most ${axis} ${dataset[axis]}, as the images of ${dataset.name}, but received ${size[axis]}`,
+        `expected a thumbnail of at most ${axis} ${dataset[axis]}, as the images of ${dataset.name}, but received ` +
+          `${size[axis]}`,
       );
   }
   const each = dataset.height * dataset.width * dataset.channels;

@@ -45,7 +45,8 @@ export function withVectorRows(name: string, source: Source, vectors: VectorRows
     if (vectors.rows !== length)
       fail(
         "data",
-        `expected ${length} rows in ${vectors.path}, one for each image of ${name}${parts}, but received ${vectors.rows}`,
+        `expected ${length} rows in ${vectors.path}, one for each image of ${name}${parts}, but received ` +
+          `${vectors.rows}`,
       );
   };
   if (source.kind === "whole") {

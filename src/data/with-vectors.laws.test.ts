@@ -86,20 +86,23 @@ test("every wrapper keeps pixels, label, name, captions and vector of an image t
   );
 });
 
-test("a variant is drawn by seed, epoch and index on train alone, whatever the batch; elsewhere it is the first", async () => {
-  await fc.assert(
-    fc.asyncProperty(lengths, counts, fc.nat(), fc.nat(1000), async (length, counts, seed, epoch) => {
-      const train = marked(length, "train", counts, seed);
-      const all = await train.batch(everything(train), { epoch });
-      const last = await train.batch([length - 1], { epoch });
-      expect(all.vectors!.subarray(-SIZE)).toEqual(last.vectors);
-      const firsts = await marked(length, "test", counts, seed).batch(everything(train), { epoch });
-      everything(train).forEach((i) => {
-        expect(firsts.vectors![i * SIZE + 1]).toBe(0);
-      });
-    }),
-  );
-});
+test(
+  "a variant is drawn by seed, epoch and index on train alone, whatever the batch; elsewhere it is the " + "first",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(lengths, counts, fc.nat(), fc.nat(1000), async (length, counts, seed, epoch) => {
+        const train = marked(length, "train", counts, seed);
+        const all = await train.batch(everything(train), { epoch });
+        const last = await train.batch([length - 1], { epoch });
+        expect(all.vectors!.subarray(-SIZE)).toEqual(last.vectors);
+        const firsts = await marked(length, "test", counts, seed).batch(everything(train), { epoch });
+        everything(train).forEach((i) => {
+          expect(firsts.vectors![i * SIZE + 1]).toBe(0);
+        });
+      }),
+    );
+  },
+);
 
 test("each variant has its turn over the epochs, about as often, and another seed draws others", async () => {
   const drawn = async (seed: number): Promise<number[]> => {
@@ -138,6 +141,7 @@ test("vectors that do not fit are refused", () => {
 test("data sets of unlike vectors are not put together", () => {
   const bare = datasetFromArrays({ name: "bare", split: "train", ...shape }, new Uint8Array(4));
   expect(() => concatenate("both", "all", [marked(2, "train", null), bare])).toThrow(
-    "classes even odd, vectors of 3 numbers (marked train) for both but received 1x2x1, 256 levels, classes even odd (bare train)",
+    "classes even odd, vectors of 3 numbers (marked train) for both but received 1x2x1, 256 levels, classes even " +
+      "odd (bare train)",
   );
 });

@@ -40,7 +40,8 @@ export function withVectors(
   else if (rows !== length)
     fail(
       "data",
-      `expected ${length} x ${size} = ${length * size} numbers, a vector for each image of ${name} (${split}), but received ${vectors.length}`,
+      `expected ${length} x ${size} = ${length * size} numbers, a vector for each image of ${name} (${split}), but ` +
+        `received ${vectors.length}`,
     );
   const rowOf = (index: number, epoch: number): number | null => {
     if (!offsets) return index;
@@ -64,14 +65,16 @@ function checkOffsets(name: string, offsets: ArrayLike<number>, length: number, 
   if (offsets.length !== length + 1 || offsets[0] !== 0 || offsets[length] !== rows) {
     fail(
       "data",
-      `expected ${length + 1} offsets from 0 to ${rows}, the number of vectors, for ${name} but received ${offsets.length} from ${offsets[0]} to ${offsets[offsets.length - 1]}`,
+      `expected ${length + 1} offsets from 0 to ${rows}, the number of vectors, for ${name} but received ` +
+        `${offsets.length} from ${offsets[0]} to ${offsets[offsets.length - 1]}`,
     );
   }
   for (let i = 0; i < length; i++) {
     if (!(Number.isInteger(offsets[i + 1]) && offsets[i + 1]! >= offsets[i]!))
       fail(
         "data",
-        `expected whole offsets that never fall for ${name} but received ${offsets[i]} and then ${offsets[i + 1]} at image ${i}`,
+        `expected whole offsets that never fall for ${name} but received ${offsets[i]} and then ${offsets[i + 1]} ` +
+          `at image ${i}`,
       );
   }
 }

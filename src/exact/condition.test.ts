@@ -171,7 +171,7 @@ describe.each(kinds)("%s", (_, config) => {
     expectEqual(some.subarray(0, others), truth.subarray(0, others));
   });
 
-  test("one condition for all is that one for each; an engine that ran with conditions runs without, and back", async () => {
+  test("one condition for all is that one for each; an engine runs with conditions, without, and with", async () => {
     const [condition] = conditions;
     const run = (given: Parameters<Engine["sample"]>[0]["conditions"]) =>
       here.sample({ count: 3, ...SIZE, seed: 4, conditions: given });
@@ -210,7 +210,9 @@ test("classes and vectors at any size; a map fixes the size, and without it any 
   ] as const) {
     await expect(engine.sample({ count: 1, height, width, conditions: condition })).rejects.toMatchObject({
       kind: "usage",
-      message: `expected images of 5x7 pixels, since its condition goes through m(h), which fixes the size, but received ${height}x${width}`,
+      message:
+        "expected images of 5x7 pixels, since its condition goes through m(h), which fixes the size, but " +
+        `received ${height}x${width}`,
     });
     expect((await engine.sample({ count: 1, height, width, conditions: [null] })).pixels.length).toBe(
       height * width * 3,
@@ -253,18 +255,22 @@ test("conditions that do not fit are refused, by image and name", async () => {
   expect(await say(configOf(), [null, 1])).toBe("usage: expected no conditions: the model has none");
 });
 
-test("a cell of a map first changes the pixel as far to its left as the vertical stack reaches: the map is known before the image", async () => {
-  const config = configOf(mapOf(5, 7, 1));
-  const engine = engineOf(randomModel(config, 3));
-  const blank = new Float32Array(35);
-  const pixels = randomPixels(config, 36, HEIGHT, WIDTH).fill(0);
-  const maps = [blank, ...Array.from(blank, (_, cell) => Float32Array.from(blank, (_, i) => (i === cell ? 1 : 0)))];
-  const tables = await tablesOf(engine, pixels, maps, 36);
-  const size = 35 * (config.levels + 1);
-  for (let cell = 0; cell < 35; cell++) {
-    const first = tables.subarray((cell + 1) * size, (cell + 2) * size).findIndex((x, i) => x !== tables[i]);
-    // Two layers of kernel 3 look one column to the right in the row itself, at features that have seen the map and
-    // rows above.
-    expect(Math.floor(first / (config.levels + 1))).toBe(cell - Math.min(2, cell % WIDTH));
-  }
-});
+test(
+  "a cell of a map first changes the pixel as far to its left as the vertical stack reaches: the map is known " +
+    "before the image",
+  async () => {
+    const config = configOf(mapOf(5, 7, 1));
+    const engine = engineOf(randomModel(config, 3));
+    const blank = new Float32Array(35);
+    const pixels = randomPixels(config, 36, HEIGHT, WIDTH).fill(0);
+    const maps = [blank, ...Array.from(blank, (_, cell) => Float32Array.from(blank, (_, i) => (i === cell ? 1 : 0)))];
+    const tables = await tablesOf(engine, pixels, maps, 36);
+    const size = 35 * (config.levels + 1);
+    for (let cell = 0; cell < 35; cell++) {
+      const first = tables.subarray((cell + 1) * size, (cell + 2) * size).findIndex((x, i) => x !== tables[i]);
+      // Two layers of kernel 3 look one column to the right in the row itself, at features that have seen the map and
+      // rows above.
+      expect(Math.floor(first / (config.levels + 1))).toBe(cell - Math.min(2, cell % WIDTH));
+    }
+  },
+);

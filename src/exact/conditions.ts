@@ -33,7 +33,8 @@ export function numbersOfConditions(
   if (map !== null && (height !== map.height || width !== map.width)) {
     fail(
       "usage",
-      `expected images of ${map.height}x${map.width} pixels, since its condition goes through m(h), which fixes the size, but received ${height}x${width}`,
+      `expected images of ${map.height}x${map.width} pixels, since its condition goes through m(h), which fixes the ` +
+        `size, but received ${height}x${width}`,
     );
   }
   const D = conditionNumbersOf(condition);

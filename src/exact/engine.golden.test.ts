@@ -31,7 +31,9 @@ test.each(ways)(
 test.each(["--liftoff-only", "--no-liftoff"])(
   "node %s: the golden bits",
   (flag) => {
-    const script = `import(${JSON.stringify(new URL("./hashes.test-support.ts", import.meta.url).href)}).then(async ({ hashes }) => console.log(JSON.stringify(await hashes())))`;
+    const script =
+      `import(${JSON.stringify(new URL("./hashes.test-support.ts", import.meta.url).href)}).then(async ` +
+      "({ hashes }) => console.log(JSON.stringify(await hashes())))";
     expect(JSON.parse(execFileSync(process.execPath, [flag, "-e", script], { encoding: "utf8" }))).toEqual(golden);
   },
   60_000,

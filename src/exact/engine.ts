@@ -266,7 +266,8 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
     if (!Number.isInteger(count) || count === 0) {
       fail(
         "data",
-        `expected whole images of ${height}x${width} pixels and ${channels} channels, ${perImage} levels each, but received ${pixels.length} levels`,
+        `expected whole images of ${height}x${width} pixels and ${channels} channels, ${perImage} levels each, but ` +
+          `received ${pixels.length} levels`,
       );
     }
     const bad = pixels.findIndex((level) => level >= levels);

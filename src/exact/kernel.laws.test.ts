@@ -173,97 +173,103 @@ test("a cell of any floats has the reference's bits, its state and its memory, w
   );
 });
 
-test("a cell is c = logistic(f) before + logistic(i) tanh(g), y = logistic(o) tanh(c), each operation rounded once", () => {
-  fc.assert(
-    fc.property(fc.tuple(finite, finite, finite, finite, finite), ([o, f, i, g, before]) => {
-      const [kernel] = kernels;
-      const floats = new Float32Array(kernel.memory);
-      const [logistic, tanh] = (["logistic", "tanh"] as const).map((name) => (x: number): number => {
-        floats[IN >> 2] = x;
-        kernel[name](IN, OUT, 4);
-        return floats[OUT >> 2]!;
-      }) as [(x: number) => number, (x: number) => number];
-      const r = Math.fround;
-      const c = r(r(logistic(f) * before) + r(logistic(i) * tanh(g)));
-      const y = r(logistic(o) * tanh(c));
-      for (const [part, x] of [o, f, i, g, before].entries())
-        floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
-      const words = cellWords({
-        out: OUT,
-        outStride: 16,
-        of: IN,
-        stride: 64,
-        width: 4,
-        before: IN + 64,
-        beforeStride: 16,
-        memory: OUT + 16,
-        memoryStride: 16,
-      });
-      new Uint32Array(kernel.memory).set(words, FIRST_ADDRESS >> 2);
-      kernel.cell(FIRST_ADDRESS, 0, 1);
-      expect([...floats.subarray(OUT >> 2, (OUT >> 2) + 8)]).toEqual([y, y, y, y, c, c, c, c]);
-    }),
-    { numRuns: 200 },
-  );
-});
+test(
+  "a cell is c = logistic(f) before + logistic(i) tanh(g), y = logistic(o) tanh(c), each operation rounded " + "once",
+  () => {
+    fc.assert(
+      fc.property(fc.tuple(finite, finite, finite, finite, finite), ([o, f, i, g, before]) => {
+        const [kernel] = kernels;
+        const floats = new Float32Array(kernel.memory);
+        const [logistic, tanh] = (["logistic", "tanh"] as const).map((name) => (x: number): number => {
+          floats[IN >> 2] = x;
+          kernel[name](IN, OUT, 4);
+          return floats[OUT >> 2]!;
+        }) as [(x: number) => number, (x: number) => number];
+        const r = Math.fround;
+        const c = r(r(logistic(f) * before) + r(logistic(i) * tanh(g)));
+        const y = r(logistic(o) * tanh(c));
+        for (const [part, x] of [o, f, i, g, before].entries())
+          floats.fill(x, (IN >> 2) + 4 * part, (IN >> 2) + 4 * part + 4);
+        const words = cellWords({
+          out: OUT,
+          outStride: 16,
+          of: IN,
+          stride: 64,
+          width: 4,
+          before: IN + 64,
+          beforeStride: 16,
+          memory: OUT + 16,
+          memoryStride: 16,
+        });
+        new Uint32Array(kernel.memory).set(words, FIRST_ADDRESS >> 2);
+        kernel.cell(FIRST_ADDRESS, 0, 1);
+        expect([...floats.subarray(OUT >> 2, (OUT >> 2) + 8)]).toEqual([y, y, y, y, c, c, c, c]);
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
 
-test("a product of any floats has the reference's bits, whatever its rows, outputs, segments, start, bias and ReLU", () => {
-  const shape = fc.record({
-    rows: fc.integer({ min: 0, max: 11 }),
-    first: fc.integer({ min: 0, max: 3 }),
-    panels: fc.integer({ min: 1, max: 6 }),
-    inputs: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 0, maxLength: 4 }),
-    relu: fc.boolean(),
-    start: fc.constantFrom("none", "apart", "out"),
-    bias: fc.boolean(),
-    stream: fc.infiniteStream(anyFloat),
-  });
-  fc.assert(
-    fc.property(shape, ({ rows, first, panels, inputs, relu, start, bias, stream }) => {
-      const outputs = panels * PANEL;
-      const weightInputs = inputs.reduce((a, b) => a + b, 0);
-      const stride = 4 * (weightInputs + 1);
-      const START = 192 << 10;
-      const BIAS = 256 << 10;
-      const WEIGHTS = 320 << 10;
-      const total = first + rows;
-      const take = (n: number): number[] => Array.from({ length: n }, () => stream.next().value as number);
-      const parts: [number, number[]][] = [
-        [IN, take((total * stride) >> 2)],
-        [START, take(total * outputs)],
-        [OUT, take(total * outputs)],
-        [BIAS, take(outputs)],
-        [WEIGHTS, take(outputs * weightInputs)],
-      ];
-      const before = (i: number): number => inputs.slice(0, i).reduce((a, b) => a + b, 0);
-      const segments = inputs.map((n, i) => ({ from: IN + 4 * before(i), stride, inputs: n }));
-      expectSame(
-        (floats, words) => {
-          for (const [at, values] of parts) floats.set(values, at >> 2);
-          words.set(
-            productWords({
-              out: OUT,
-              outStride: 4 * outputs,
-              start: start === "none" ? 0 : start === "out" ? OUT : START,
-              startStride: 4 * outputs,
-              bias: bias ? BIAS : 0,
-              weights: WEIGHTS,
-              weightInputs,
-              outputs,
-              relu,
-              segments,
-            }),
-            FIRST_ADDRESS >> 2,
-          );
-        },
-        (kernel) => kernel.product(FIRST_ADDRESS, first, rows),
-        OUT,
-        total * outputs,
-      );
-    }),
-    { numRuns: 500 },
-  );
-});
+test(
+  "a product of any floats has the reference's bits, whatever its rows, outputs, segments, start, bias and " + "ReLU",
+  () => {
+    const shape = fc.record({
+      rows: fc.integer({ min: 0, max: 11 }),
+      first: fc.integer({ min: 0, max: 3 }),
+      panels: fc.integer({ min: 1, max: 6 }),
+      inputs: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 0, maxLength: 4 }),
+      relu: fc.boolean(),
+      start: fc.constantFrom("none", "apart", "out"),
+      bias: fc.boolean(),
+      stream: fc.infiniteStream(anyFloat),
+    });
+    fc.assert(
+      fc.property(shape, ({ rows, first, panels, inputs, relu, start, bias, stream }) => {
+        const outputs = panels * PANEL;
+        const weightInputs = inputs.reduce((a, b) => a + b, 0);
+        const stride = 4 * (weightInputs + 1);
+        const START = 192 << 10;
+        const BIAS = 256 << 10;
+        const WEIGHTS = 320 << 10;
+        const total = first + rows;
+        const take = (n: number): number[] => Array.from({ length: n }, () => stream.next().value as number);
+        const parts: [number, number[]][] = [
+          [IN, take((total * stride) >> 2)],
+          [START, take(total * outputs)],
+          [OUT, take(total * outputs)],
+          [BIAS, take(outputs)],
+          [WEIGHTS, take(outputs * weightInputs)],
+        ];
+        const before = (i: number): number => inputs.slice(0, i).reduce((a, b) => a + b, 0);
+        const segments = inputs.map((n, i) => ({ from: IN + 4 * before(i), stride, inputs: n }));
+        expectSame(
+          (floats, words) => {
+            for (const [at, values] of parts) floats.set(values, at >> 2);
+            words.set(
+              productWords({
+                out: OUT,
+                outStride: 4 * outputs,
+                start: start === "none" ? 0 : start === "out" ? OUT : START,
+                startStride: 4 * outputs,
+                bias: bias ? BIAS : 0,
+                weights: WEIGHTS,
+                weightInputs,
+                outputs,
+                relu,
+                segments,
+              }),
+              FIRST_ADDRESS >> 2,
+            );
+          },
+          (kernel) => kernel.product(FIRST_ADDRESS, first, rows),
+          OUT,
+          total * outputs,
+        );
+      }),
+      { numRuns: 500 },
+    );
+  },
+);
 
 test("a row of a product does not depend on the rows computed with it", () => {
   const outputs = 40;

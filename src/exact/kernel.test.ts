@@ -9,7 +9,8 @@ import { listInstructions } from "./wasm-instructions.test-support.ts";
 
 test("kernel-wasm.ts holds the bytes that kernel/ compiles to", () => {
   const script = fileURLToPath(new URL("../../scripts/build-kernel.mjs", import.meta.url));
-  execFileSync(process.execPath, [script, "--check"], { stdio: "pipe" }); // throws, with the script's words, unless it exits with 0
+  // Throws, with the script's words, unless it exits with 0.
+  execFileSync(process.execPath, [script, "--check"], { stdio: "pipe" });
 }, 60_000);
 
 test("no instruction of the kernel is relaxed SIMD", () => {
@@ -35,6 +36,7 @@ test("the kernel's constants end below the first address given out", () => {
 
 test("more memory than 2 GiB is refused with the remedy", () => {
   expect(() => createKernel("wasm", 3 * 2 ** 30)).toThrow(
-    "expected at most 2 GiB of buffers for one run of the exact engine but received 3.0 GiB: run fewer images at a time",
+    "expected at most 2 GiB of buffers for one run of the exact engine but received 3.0 GiB: run fewer images at a " +
+      "time",
   );
 });

@@ -14,7 +14,8 @@ export function createKernel(name: KernelName, bytes: number): Kernel {
   if (pages > 32768) {
     fail(
       "device",
-      `expected at most 2 GiB of buffers for one run of the exact engine but received ${(bytes / 2 ** 30).toFixed(1)} GiB: run fewer images at a time`,
+      "expected at most 2 GiB of buffers for one run of the exact engine but received " +
+        `${(bytes / 2 ** 30).toFixed(1)} GiB: run fewer images at a time`,
     );
   }
   return name === "reference" ? createReferenceKernel(pages * 65536) : createWasmKernel(pages);

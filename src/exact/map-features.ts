@@ -70,7 +70,8 @@ function upsample({ data: input, ...from }: Grid, weights: Float32Array, out: Si
           if (column < 0 || column >= from.width) continue;
           for (let i = 0; i < from.features; i++) {
             const value = input[(row * from.width + column) * from.features + i]!;
-            if (value === 0) continue; // half of what a ReLU gives; a sum that began at 0 keeps its bits when a zero is added
+            // Half of what a ReLU gives; a sum that began at 0 keeps its bits when a zero is added.
+            if (value === 0) continue;
             const weight = ((ky * 4 + kx) * from.features + i) * features;
             for (let o = 0; o < features; o++) data[to + o] = f(data[to + o]! + f(value * weights[weight + o]!));
           }

@@ -110,7 +110,8 @@ test.each([
   ],
   [
     { condition: { kind: "map", height: 2, width: 1, channels: 1, features: 4 } },
-    "expected the image's height and width beside a condition that goes through m(h) but received undefined and undefined",
+    "expected the image's height and width beside a condition that goes through m(h) but received undefined and " +
+      "undefined",
   ],
 ])("a config with %o is refused", (changes, message) => {
   expect(() => createPlan({ config: configOf(changes), parameters: {} })).toThrow(message);

@@ -111,7 +111,8 @@ export async function shippedHashes(name: string, { samples, images, ...options 
     const [from, to] = tables.subarray(place * (levels + 1) + level);
     if (found[2 * place] !== from || found[2 * place + 1] !== to! - from!)
       throw new Error(
-        `expected the interval ${from} to ${to} for sub-pixel ${place} but received ${found.slice(2 * place, 2 * place + 2)}`,
+        `expected the interval ${from} to ${to} for sub-pixel ${place} but received ` +
+          `${found.slice(2 * place, 2 * place + 2)}`,
       );
   }
   await engine.close();

@@ -46,7 +46,9 @@ describe.each(Object.keys(shippedGolden))("%s", (name) => {
     "node %s: the golden bits",
     (flag) => {
       const module = new URL("./shipped-golden.test-support.ts", import.meta.url).href;
-      const script = `import(${JSON.stringify(module)}).then(async ({ shippedHashes }) => console.log(JSON.stringify(await shippedHashes(${JSON.stringify(name)}, ${JSON.stringify(most)}))))`;
+      const script =
+        `import(${JSON.stringify(module)}).then(async ({ shippedHashes }) => ` +
+        `console.log(JSON.stringify(await shippedHashes(${JSON.stringify(name)}, ${JSON.stringify(most)}))))`;
       const out = execFileSync(process.execPath, [flag, "-e", script], { encoding: "utf8" });
       expect(JSON.parse(out)).toEqual(goldenOf(name, most));
     },

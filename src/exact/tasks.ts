@@ -48,8 +48,8 @@ export interface WatchTask extends TaskInput {
 export type Task = DrawTask | WatchTask;
 
 /**
- * One finished row. Of a watched "draw", its levels, [count, W, C]; of "intervals", what {@link Canvas.intervals} gives;
- * in arrays of its own.
+ * One finished row, in arrays of its own: of a watched "draw", its levels, [count, W, C]; of "intervals", what
+ * {@link Canvas.intervals} gives.
  */
 export interface TaskRow {
   readonly row: number;

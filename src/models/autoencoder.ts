@@ -169,7 +169,8 @@ export function reconstruction(config: AutoencoderConfig, lookup: Lookup, latent
     ? reconstruct(config, lookup, latents)
     : fail(
         "usage",
-        `expected an auto-encoder with a deconvolution decoder to reconstruct with but received one with a ${config.decoder.kind} decoder, ` +
+        "expected an auto-encoder with a deconvolution decoder to reconstruct with but received one with a " +
+          `${config.decoder.kind} decoder, ` +
           "which is sampled instead",
       );
 }

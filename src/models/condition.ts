@@ -118,7 +118,8 @@ export function conditionNumbers(condition: ConditionConfig, value: ConditionVal
   if (value.length !== height * width * channels)
     fail(
       "usage",
-      `expected a map of ${height}x${width}x${channels} = ${height * width * channels} numbers an image but received ${value.length}`,
+      `expected a map of ${height}x${width}x${channels} = ${height * width * channels} numbers an image but ` +
+        `received ${value.length}`,
     );
   finite(value);
   for (let p = 0; p < height * width; p++) {

@@ -177,33 +177,36 @@ describe.each([
   });
 });
 
-test("a one-hot class is a bias of its own in every layer, stack and half; a mixture of classes mixes the biases", async () => {
-  const config = configOf({ ...colour, condition: classes });
-  const model = randomModel(config, 4);
-  const pixels = randomPixels(config);
-  const mixtures = [
-    [1, 0, 0],
-    [0, 0, 1],
-    [0.5, 0.25, 0.25],
-  ];
-  const found = await logits(model, pixels, mixtures);
-  for (const [at, weights] of mixtures.entries()) {
-    const biased = new Map([...model.parameters].filter(([name]) => !V.test(name)));
-    for (const [name, v] of model.parameters) {
-      if (!V.test(name)) continue;
-      const b = biased.get(name.replace("V_", "b_"))!;
-      const sums = Array.from(
-        b.data,
-        (x, o) => x + weights.reduce((sum, w, k) => sum + w * v.data[k * config.features + o]!, 0),
-      );
-      biased.set(name.replace("V_", "b_"), tensor("float32", b.shape, Float32Array.from(sums)));
+test(
+  "a one-hot class is a bias of its own in every layer, stack and half; a mixture of classes mixes the " + "biases",
+  async () => {
+    const config = configOf({ ...colour, condition: classes });
+    const model = randomModel(config, 4);
+    const pixels = randomPixels(config);
+    const mixtures = [
+      [1, 0, 0],
+      [0, 0, 1],
+      [0.5, 0.25, 0.25],
+    ];
+    const found = await logits(model, pixels, mixtures);
+    for (const [at, weights] of mixtures.entries()) {
+      const biased = new Map([...model.parameters].filter(([name]) => !V.test(name)));
+      for (const [name, v] of model.parameters) {
+        if (!V.test(name)) continue;
+        const b = biased.get(name.replace("V_", "b_"))!;
+        const sums = Array.from(
+          b.data,
+          (x, o) => x + weights.reduce((sum, w, k) => sum + w * v.data[k * config.features + o]!, 0),
+        );
+        biased.set(name.replace("V_", "b_"), tensor("float32", b.shape, Float32Array.from(sums)));
+      }
+      const expected = await runModel({ config: { ...config, condition: null }, parameters: biased }, "logits", pixels);
+      // The sums are rounded to float32 when they become parameters again.
+      for (const [i, v] of expected.entries())
+        expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
     }
-    const expected = await runModel({ config: { ...config, condition: null }, parameters: biased }, "logits", pixels);
-    // The sums are rounded to float32 when they become parameters again.
-    for (const [i, v] of expected.entries())
-      expect(Math.abs(found[at]![i]! - v)).toBeLessThan(1e-6 * Math.max(1, Math.abs(v)));
-  }
-});
+  },
+);
 
 /** Places (i, j) of s = m(h) that each pixel's outputs look at, from the rules of docs/model.md alone. */
 function placesSeen({ height: H, width: W, depth, firstKernel, kernels, dilations, skip }: GatedConfig): Set<number>[] {
@@ -240,52 +243,56 @@ function rowsOf(y: number, n: number, size: number): number[] {
   return [...new Set(sources.filter((i) => i >= 0 && i < size * 2 ** (n - 1)).flatMap((i) => rowsOf(i, n - 1, size)))];
 }
 
-describe("a map is known before the image, and an output looks at all of it that its layers reach, below and to the right too", () => {
-  const deep = { ...open, depth: 6 };
-  test.each([
-    ["its own size", configOf({ ...deep, condition: mapOf(5, 7, 1) }), 0],
-    ["its own size, two layers", configOf({ ...open, depth: 2, condition: mapOf(5, 7, 1) }), 0],
-    ["larger: what is cropped is not looked at", configOf({ ...deep, condition: mapOf(6, 9, 1) }), 0],
-    ["doubled once", configOf({ ...open, ...dilated, condition: mapOf(3, 5, 1, 12) }), 1],
-    [
-      "doubled twice, colour",
-      configOf({ ...open, ...colour, features: 12, skip: 36, depth: 2, condition: mapOf(2, 3, 1, 12) }),
-      2,
-    ],
-  ] as const)("%s", async (_, config, n) => {
-    const { height, width } = config.condition as Map;
-    const model = randomModel(config, 5);
-    const session = await openModel(model, "logits");
-    const pixels = randomPixels(config);
-    const value = randomNumbers(height * width, 3);
-    const run = (map: number[]): Promise<number[]> =>
-      session.run(pixels, [...conditionMatrix(config.condition!, [Float32Array.from(map)])]);
-    const before = await run(value);
-    const seen = placesSeen(config);
-    const K = config.levels * config.channels;
-    const wrong: string[] = [];
-    let [yes, no, below] = [0, 0, 0];
-    for (let place = 0; place < height * width; place++) {
-      const after = await run(value.with(place, value[place]! + 0.5));
-      seen.forEach((positions, p) => {
-        const found = before.slice(p * K, (p + 1) * K).some((v, k) => v !== after[p * K + k]);
-        const expected = [...positions].some(
-          (at) =>
-            rowsOf(Math.floor(at / config.width), n, height).includes(Math.floor(place / width)) &&
-            rowsOf(at % config.width, n, width).includes(place % width),
-        );
-        if (found !== expected) wrong.push(`pixel ${p} ${found ? "depends" : "does not depend"} on place ${place}`);
-        if (expected) yes++;
-        else no++;
-        if (expected && Math.floor(place / width) << n > Math.floor(p / config.width)) below++;
-      });
-    }
-    await session.close();
-    expect(wrong).toEqual([]);
-    expect(Math.min(yes, no)).toBeGreaterThan(20);
-    expect(below > 0).toBe(n > 0);
-  });
-});
+describe(
+  "a map is known before the image, and an output looks at all of it that its layers reach, below and to the " +
+    "right too",
+  () => {
+    const deep = { ...open, depth: 6 };
+    test.each([
+      ["its own size", configOf({ ...deep, condition: mapOf(5, 7, 1) }), 0],
+      ["its own size, two layers", configOf({ ...open, depth: 2, condition: mapOf(5, 7, 1) }), 0],
+      ["larger: what is cropped is not looked at", configOf({ ...deep, condition: mapOf(6, 9, 1) }), 0],
+      ["doubled once", configOf({ ...open, ...dilated, condition: mapOf(3, 5, 1, 12) }), 1],
+      [
+        "doubled twice, colour",
+        configOf({ ...open, ...colour, features: 12, skip: 36, depth: 2, condition: mapOf(2, 3, 1, 12) }),
+        2,
+      ],
+    ] as const)("%s", async (_, config, n) => {
+      const { height, width } = config.condition as Map;
+      const model = randomModel(config, 5);
+      const session = await openModel(model, "logits");
+      const pixels = randomPixels(config);
+      const value = randomNumbers(height * width, 3);
+      const run = (map: number[]): Promise<number[]> =>
+        session.run(pixels, [...conditionMatrix(config.condition!, [Float32Array.from(map)])]);
+      const before = await run(value);
+      const seen = placesSeen(config);
+      const K = config.levels * config.channels;
+      const wrong: string[] = [];
+      let [yes, no, below] = [0, 0, 0];
+      for (let place = 0; place < height * width; place++) {
+        const after = await run(value.with(place, value[place]! + 0.5));
+        seen.forEach((positions, p) => {
+          const found = before.slice(p * K, (p + 1) * K).some((v, k) => v !== after[p * K + k]);
+          const expected = [...positions].some(
+            (at) =>
+              rowsOf(Math.floor(at / config.width), n, height).includes(Math.floor(place / width)) &&
+              rowsOf(at % config.width, n, width).includes(place % width),
+          );
+          if (found !== expected) wrong.push(`pixel ${p} ${found ? "depends" : "does not depend"} on place ${place}`);
+          if (expected) yes++;
+          else no++;
+          if (expected && Math.floor(place / width) << n > Math.floor(p / config.width)) below++;
+        });
+      }
+      await session.close();
+      expect(wrong).toEqual([]);
+      expect(Math.min(yes, no)).toBeGreaterThan(20);
+      expect(below > 0).toBe(n > 0);
+    });
+  },
+);
 
 describe("probabilities of all 2x2 binary images sum to 1", () => {
   const binary = { height: 2, width: 2, levels: 2 };

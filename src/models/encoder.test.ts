@@ -103,23 +103,27 @@ test("its parameters have the names and shapes of docs/model.md", () => {
   expect(plain.at(-2)!.shape).toEqual([14 * 14 * 8, 10]);
 });
 
-test("with a normalised hidden layer the outputs stay as large as their own weights make them, whatever the hidden layer's have grown to", async () => {
-  const most = async (normalise: boolean, grown: number): Promise<number> => {
-    const config = configOf({ features: [3], hidden: 6, normalise });
-    const parameters = new Map(
-      [...randomParameters(modelParameters(config))].map(([name, t]) => [
-        name,
-        /hidden/.test(name) ? { ...t, data: t.data.map((v) => v * grown) } : t,
-      ]),
-    );
-    const { y } = await runModelGraph(config, parameters, randomLevels(config, 3), (lookup, images) =>
-      encoderOutputs(config.encoder, config, lookup, images),
-    );
-    return Math.max(...y.map(Math.abs));
-  };
-  expect(await most(false, 100)).toBeGreaterThan(30 * (await most(false, 1)));
-  expect(await most(true, 100)).toBeCloseTo(await most(true, 1), 3);
-});
+test(
+  "with a normalised hidden layer the outputs stay as large as their own weights make them, whatever the hidden " +
+    "layer's have grown to",
+  async () => {
+    const most = async (normalise: boolean, grown: number): Promise<number> => {
+      const config = configOf({ features: [3], hidden: 6, normalise });
+      const parameters = new Map(
+        [...randomParameters(modelParameters(config))].map(([name, t]) => [
+          name,
+          /hidden/.test(name) ? { ...t, data: t.data.map((v) => v * grown) } : t,
+        ]),
+      );
+      const { y } = await runModelGraph(config, parameters, randomLevels(config, 3), (lookup, images) =>
+        encoderOutputs(config.encoder, config, lookup, images),
+      );
+      return Math.max(...y.map(Math.abs));
+    };
+    expect(await most(false, 100)).toBeGreaterThan(30 * (await most(false, 1)));
+    expect(await most(true, 100)).toBeCloseTo(await most(true, 1), 3);
+  },
+);
 
 test("there is nothing to normalise in a hidden layer of no unit, or of one", () => {
   for (const hidden of [0, 1])

@@ -243,33 +243,36 @@ export function checkResume<C extends PixelcnnConfig>(family: Family<C>, { confi
 
 /** Law 10. */
 export function checkCodec<C extends PixelcnnConfig>({ config }: FamilyCase<C>): void {
-  test("the codec gives back drawn, constant and noise images, in no more than 1 % and 64 bits above the score", async () => {
-    const { height, width, channels, levels, condition } = config;
-    const predictor = await enginePredictor(randomModel(config, 7));
-    const values = [0, 1, 2, 3].map((i) => valuesOf(condition).at(i % valuesOf(condition).length)!);
-    const count = values.length;
-    const size = height * width * channels;
-    const drawn = await predictor.engine.sample({ count, height, width, seed: 2, ...given(config, values) });
-    const noise = randomPixels(config, count, 13);
-    const constant = noise.map((_, i) => Math.floor(i / size) % levels);
-    for (const [kind, pixels] of Object.entries({ drawn: drawn.pixels, constant, noise })) {
-      const images = values.map((value, i) => ({
-        height,
-        width,
-        pixels: pixels.slice(i * size, (i + 1) * size),
-        ...(value === null ? {} : { condition: value }),
-      }));
-      const bytes = await encodeImages(predictor, images);
-      const back = await decodeArchive(predictor, bytes);
-      expect(back.map((image) => [...image.pixels])).toEqual(images.map((image) => [...image.pixels]));
-      const file = openPxc(bytes);
-      if (file.kind !== "archive") throw new Error("expected an archive");
-      // Images with a condition make one group, those without another: the bound holds for both together.
-      const payload = file.groups.reduce((sum, _, g) => sum + 8 * readGroup(file, g).payload.length, 0);
-      const scored = await predictor.engine.score({ images: { height, width, pixels }, ...given(config, values) });
-      const bits = scored.reduce((a, b) => a + b, 0);
-      expect(payload, kind).toBeLessThanOrEqual(1.01 * bits + 64);
-    }
-    await predictor.close();
-  });
+  test(
+    "the codec gives back drawn, constant and noise images, in no more than 1 % and 64 bits above the " + "score",
+    async () => {
+      const { height, width, channels, levels, condition } = config;
+      const predictor = await enginePredictor(randomModel(config, 7));
+      const values = [0, 1, 2, 3].map((i) => valuesOf(condition).at(i % valuesOf(condition).length)!);
+      const count = values.length;
+      const size = height * width * channels;
+      const drawn = await predictor.engine.sample({ count, height, width, seed: 2, ...given(config, values) });
+      const noise = randomPixels(config, count, 13);
+      const constant = noise.map((_, i) => Math.floor(i / size) % levels);
+      for (const [kind, pixels] of Object.entries({ drawn: drawn.pixels, constant, noise })) {
+        const images = values.map((value, i) => ({
+          height,
+          width,
+          pixels: pixels.slice(i * size, (i + 1) * size),
+          ...(value === null ? {} : { condition: value }),
+        }));
+        const bytes = await encodeImages(predictor, images);
+        const back = await decodeArchive(predictor, bytes);
+        expect(back.map((image) => [...image.pixels])).toEqual(images.map((image) => [...image.pixels]));
+        const file = openPxc(bytes);
+        if (file.kind !== "archive") throw new Error("expected an archive");
+        // Images with a condition make one group, those without another: the bound holds for both together.
+        const payload = file.groups.reduce((sum, _, g) => sum + 8 * readGroup(file, g).payload.length, 0);
+        const scored = await predictor.engine.score({ images: { height, width, pixels }, ...given(config, values) });
+        const bits = scored.reduce((a, b) => a + b, 0);
+        expect(payload, kind).toBeLessThanOrEqual(1.01 * bits + 64);
+      }
+      await predictor.close();
+    },
+  );
 }

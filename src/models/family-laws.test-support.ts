@@ -149,7 +149,7 @@ function checkFreshModel<C extends PixelcnnConfig>({ config }: FamilyCase<C>): v
     return { config: model, parameters: initialise(pixelcnnParameters(model), randomFrom(3)) };
   };
   const value = valuesOf(config.condition)[0]!;
-  test("a fresh model gives every level the same probability: 8 bits of 256, 543.427 nats of 28x28 binary", async () => {
+  test("a fresh model finds all levels equally likely: 8 bits of 256, 543.427 nats of 28x28 binary", async () => {
     const bytes = fresh({ levels: 256 });
     const pixels = randomPixels(bytes.config);
     const [logP] = await runModel(bytes, "logProbability", pixels, numbersOf(config, [value]));
@@ -207,7 +207,7 @@ function checkCondition<C extends PixelcnnConfig>(family: Family<C>, config: C, 
           values.length,
         );
   });
-  test("with every V zero the condition changes nothing, and they are the outputs of the model without one", async () => {
+  test("with every V zero, the outputs are those of the model without a condition", async () => {
     const [deaf, ...others] = await logits(withOnly());
     for (const other of others) expect(other).toEqual(deaf);
     const expected = await runModel({ ...withOnly(), config: { ...config, condition: null } }, "logits", pixels);
@@ -250,7 +250,7 @@ function biasBeside(config: PixelcnnConfig, name: string): string {
 
 /** Law 7. */
 function checkDerivatives<C extends PixelcnnConfig>(family: Family<C>, { config }: FamilyCase<C>): void {
-  test("the loss's derivatives by every weight are those of central differences, and every parameter matters", async () => {
+  test("the loss's derivatives are those of central differences, and every parameter matters", async () => {
     const tiny = tinyOf(family, config, { height: 3, width: 4, levels: 3, firstKernel: 3 });
     const values = valuesOf(config.condition).slice(0, 2);
     const condition = numbersOf(config, values).h;

@@ -98,7 +98,8 @@ function checkRule(rule: Rule, value: unknown, where: string): unknown {
       if (!Array.isArray(value) || value.length === 0 || (rule.each.odd && !value.every((n) => isOdd(n, rule.each))))
         return fail(
           "model",
-          `expected ${rule.each.odd ? "odd kernel sizes of at least 3" : "at least one number"} for ${where} but received ${show(value)}`,
+          `expected ${rule.each.odd ? "odd kernel sizes of at least 3" : "at least one number"} for ${where} but ` +
+            `received ${show(value)}`,
         );
       return value.map((n) => checkInteger(where, n, rule.each.min, rule.each.max));
     case "positive":

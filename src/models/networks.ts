@@ -132,7 +132,9 @@ export function groupProblems(config: PixelcnnConfig): { path: string; message: 
   const { channels } = config;
   return Object.entries(rowOf(config).grouped(config)).flatMap(([path, value]) => {
     if (value % channels === 0) return [];
-    const message = `expected a multiple of channels (${channels}) for ${path} but received ${value}: features come in one group a channel`;
+    const message =
+      `expected a multiple of channels (${channels}) for ${path} but received ${value}: features come ` +
+      "in one group a channel";
     return [{ path, message }];
   });
 }
@@ -148,7 +150,8 @@ export function checkPixelcnn(given: unknown): PixelcnnConfig {
   if (!fields)
     return fail(
       "model",
-      `expected a model of family ${Object.keys(ROWS).map(show).join(" or ")} for the exact engine but received ${show(family)}`,
+      `expected a model of family ${Object.keys(ROWS).map(show).join(" or ")} for the exact engine but received ` +
+        `${show(family)}`,
     );
   const { height, width } = fields as typeof gatedFields;
   const anySize = { ...fields, height: optional(height), width: optional(width) };
@@ -158,7 +161,8 @@ export function checkPixelcnn(given: unknown): PixelcnnConfig {
   if (mapOf(config.condition) && (config.height === undefined || config.width === undefined))
     fail(
       "model",
-      `expected the image's height and width beside a condition that goes through m(h) but received ${show(config.height)} and ${show(config.width)}`,
+      "expected the image's height and width beside a condition that goes through m(h) but received " +
+        `${show(config.height)} and ${show(config.width)}`,
     );
   return config;
 }

@@ -187,22 +187,29 @@ describe("parameters", () => {
   });
 });
 
-test("no product has an operand that a mask made zero: the graph holds no mask, and multiplies only by what a tap or block sees", () => {
-  const config = configOf({ ...colour, depth: 2 });
-  const graph = new Graph();
-  const specs = pixelcnnParameters(config);
-  const values = new Map(specs.map(({ name, shape }) => [name, graph.input(name, "float32", shape)]));
-  const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
-  const pair = ([f, g]: readonly Value[]) => {
-    const columns = f!.shape.at(-1)!;
-    return graph.apply("Pair", [f!, g!], "float32", [sizeOf(f!.shape) / columns, 2 * columns]);
-  };
-  const lookup = (name: string) => values.get(name) ?? pair(["f", "g"].map((half) => values.get(`${name}_${half}`)!));
-  graph.output("y", pixelcnnLogProbability(config, lookup, { pixels }));
-  // Inner sizes of all products, times their outputs, are exactly the weights (biases apart): one multiplication a
-  // weight and position.
-  const products = graph.nodes.filter((node) => node.op === "Gemm" || node.op === "MatMul");
-  const multiplied = products.reduce((sum, node) => sum + node.inputs[0]!.shape.at(-1)! * node.output.shape.at(-1)!, 0);
-  expect(multiplied).toBe(countOf(specs.filter((spec) => spec.decays)));
-  expect(printGraph(graph)).not.toMatch(/ = (Conv|Mul)\(.*mask/i);
-});
+test(
+  "no product has an operand that a mask made zero: the graph holds no mask, and multiplies only by what a tap " +
+    "or block sees",
+  () => {
+    const config = configOf({ ...colour, depth: 2 });
+    const graph = new Graph();
+    const specs = pixelcnnParameters(config);
+    const values = new Map(specs.map(({ name, shape }) => [name, graph.input(name, "float32", shape)]));
+    const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
+    const pair = ([f, g]: readonly Value[]) => {
+      const columns = f!.shape.at(-1)!;
+      return graph.apply("Pair", [f!, g!], "float32", [sizeOf(f!.shape) / columns, 2 * columns]);
+    };
+    const lookup = (name: string) => values.get(name) ?? pair(["f", "g"].map((half) => values.get(`${name}_${half}`)!));
+    graph.output("y", pixelcnnLogProbability(config, lookup, { pixels }));
+    // Inner sizes of all products, times their outputs, are exactly the weights (biases apart): one multiplication a
+    // weight and position.
+    const products = graph.nodes.filter((node) => node.op === "Gemm" || node.op === "MatMul");
+    const multiplied = products.reduce(
+      (sum, node) => sum + node.inputs[0]!.shape.at(-1)! * node.output.shape.at(-1)!,
+      0,
+    );
+    expect(multiplied).toBe(countOf(specs.filter((spec) => spec.decays)));
+    expect(printGraph(graph)).not.toMatch(/ = (Conv|Mul)\(.*mask/i);
+  },
+);

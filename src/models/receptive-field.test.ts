@@ -12,12 +12,17 @@ test("a first kernel of 7 and dilations 1, 2, 4 leave no hole", () => {
   expect(reachOf(config).left.at(-1)).toBe(18);
 });
 
-test("a first kernel of 3 and only even dilations never see every other pixel of the row, and are told apart in words", () => {
-  const config = resolvePixelcnn({ ...image, firstKernel: 3, dilations: [2] });
-  expect(blindSpotOf(config)).toBe(
-    "no output ever sees the pixel 2 to the left in the same row: a dilation leaps over what the layers before it reach",
-  );
-});
+test(
+  "a first kernel of 3 and only even dilations never see every other pixel of the row, and are told apart in " +
+    "words",
+  () => {
+    const config = resolvePixelcnn({ ...image, firstKernel: 3, dilations: [2] });
+    expect(blindSpotOf(config)).toBe(
+      "no output ever sees the pixel 2 to the left in the same row: a dilation leaps over what the layers before it " +
+        "reach",
+    );
+  },
+);
 
 test("a hole beyond the image is none", () => {
   expect(blindSpotOf(resolvePixelcnn({ ...image, width: 2, height: 2, firstKernel: 3, dilations: [2] }))).toBeNull();

@@ -82,7 +82,8 @@ describe.each(KINDS)("%s", (_, kind) => {
     expect(refusal(diagonal(kind))).toBe("none");
     expect(refusal(unshifted(diagonal(kind)))).toBe(
       "expected outputs before their pixel but layer2.rightGates reads layer1.x at [0, 0], all groups, " +
-        "and the outputs read that row by way of layer2.right, layer2.x, head.a, head.hidden, head.b, head.outputs: a leak",
+        "and the outputs read that row by way of layer2.right, layer2.x, head.a, head.hidden, head.b, head.outputs: " +
+        "a leak",
     );
   });
 

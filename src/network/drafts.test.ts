@@ -221,18 +221,21 @@ describe("first values and shapes that the drafts ask for", () => {
     ]);
   });
 
-  test("the nearest dozen places have a vector a level, those behind them weights, the own channels a table a group", () => {
-    const shapes = shapesOf(withEmbeddedLevels(s));
-    expect(shapes).toMatchObject({
-      "layer1.vertical.E_f": [10, 3, 3, 6],
-      "layer1.vertical.W_f": [5, 3, 6],
-      "layer1.horizontal.E_g": [2, 3, 3, 6],
-      "layer1.centre1.E_f": [1, 3, 2],
-      "layer1.centre2.E_g": [2, 3, 2],
-    });
-    // Mask A leaves the first channel nothing; kernel 5 has no place to the left that is farther.
-    expect(Object.keys(shapes).filter((name) => /layer1\.(centre0|horizontal\.W)/.test(name))).toEqual([]);
-  });
+  test(
+    "the nearest dozen places have a vector a level, those behind them weights, the own channels a table a " + "group",
+    () => {
+      const shapes = shapesOf(withEmbeddedLevels(s));
+      expect(shapes).toMatchObject({
+        "layer1.vertical.E_f": [10, 3, 3, 6],
+        "layer1.vertical.W_f": [5, 3, 6],
+        "layer1.horizontal.E_g": [2, 3, 3, 6],
+        "layer1.centre1.E_f": [1, 3, 2],
+        "layer1.centre2.E_g": [2, 3, 2],
+      });
+      // Mask A leaves the first channel nothing; kernel 5 has no place to the left that is farther.
+      expect(Object.keys(shapes).filter((name) => /layer1\.(centre0|horizontal\.W)/.test(name))).toEqual([]);
+    },
+  );
 
   test("a mixture has coefficients of the channels before, so a channel has more outputs than the last", () => {
     const network = withMixture(s);

@@ -138,47 +138,51 @@ describe("flatten and unflatten", () => {
   });
 });
 
-test("in a graph, a lookup in the flat vector and one among single values give the same parameters, parts side by side; joining the blocks gives the vector back", async () => {
-  await fc.assert(
-    fc.asyncProperty(models, async (model) => {
-      const specs = pixelcnnParameters(model);
-      const parameters = numbered(specs);
-      const flat = flatten(specs, parameters);
-      const graph = new Graph("lookup");
-      const vector = graph.input("flat", "float32", [flat.length]);
-      const fromFlat = lookupFlat(specs, vector);
-      const constants = new Map(
-        [...parameters].map(([name, t]): [string, Value] => [name, graph.constant("float32", t.shape, t.data)]),
-      );
-      const fromValues = lookupIn(specs, constants);
-      const expected: Record<string, Tensor> = {};
-      for (const { name, parts, rows, columns } of flatBlocks(specs)) {
-        const pair = parts.length === 2;
-        graph.output(`flat ${name}`, fromFlat(name));
-        graph.output(`values ${name}`, fromValues(name));
-        const [f, g] = parts.map((part) => parameters.get(part.name)!);
-        const half = columns / 2;
-        const data = pair
-          ? Float32Array.from({ length: rows * columns }, (_, i) => {
-              const [row, column] = [Math.floor(i / columns), i % columns];
-              return column < half ? f!.data[row * half + column]! : g!.data[row * half + column - half]!;
-            })
-          : f!.data;
-        const value = tensor("float32", pair ? [rows, columns] : f!.shape, data);
-        for (const source of ["flat", "values"]) expected[`${source} ${name}`] = value;
-      }
-      graph.output("joined", joinFlat(blockValues(specs, fromFlat)));
-      expected.joined = tensor("float32", [flat.length], flat);
-      const session = await openSession(compile(graph), { threads: 1 });
-      try {
-        expect(await session.run({ flat: tensor("float32", [flat.length], flat) })).toEqual(expected);
-      } finally {
-        await session.close();
-      }
-    }),
-    { numRuns: 15 },
-  );
-});
+test(
+  "in a graph, a lookup in the flat vector and one among single values give the same parameters, parts side by " +
+    "side; joining the blocks gives the vector back",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(models, async (model) => {
+        const specs = pixelcnnParameters(model);
+        const parameters = numbered(specs);
+        const flat = flatten(specs, parameters);
+        const graph = new Graph("lookup");
+        const vector = graph.input("flat", "float32", [flat.length]);
+        const fromFlat = lookupFlat(specs, vector);
+        const constants = new Map(
+          [...parameters].map(([name, t]): [string, Value] => [name, graph.constant("float32", t.shape, t.data)]),
+        );
+        const fromValues = lookupIn(specs, constants);
+        const expected: Record<string, Tensor> = {};
+        for (const { name, parts, rows, columns } of flatBlocks(specs)) {
+          const pair = parts.length === 2;
+          graph.output(`flat ${name}`, fromFlat(name));
+          graph.output(`values ${name}`, fromValues(name));
+          const [f, g] = parts.map((part) => parameters.get(part.name)!);
+          const half = columns / 2;
+          const data = pair
+            ? Float32Array.from({ length: rows * columns }, (_, i) => {
+                const [row, column] = [Math.floor(i / columns), i % columns];
+                return column < half ? f!.data[row * half + column]! : g!.data[row * half + column - half]!;
+              })
+            : f!.data;
+          const value = tensor("float32", pair ? [rows, columns] : f!.shape, data);
+          for (const source of ["flat", "values"]) expected[`${source} ${name}`] = value;
+        }
+        graph.output("joined", joinFlat(blockValues(specs, fromFlat)));
+        expected.joined = tensor("float32", [flat.length], flat);
+        const session = await openSession(compile(graph), { threads: 1 });
+        try {
+          expect(await session.run({ flat: tensor("float32", [flat.length], flat) })).toEqual(expected);
+        } finally {
+          await session.close();
+        }
+      }),
+      { numRuns: 15 },
+    );
+  },
+);
 
 test("a parameter that the model does not declare is a mistake that names it", () => {
   const graph = new Graph("missing");
@@ -190,33 +194,38 @@ test("a parameter that the model does not declare is a mistake that names it", (
 });
 
 describe("fresh values", () => {
-  test("are the same for the same seed, biases and logits 0, the others within their bound and of the variance that it means", () => {
-    const specs = pixelcnnParameters(
-      resolvePixelcnn({
-        height: 8,
-        width: 8,
-        channels: 3,
-        levels: 4,
-        features: 48,
-        depth: 2,
-        skip: 48,
-        head: { features: 48 },
-      }),
-    );
-    const parameters = initialise(specs, randomFrom(1));
-    expect([...initialise(specs, randomFrom(1))]).toEqual([...parameters]);
-    expect([...initialise(specs, randomFrom(2))]).not.toEqual([...parameters]);
-    for (const { name, bound } of specs) {
-      const { data } = parameters.get(name)!;
-      const zero = /\.b(_[fg])?$|head\.logits/.test(name);
-      expect(bound === 0, name).toBe(zero);
-      const variance = data.reduce((sum, x) => sum + x * x, 0) / data.length;
-      expect(data.every((x) => Math.abs(x) <= bound)).toBe(true);
-      // A sample variance of n uniform numbers is within 4 standard errors: 4 sqrt(0.8 / n) of the variance bound^2
-      // / 3.
-      if (!zero) expect(Math.abs(variance / (bound ** 2 / 3) - 1), name).toBeLessThan(4 * Math.sqrt(0.8 / data.length));
-    }
-  });
+  test(
+    "are the same for the same seed, biases and logits 0, the others within their bound and of the variance that " +
+      "it means",
+    () => {
+      const specs = pixelcnnParameters(
+        resolvePixelcnn({
+          height: 8,
+          width: 8,
+          channels: 3,
+          levels: 4,
+          features: 48,
+          depth: 2,
+          skip: 48,
+          head: { features: 48 },
+        }),
+      );
+      const parameters = initialise(specs, randomFrom(1));
+      expect([...initialise(specs, randomFrom(1))]).toEqual([...parameters]);
+      expect([...initialise(specs, randomFrom(2))]).not.toEqual([...parameters]);
+      for (const { name, bound } of specs) {
+        const { data } = parameters.get(name)!;
+        const zero = /\.b(_[fg])?$|head\.logits/.test(name);
+        expect(bound === 0, name).toBe(zero);
+        const variance = data.reduce((sum, x) => sum + x * x, 0) / data.length;
+        expect(data.every((x) => Math.abs(x) <= bound)).toBe(true);
+        // A sample variance of n uniform numbers is within 4 standard errors: 4 sqrt(0.8 / n) of the variance bound^2
+        // / 3.
+        if (!zero)
+          expect(Math.abs(variance / (bound ** 2 / 3) - 1), name).toBeLessThan(4 * Math.sqrt(0.8 / data.length));
+      }
+    },
+  );
 
   test("give outputs of about unit variance: the variance is 1 / fan-in, times the gain squared", () => {
     expect(matrix("W", [2, 3], 12).bound ** 2 / 3).toBeCloseTo(1 / 12, 12);

@@ -187,19 +187,22 @@ describe("parameters are declared by the terms that own them", () => {
     expect(specs.get("own1.W")).not.toHaveProperty("joined");
   });
 
-  test("the order is the network's: names that go by turns part after part, those not listed behind, as declared", () => {
-    const names = tiny(["out{c}.W", ["row.W", "row.b"], "out.b"]).map(({ name }) => name);
-    expect(names.slice(0, 9)).toEqual([
-      ...["out0.W", "out1.W", "out2.W"],
-      ...["row.W_f", "row.b_f", "row.W_g", "row.b_g"],
-      ...["out.b", "row.V_f"],
-    ]);
-    expect(names.toSorted()).toEqual(
-      tiny()
-        .map(({ name }) => name)
-        .toSorted(),
-    );
-  });
+  test(
+    "the order is the network's: names that go by turns part after part, those not listed behind, as " + "declared",
+    () => {
+      const names = tiny(["out{c}.W", ["row.W", "row.b"], "out.b"]).map(({ name }) => name);
+      expect(names.slice(0, 9)).toEqual([
+        ...["out0.W", "out1.W", "out2.W"],
+        ...["row.W_f", "row.b_f", "row.W_g", "row.b_g"],
+        ...["out.b", "row.V_f"],
+      ]);
+      expect(names.toSorted()).toEqual(
+        tiny()
+          .map(({ name }) => name)
+          .toSorted(),
+      );
+    },
+  );
 
   test("layers of m(h) come first", () => {
     const map = [{ name: "map.layer1.W", shape: [4, 4, 2, 5], fan: 8 }];

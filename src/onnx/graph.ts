@@ -79,10 +79,9 @@ export class Graph {
   /** A constant tensor; small equal ones are made once. */
   constant<D extends DType>(dtype: D, shape: Shape, data: DTypes[D] | readonly number[]): Value {
     const array = Array.isArray(data) ? fromNumbers(dtype, data as readonly number[]) : (data as DTypes[D]);
-    const key =
-      array.length <= 16
-        ? `${dtype}[${shape}]${Array.from(array as ArrayLike<number | bigint>, (x) => (Object.is(x, -0) ? "-0" : x)).join()}`
-        : null;
+    const numbers = array as ArrayLike<number | bigint>;
+    const text = (x: number | bigint): string => (Object.is(x, -0) ? "-0" : String(x));
+    const key = array.length <= 16 ? `${dtype}[${shape}]${Array.from(numbers, text).join()}` : null;
     const shared = key === null ? undefined : this.sharedConstants.get(key);
     if (shared) return shared;
     const value = this.value(dtype, shape, null, null, tensor(dtype, shape, array));

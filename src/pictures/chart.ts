@@ -90,7 +90,8 @@ export function chartPanel({ left, top, width, height, title, x, y, lines = [], 
   const rings = lines.flatMap(({ ring, colour }) =>
     ring
       ? [
-          `<circle cx="${across(ring[0])}" cy="${down(ring[1])}" r="4.5" fill="#fff" stroke="${colour}" stroke-width="2"/>`,
+          `<circle cx="${across(ring[0])}" cy="${down(ring[1])}" r="4.5" fill="#fff" stroke="${colour}" ` +
+            `stroke-width="2"/>`,
         ]
       : [],
   );

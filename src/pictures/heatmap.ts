@@ -44,7 +44,8 @@ export function heatmapOf(images: readonly HeatmapImage[], { scale }: { scale?: 
   if (outHeight * outWidth > LARGEST) {
     fail(
       "usage",
-      `expected a heat map of at most ${LARGEST} pixels but received one of ${outWidth} x ${outHeight}: fewer images (--limit) make a smaller one`,
+      `expected a heat map of at most ${LARGEST} pixels but received one of ${outWidth} x ${outHeight}: fewer ` +
+        "images (--limit) make a smaller one",
     );
   }
   const darkest = scaleOf(images);

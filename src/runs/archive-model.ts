@@ -62,7 +62,8 @@ export async function findCodingModel(
     await model.close();
     return fail(
       "model",
-      `expected the model with the digest ${wanted}${from}, which coded ${archive}, but received ${given}, whose digest is ${digest}`,
+      `expected the model with the digest ${wanted}${from}, which coded ${archive}, but received ${given}, whose ` +
+        `digest is ${digest}`,
     );
   }
   // The likeliest first: each place is a model to load and to hash.
@@ -77,7 +78,8 @@ export async function findCodingModel(
   const looked = places.length === 0 ? "there was nowhere to look" : `none of these is it: ${places.join(", ")}`;
   return fail(
     "model",
-    `expected the model with the digest ${wanted}${from}, which coded ${archive}, but ${looked}; say where it is with --model M`,
+    `expected the model with the digest ${wanted}${from}, which coded ${archive}, but ${looked}; say where it is ` +
+      "with --model M",
   );
 }
 

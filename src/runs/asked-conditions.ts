@@ -31,7 +31,8 @@ export const conditionArgs = {
     type: "string",
     valueHint: "F",
     description:
-      "Condition on numbers: a .npy, .json or .csv file (as `pixelcnn encode` writes), or the numbers themselves: 0.5,-1,...",
+      "Condition on numbers: a .npy, .json or .csv file (as `pixelcnn encode` writes), or the numbers themselves: " +
+      "0.5,-1,...",
   },
   text: {
     type: "string",
@@ -95,7 +96,8 @@ export async function askedConditions(
   if (given.length > 1)
     fail(
       "usage",
-      `expected one of ${WORDS.map((w) => `--${w}`).join(", ")} but received ${given.map((w) => `--${w}`).join(" and ")}`,
+      `expected one of ${WORDS.map((w) => `--${w}`).join(", ")} but received ` +
+        `${given.map((w) => `--${w}`).join(" and ")}`,
     );
   const wrong = (word: string): never =>
     fail(
@@ -108,7 +110,8 @@ export async function askedConditions(
     case "unconditional":
       if (opened.run.train.conditionDropout === 0)
         tell(
-          `${opened.name} was trained with its condition always there (train.conditionDropout 0): without it, images may be poor`,
+          `${opened.name} was trained with its condition always there (train.conditionDropout 0): without it, ` +
+            "images may be poor",
         );
       return [{ label: "unconditional", value: null }];
     case "latent":
@@ -144,7 +147,8 @@ export function readClasses(text: string, classes: readonly string[]): Asked[] {
     if (exact >= 0) return exact;
     return fail(
       "usage",
-      `expected a class of the model (${namesOf(classes)}) but received ${JSON.stringify(name.trim())}${didYouMean(name.trim(), classes)}`,
+      `expected a class of the model (${namesOf(classes)}) but received ` +
+        `${JSON.stringify(name.trim())}${didYouMean(name.trim(), classes)}`,
     );
   };
   if (text === "all" && !classes.includes("all")) return classes.map((label, value) => ({ label, value }));

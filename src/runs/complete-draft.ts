@@ -23,7 +23,8 @@ export function completeDraft(draft: RunDraft, source: string, dataset: Dataset,
           : "";
       fail(
         "usage",
-        `expected images of ${axis} ${JSON.stringify(wanted)}, as model.${axis} says, but ${dataset.name} has ${axis} ${found}${how}`,
+        `expected images of ${axis} ${JSON.stringify(wanted)}, as model.${axis} says, but ${dataset.name} has ` +
+          `${axis} ${found}${how}`,
       );
     }
   }

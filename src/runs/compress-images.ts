@@ -127,7 +127,8 @@ async function prepare(
     if (!exact && !lossy) {
       fail(
         "data",
-        `expected at most ${levels} different values in ${file}, since the model codes ${levels} levels, but received more: ` +
+        `expected at most ${levels} different values in ${file}, since the model codes ${levels} levels, but ` +
+          "received more: " +
           "to give them up (the nearest levels come back, not the image as it is), say --lossy-levels",
       );
     }

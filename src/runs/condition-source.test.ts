@@ -24,31 +24,39 @@ test("words of --condition as a source; a path may hold colons", () => {
   expect(readConditionWish("peers:faces")).toEqual({ source: { from: "encoder", model: "faces", of: "class" } });
 });
 
-test("peers: the images of the class that come next, 32 at most, drawn anew each epoch; its own of an image that is alone or has no class", async () => {
-  const { folder, config, parameters } = modelAt(join(scratch, "faces"), {
-    family: "embedder",
-    size: 3,
-    encoder: ENCODER,
-  });
-  const random = randomFrom(3);
-  // Forty images of class 0, one of class 1, one without; every other thing is noise.
-  const labels = [...Array<number>(40).fill(0), 1, -1];
-  const pixels = Uint8Array.from({ length: 42 * 64 }, () => random.below(2));
-  const data = datasetFromArrays({ name: "noise", split: "train", ...SIDE, classes: ["many", "one"] }, pixels, labels);
-  const codes = await encode({ config: config.model, parameters }, data, { threads: 1 });
-  const codeOf = (i: number): string => codes.subarray(3 * i, 3 * i + 3).join();
-  const options = { folder: null, threads: 1, tell: (text: string) => expect.fail(text) };
-  const found = await attachConditions(data, { from: "encoder", model: folder, of: "class" }, options);
-  expect(found.vectorSize).toBe(3);
-  const seen: Set<string>[] = [0, 30, 40, 41].map(() => new Set());
-  for (let epoch = 0; epoch < 400; epoch++) {
-    const { vectors } = await found.batch([0, 30, 40, 41], { epoch });
-    seen.forEach((set, k) => void set.add(vectors!.subarray(3 * k, 3 * k + 3).join()));
-  }
-  const next = (i: number): string[] => Array.from({ length: 32 }, (_, k) => codeOf((i + 1 + k) % 40));
-  // 400 draws miss one of 32 in one of ten thousand; the seed is fixed.
-  expect(seen).toEqual([new Set(next(0)), new Set(next(30)), new Set([codeOf(40)]), new Set([codeOf(41)])]);
-  // Embeddings have length 1: three numbers of a third each, squared.
-  expect(await scaleOfVectors(found)).toBe(1.73);
-  expect(await scaleOfVectors(data)).toBeUndefined();
-});
+test(
+  "peers: the images of the class that come next, 32 at most, drawn anew each epoch; its own of an image that is " +
+    "alone or has no class",
+  async () => {
+    const { folder, config, parameters } = modelAt(join(scratch, "faces"), {
+      family: "embedder",
+      size: 3,
+      encoder: ENCODER,
+    });
+    const random = randomFrom(3);
+    // Forty images of class 0, one of class 1, one without; every other thing is noise.
+    const labels = [...Array<number>(40).fill(0), 1, -1];
+    const pixels = Uint8Array.from({ length: 42 * 64 }, () => random.below(2));
+    const data = datasetFromArrays(
+      { name: "noise", split: "train", ...SIDE, classes: ["many", "one"] },
+      pixels,
+      labels,
+    );
+    const codes = await encode({ config: config.model, parameters }, data, { threads: 1 });
+    const codeOf = (i: number): string => codes.subarray(3 * i, 3 * i + 3).join();
+    const options = { folder: null, threads: 1, tell: (text: string) => expect.fail(text) };
+    const found = await attachConditions(data, { from: "encoder", model: folder, of: "class" }, options);
+    expect(found.vectorSize).toBe(3);
+    const seen: Set<string>[] = [0, 30, 40, 41].map(() => new Set());
+    for (let epoch = 0; epoch < 400; epoch++) {
+      const { vectors } = await found.batch([0, 30, 40, 41], { epoch });
+      seen.forEach((set, k) => void set.add(vectors!.subarray(3 * k, 3 * k + 3).join()));
+    }
+    const next = (i: number): string[] => Array.from({ length: 32 }, (_, k) => codeOf((i + 1 + k) % 40));
+    // 400 draws miss one of 32 in one of ten thousand; the seed is fixed.
+    expect(seen).toEqual([new Set(next(0)), new Set(next(30)), new Set([codeOf(40)]), new Set([codeOf(41)])]);
+    // Embeddings have length 1: three numbers of a third each, squared.
+    expect(await scaleOfVectors(found)).toBe(1.73);
+    expect(await scaleOfVectors(data)).toBeUndefined();
+  },
+);

@@ -117,7 +117,8 @@ export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft
   if (!known)
     fail(
       "usage",
-      `expected a preset (${presetNames.join(", ")}) but received ${JSON.stringify(name)}${didYouMean(name, presetNames)}`,
+      `expected a preset (${presetNames.join(", ")}) but received ` +
+        `${JSON.stringify(name)}${didYouMean(name, presetNames)}`,
     );
   let draft: RunDraft;
   if (file !== undefined) draft = await readDraft(file);
@@ -166,7 +167,10 @@ export async function draftRun(options: DraftOptions): Promise<{ draft: RunDraft
   if (draft.condition && codes)
     fail(
       "usage",
-      `expected no --condition for a model of family ${model.family}: ${codes === "embedding" ? "it draws no images" : "its decoder is conditioned on what its own encoder makes of each image"}`,
+      `expected no --condition for a model of family ${model.family}: ` +
+        (codes === "embedding"
+          ? "it draws no images"
+          : "its decoder is conditioned on what its own encoder makes of each image"),
     );
   if (draft.condition?.from === "vectors" && draft.data.vectors === undefined)
     fail(

@@ -49,7 +49,8 @@ export async function expectCodes(model: OpenedModel): Promise<ImageCodes> {
     condition === null ? "without a condition" : `conditioned on ${describeCondition(condition)}, not on images`;
   return fail(
     "model",
-    "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition encoder:MODEL, peers:MODEL or " +
+    "expected a model with an encoder (an auto-encoder, an embedder, or a Gated PixelCNN trained with --condition " +
+      "encoder:MODEL, peers:MODEL or " +
       `thumbnail:HxW) but ${model.name} is ${familyName(model.config)} ${given}`,
   );
 }
@@ -105,7 +106,8 @@ export function imagesOf(opened: OpenedModel): CodeImages {
   if (lossUnit(model) !== "squared error")
     return fail(
       "model",
-      `expected a model that makes images but ${name} is ${familyName(model)}; a model conditioned on its embeddings makes them: train with --condition encoder:${name}`,
+      `expected a model that makes images but ${name} is ${familyName(model)}; a model conditioned on its ` +
+        `embeddings makes them: train with --condition encoder:${name}`,
     );
   return { kind: "deconvolution", of: (codes, options) => decode(opened, joined(codes), options) };
 }

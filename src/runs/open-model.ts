@@ -87,7 +87,8 @@ async function openFolder(folder: string, name: string): Promise<OpenedModel> {
   if (!existsSync(join(folder, WEIGHTS)))
     fail(
       "model",
-      `expected weights in ${folder} but there is no ${WEIGHTS}: the run was stopped before its first checkpoint; train on with: ` +
+      `expected weights in ${folder} but there is no ${WEIGHTS}: the run was stopped before its first checkpoint; ` +
+        "train on with: " +
         `pixelcnn train --resume --out ${folder}`,
     );
   const read = (file: string): Promise<Uint8Array> =>

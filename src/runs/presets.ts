@@ -59,7 +59,8 @@ export const PRESETS = {
   },
   "mnist-pixelcnn": {
     summary:
-      "The same images with the plain PixelCNN, as many parameters as mnist-binary: what gates and two stacks are worth",
+      "The same images with the plain PixelCNN, as many parameters as mnist-binary: what gates and two stacks are " +
+      "worth",
     data: STOCHASTIC,
     model: { family: "pixelcnn", ...LAYERS, features: 50, head: { features: 64 } },
     // 400 steps at 2e-3, 4e-3 and 8e-3 gave 92.8, 91.8 and 91.1 nats; longer runs want less.
@@ -180,7 +181,8 @@ export const PRESETS = {
   },
   embedder: {
     summary:
-      "Vectors that lie together for images of one class (subfolder, person), by a triplet loss; tested on classes held out",
+      "Vectors that lie together for images of one class (subfolder, person), by a triplet loss; tested on classes " +
+      "held out",
     data: PEOPLE,
     // Few numbers and a small encoder: with 32 people to learn from, a larger one memorises them.
     model: { family: "embedder", size: 12, margin: 0.5, encoder: { features: [8, 16, 32], hidden: 0 } },

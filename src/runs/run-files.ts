@@ -95,7 +95,8 @@ export function describeChanges({ added, gone, changed }: FileChanges): string |
     names.length === 0
       ? []
       : [
-          `${counted(names.length, "file")} ${what} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", ..." : ""})`,
+          `${counted(names.length, "file")} ${what} ` +
+            `(${names.slice(0, 3).join(", ")}${names.length > 3 ? ", ..." : ""})`,
         ];
   const all = [...part(added, "added"), ...part(gone, "gone"), ...part(changed, "changed")];
   return all.length === 0 ? null : all.join(", ");

@@ -255,7 +255,8 @@ describe("a run's files", () => {
     await expectFailure(
       openModel(noModel.folder),
       "model",
-      `expected weights in ${noModel.folder} but there is no model.safetensors: the run was stopped before its first checkpoint; ` +
+      `expected weights in ${noModel.folder} but there is no model.safetensors: the run was stopped before its ` +
+        "first checkpoint; " +
         `train on with: pixelcnn train --resume --out ${noModel.folder}`,
     );
     mkdirSync(noModel.path);
@@ -268,7 +269,8 @@ describe("a run's files", () => {
     await expectFailure(
       loadState(short.folder, config),
       "model",
-      `expected a safetensors file at ${short.path} but tensor average ends at byte ${size} of ${size - 1}; the file is truncated`,
+      `expected a safetensors file at ${short.path} but tensor average ends at byte ${size} of ${size - 1}; the ` +
+        "file is truncated",
     );
     const model = changed("model", (bytes) => bytes.subarray(0, 40));
     await expectFailure(

@@ -222,7 +222,8 @@ describe("complete", () => {
   test("keeps the given rows of a file, which has no class of its own", async () => {
     const { json } = await fill("classes", "given.png", "--rows", "3");
     expect(json.error.message).toBe(
-      "expected a condition for classes, one of 3 classes (columns, dots, rows): --class C (columns, dots, rows), --unconditional, but received none",
+      "expected a condition for classes, one of 3 classes (columns, dots, rows): --class C (columns, dots, rows), " +
+        "--unconditional, but received none",
     );
     await fill("classes", "given.png", "--rows", "3", "-n", "2", "--class", "dots");
     const [row] = cells(1, 4);

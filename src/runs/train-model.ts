@@ -47,7 +47,8 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
     PRESETS[presetNames.find((known) => known === name)!] ??
     fail(
       "usage",
-      `expected a preset (${presetNames.join(", ")}) but received ${JSON.stringify(name)}${didYouMean(name, presetNames)}`,
+      `expected a preset (${presetNames.join(", ")}) but received ` +
+        `${JSON.stringify(name)}${didYouMean(name, presetNames)}`,
     );
   const { minutes, steps, epochs } = options;
   const budgets = Object.entries({ minutes, steps, epochs }).filter(([, value]) => value !== undefined);

@@ -28,7 +28,7 @@ const refused = (): never => {
   throw new Error("no workers here");
 };
 
-test("the engine draws, scores and is stopped as with threads, whether they fail to load or may not start", async () => {
+test("the engine works and stops as with threads, whether they fail to load or may not start", async () => {
   const plain = createEngine(model);
   const drawn = await plain.sample({ count: 5, seed: 3 });
   const bits = await plain.score({ images: drawn });

@@ -310,33 +310,37 @@ describe("batches of classes for a triplet loss", () => {
     step: fc.nat(500),
   });
 
-  test("hold perClass images each of as many classes: all labelled, classes anew only when all were drawn, images too", () => {
-    fc.assert(
-      fc.property(cases, ({ seed, labels, perClass, classes, extra, step }) => {
-        const batch = classes * perClass + (extra % perClass);
-        const { indices, epochs } = identityOrder(seed, Int32Array.from(labels), batch, perClass)(step);
-        expect(indices).toHaveLength(batch);
-        expect(new Set(epochs)).toEqual(new Set([Math.floor((step * batch) / labels.length)]));
-        const groups = Array.from({ length: Math.ceil(batch / perClass) }, (_, g) => [
-          ...indices.slice(g * perClass, (g + 1) * perClass),
-        ]);
-        const drawn = groups.map((images) => {
-          const [label, ...more] = new Set(images.map((i) => labels[i]!));
-          expect(more).toEqual([]);
-          expect(label).toBeGreaterThanOrEqual(0);
-          // Every image once before one comes again.
-          const members = labels.filter((l) => l === label).length;
-          expect(new Set(images).size).toBe(Math.min(members, images.length));
-          return label!;
-        });
-        const known = new Set(labels.filter((l) => l >= 0)).size;
-        for (let round = 0; round < drawn.length; round += known) {
-          const once = drawn.slice(round, round + known);
-          expect(new Set(once).size).toBe(once.length);
-        }
-      }),
-    );
-  });
+  test(
+    "hold perClass images each of as many classes: all labelled, classes anew only when all were drawn, images " +
+      "too",
+    () => {
+      fc.assert(
+        fc.property(cases, ({ seed, labels, perClass, classes, extra, step }) => {
+          const batch = classes * perClass + (extra % perClass);
+          const { indices, epochs } = identityOrder(seed, Int32Array.from(labels), batch, perClass)(step);
+          expect(indices).toHaveLength(batch);
+          expect(new Set(epochs)).toEqual(new Set([Math.floor((step * batch) / labels.length)]));
+          const groups = Array.from({ length: Math.ceil(batch / perClass) }, (_, g) => [
+            ...indices.slice(g * perClass, (g + 1) * perClass),
+          ]);
+          const drawn = groups.map((images) => {
+            const [label, ...more] = new Set(images.map((i) => labels[i]!));
+            expect(more).toEqual([]);
+            expect(label).toBeGreaterThanOrEqual(0);
+            // Every image once before one comes again.
+            const members = labels.filter((l) => l === label).length;
+            expect(new Set(images).size).toBe(Math.min(members, images.length));
+            return label!;
+          });
+          const known = new Set(labels.filter((l) => l >= 0)).size;
+          for (let round = 0; round < drawn.length; round += known) {
+            const once = drawn.slice(round, round + known);
+            expect(new Set(once).size).toBe(once.length);
+          }
+        }),
+      );
+    },
+  );
 
   test("depend on the seed and the step alone", () => {
     fc.assert(

@@ -64,7 +64,8 @@ export function checkBalance(
   if (balance && !data.classes)
     fail(
       "usage",
-      `expected classes to balance (train.balance) but ${data.name} has none: subfolders are classes; --set train.balance=false draws images as they come`,
+      `expected classes to balance (train.balance) but ${data.name} has none: subfolders are classes; --set ` +
+        "train.balance=false draws images as they come",
     );
 }
 
@@ -171,7 +172,8 @@ export function identityOrder(
   if (each < 2) {
     fail(
       "usage",
-      `expected a batch of at least two classes of ${perClass} images but received train.batch ${batch}, train.perClass ${perClass}`,
+      `expected a batch of at least two classes of ${perClass} images but received train.batch ${batch}, ` +
+        `train.perClass ${perClass}`,
     );
   }
   if (classes < 2) fail("data", `expected images of at least two classes to tell apart but received ${classes}`);

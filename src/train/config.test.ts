@@ -94,7 +94,8 @@ test.each([
   [
     "features that do not come in groups",
     { ...smallest, model: { ...model, channels: 3, skip: 33, head: { features: 63 } } },
-    "model.features: expected a multiple of channels (3) for features but received 32: features come in one group a channel",
+    "model.features: expected a multiple of channels (3) for features but received 32: features come in one group a " +
+      "channel",
   ],
   [
     "skip features that do not come in groups",
@@ -104,7 +105,8 @@ test.each([
   [
     "head features that do not come in groups",
     { ...smallest, model: { ...model, channels: 3, features: 33, skip: 0 } },
-    "model.head.features: expected a multiple of channels (3) for head.features but received 64: features come in one group a channel",
+    "model.head.features: expected a multiple of channels (3) for head.features but received 64: features come in " +
+      "one group a channel",
   ],
   [
     "levels above 256",
@@ -134,7 +136,8 @@ test.each([
   [
     "a budget with two keys",
     { ...smallest, train: { budget: { steps: 5, minutes: 1 } } },
-    'train.budget: expected exactly one of steps (whole, from 0), epochs or minutes (above 0) (received {"steps":5,"minutes":1})',
+    "train.budget: expected exactly one of steps (whole, from 0), epochs or minutes (above 0) (received " +
+      '{"steps":5,"minutes":1})',
   ],
   [
     "a budget without a key",
@@ -161,7 +164,8 @@ test.each([
   [
     "from nowhere",
     from({ from: "text" }),
-    "condition.from: Invalid discriminator value. Expected 'class' | 'vectors' | 'captions' | 'encoder' | 'thumbnail' (received {\"from\":\"text\"})",
+    "condition.from: Invalid discriminator value. Expected 'class' | 'vectors' | 'captions' | 'encoder' | " +
+      '\'thumbnail\' (received {"from":"text"})',
   ],
   ["that is a word", from("class"), 'condition: Invalid input: expected object, received string (received "class")'],
   ["of classes with their names", from({ from: "class", classes: ["a", "b"] }), "condition: unknown key classes"],
@@ -204,7 +208,8 @@ test.each([
   [
     "left out of an auto-encoder of squared error",
     { ...ofFamily("autoencoder", 0.1), model: { ...model, family: "autoencoder", decoder: { kind: "deconvolution" } } },
-    "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by a condition, but received 0.1",
+    "train.conditionDropout: expected 0 for an auto-encoder with a deconvolution decoder, which draws nothing by a " +
+      "condition, but received 0.1",
   ],
   [
     "left out of an embedder",
@@ -214,7 +219,8 @@ test.each([
   [
     "that a model without one is to tell its pixels from",
     { ...smallest, train: { blind: 0.25 } },
-    "train.blind: expected 0 for a model without a condition, which would have nothing to go by with its pixels hidden, but received 0.25",
+    "train.blind: expected 0 for a model without a condition, which would have nothing to go by with its pixels " +
+      "hidden, but received 0.25",
   ],
   [
     "that an auto-encoder of squared error is to tell its pixels from",
@@ -223,7 +229,8 @@ test.each([
       model: { ...model, family: "autoencoder", decoder: { kind: "deconvolution" } },
       train: { blind: 0.25 },
     },
-    "train.blind: expected 0 for an auto-encoder with a deconvolution decoder, which would have nothing to go by with its pixels hidden, but received 0.25",
+    "train.blind: expected 0 for an auto-encoder with a deconvolution decoder, which would have nothing to go by " +
+      "with its pixels hidden, but received 0.25",
   ],
   [
     "of which every pixel is to be told",
@@ -233,7 +240,8 @@ test.each([
   [
     "balanced for an embedder",
     { ...ofFamily("embedder", 0), train: { balance: true } },
-    "train.balance: expected false for an embedder, whose batches hold train.perClass images a class anyway, but received true",
+    "train.balance: expected false for an embedder, whose batches hold train.perClass images a class anyway, but " +
+      "received true",
   ],
   [
     "of one image a class",

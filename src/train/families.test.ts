@@ -232,41 +232,44 @@ test("nothing said of what to keep and to show is all", async () => {
   expect(await lossOf({ sees: zeros })).not.toBeCloseTo(all, 3);
 });
 
-test("a step without the condition or the labels that its model wants is refused, and one with too few numbers", async () => {
-  const schedule = new Float32Array(SCHEDULE_SIZE);
-  const pixels = new Uint8Array(6 * 30);
-  const say = async (config: RunConfig, input: Partial<TrainBatch>): Promise<string> => {
-    const { model, train } = config;
-    const stepper = await openStepper({ model, batch: 6, adam: train, start: initialState(config), threads: 1 });
-    try {
-      return await stepper.step({ pixels, schedule, ...input }).then(
-        () => "nothing",
-        (error) => `${error.kind}: ${error.message}`,
-      );
-    } finally {
-      await stepper.close();
-    }
-  };
-  const named = (name: string): RunConfig => RUNS.find(([of]) => of === name)![1];
-  const [classes, maps, embedder] = [
-    named("classes, some left out"),
-    named("maps, some left out"),
-    named("an embedder"),
-  ];
-  expect(await say(classes, {})).toBe("usage: expected a condition of 3 numbers an image but received none");
-  expect(await say(maps, {})).toBe("usage: expected a condition of 8 numbers an image but received none");
-  expect(await say(embedder, {})).toBe("usage: expected a label an image but received none");
-  expect(await say(classes, { condition: new Float32Array(17) })).toBe(
-    "usage: expected a condition of 3 numbers for each of 6 images but received 17 numbers",
-  );
-  expect(await say(embedder, { labels: new Int32Array(5) })).toBe(
-    "usage: expected a label for each of 6 images but received 5",
-  );
-  expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
-  expect(await say(named("an auto-encoder"), { sees: new Float32Array(5) })).toBe(
-    "usage: expected a number of sees for each of 6 images but received 5",
-  );
-  await expect(
-    openStepper({ model: classes.model, batch: 6, adam: classes.train, start: initialState(classes), shard: 4 }),
-  ).rejects.toThrow("expected a shard that divides the batch of 6 images but received 4");
-});
+test(
+  "a step without the condition or the labels that its model wants is refused, and one with too few " + "numbers",
+  async () => {
+    const schedule = new Float32Array(SCHEDULE_SIZE);
+    const pixels = new Uint8Array(6 * 30);
+    const say = async (config: RunConfig, input: Partial<TrainBatch>): Promise<string> => {
+      const { model, train } = config;
+      const stepper = await openStepper({ model, batch: 6, adam: train, start: initialState(config), threads: 1 });
+      try {
+        return await stepper.step({ pixels, schedule, ...input }).then(
+          () => "nothing",
+          (error) => `${error.kind}: ${error.message}`,
+        );
+      } finally {
+        await stepper.close();
+      }
+    };
+    const named = (name: string): RunConfig => RUNS.find(([of]) => of === name)![1];
+    const [classes, maps, embedder] = [
+      named("classes, some left out"),
+      named("maps, some left out"),
+      named("an embedder"),
+    ];
+    expect(await say(classes, {})).toBe("usage: expected a condition of 3 numbers an image but received none");
+    expect(await say(maps, {})).toBe("usage: expected a condition of 8 numbers an image but received none");
+    expect(await say(embedder, {})).toBe("usage: expected a label an image but received none");
+    expect(await say(classes, { condition: new Float32Array(17) })).toBe(
+      "usage: expected a condition of 3 numbers for each of 6 images but received 17 numbers",
+    );
+    expect(await say(embedder, { labels: new Int32Array(5) })).toBe(
+      "usage: expected a label for each of 6 images but received 5",
+    );
+    expect(await say(classes, { condition: new Float32Array(18) })).toBe("nothing");
+    expect(await say(named("an auto-encoder"), { sees: new Float32Array(5) })).toBe(
+      "usage: expected a number of sees for each of 6 images but received 5",
+    );
+    await expect(
+      openStepper({ model: classes.model, batch: 6, adam: classes.train, start: initialState(classes), shard: 4 }),
+    ).rejects.toThrow("expected a shard that divides the batch of 6 images but received 4");
+  },
+);

@@ -190,7 +190,7 @@ describe.each(GOLDEN)("a two-layer model (%s)", (name) => {
     },
   );
 
-  test("a gradient above the clip is scaled down to it, one below is left as it is, and a clip of 0 is none", async () => {
+  test("a gradient above the clip is scaled down to it, one below is left; a clip of 0 is none", async () => {
     const norm = adam.gradientNorms[0]!;
     for (const [clip, factor] of [
       [norm / 4, 1 / 4],

@@ -60,32 +60,35 @@ describe("the order of the images", () => {
     expect(new Set([epochOf(1, 0), epochOf(1, 1), epochOf(2, 0), epochOf(2, 1)]).size).toBe(4);
   });
 
-  test("is what the data set is asked for: a batch that reaches over an epoch's end draws each part in its own epoch", async () => {
-    const [images, config] = [6, tinyRun({ budget: { steps: 5 } })];
-    const asked: [number, number][] = [];
-    const parts = {
-      name: "six",
-      split: "train",
-      height: 6,
-      width: 5,
-      channels: 1,
-      levels: 2,
-      length: images,
-      classes: null,
-    };
-    const data = datasetOf({ ...parts, nameOf: String }, async (indices, _pixels, _labels, epoch) => {
-      for (const index of indices) asked.push([index, epoch]);
-    });
-    await collect({ config, data, threads: 1 });
-    const order = batchOrder(config.train.seed, images, 4);
-    const expected = Array.from({ length: 5 }, (_, step) => order(step)).flatMap(({ indices, epochs }) =>
-      Array.from(indices, (index, i): [number, number] => [index, epochs[i]!]),
-    );
-    // Step 2 holds places 4 .. 7: two images of epoch 0, two of epoch 1. One more batch was read ahead.
-    expect(asked.slice(0, 20)).toEqual(expected);
-    expect(expected.slice(4, 8).map(([, epoch]) => epoch)).toEqual([0, 0, 1, 1]);
-    expect(asked).toHaveLength(24);
-  });
+  test(
+    "is what the data set is asked for: a batch that reaches over an epoch's end draws each part in its own " + "epoch",
+    async () => {
+      const [images, config] = [6, tinyRun({ budget: { steps: 5 } })];
+      const asked: [number, number][] = [];
+      const parts = {
+        name: "six",
+        split: "train",
+        height: 6,
+        width: 5,
+        channels: 1,
+        levels: 2,
+        length: images,
+        classes: null,
+      };
+      const data = datasetOf({ ...parts, nameOf: String }, async (indices, _pixels, _labels, epoch) => {
+        for (const index of indices) asked.push([index, epoch]);
+      });
+      await collect({ config, data, threads: 1 });
+      const order = batchOrder(config.train.seed, images, 4);
+      const expected = Array.from({ length: 5 }, (_, step) => order(step)).flatMap(({ indices, epochs }) =>
+        Array.from(indices, (index, i): [number, number] => [index, epochs[i]!]),
+      );
+      // Step 2 holds places 4 .. 7: two images of epoch 0, two of epoch 1. One more batch was read ahead.
+      expect(asked.slice(0, 20)).toEqual(expected);
+      expect(expected.slice(4, 8).map(([, epoch]) => epoch)).toEqual([0, 0, 1, 1]);
+      expect(asked).toHaveLength(24);
+    },
+  );
 });
 
 describe("schedules", () => {
@@ -141,16 +144,20 @@ describe("schedules", () => {
     expect(averageDecayAt(settings({ average: 0 }), t)).toBe(0);
   });
 
-  test("a budget of epochs ends at the nearest step, and of minutes when they are over; the last event is a last checkpoint", async () => {
-    // 11 images in batches of 4: 2.75 steps an epoch.
-    const epochs = await collect({ config: tinyRun({ budget: { epochs: 2 } }), data: tinyData(), threads: 1 });
-    expect(epochs.at(-1)).toMatchObject({ type: "checkpoint", last: true, state: { step: 6 } });
-    const minutes = await collect({ config: tinyRun({ budget: { minutes: 0.003 } }), data: tinyData(), threads: 1 });
-    expect(minutes.at(-1)).toMatchObject({ type: "checkpoint", last: true });
-    expect(stateOf(minutes).seconds).toBeGreaterThanOrEqual(0.18);
-    const nothing = await collect({ config: tinyRun({ budget: { steps: 0 } }), data: tinyData(), threads: 1 });
-    expect(nothing.map((e) => e.type)).toEqual(["start", "checkpoint"]);
-  });
+  test(
+    "a budget of epochs ends at the nearest step, and of minutes when they are over; the last event is a last " +
+      "checkpoint",
+    async () => {
+      // 11 images in batches of 4: 2.75 steps an epoch.
+      const epochs = await collect({ config: tinyRun({ budget: { epochs: 2 } }), data: tinyData(), threads: 1 });
+      expect(epochs.at(-1)).toMatchObject({ type: "checkpoint", last: true, state: { step: 6 } });
+      const minutes = await collect({ config: tinyRun({ budget: { minutes: 0.003 } }), data: tinyData(), threads: 1 });
+      expect(minutes.at(-1)).toMatchObject({ type: "checkpoint", last: true });
+      expect(stateOf(minutes).seconds).toBeGreaterThanOrEqual(0.18);
+      const nothing = await collect({ config: tinyRun({ budget: { steps: 0 } }), data: tinyData(), threads: 1 });
+      expect(nothing.map((e) => e.type)).toEqual(["start", "checkpoint"]);
+    },
+  );
 });
 
 describe("a run", () => {
@@ -281,8 +288,10 @@ describe("a run that cannot go on", () => {
     expect(error.kind).toBe("diverged");
     expect(error.message).toMatch(
       new RegExp(
-        `^training diverged at step ${step}: the loss is (\\d+\\.\\d nats an image, far above a uniform guess|not a number)\\. The last checkpoint is whole\\. ` +
-          "Try a lower rate \\(--set train\\.rate=\\.\\.\\.\\), a longer warm-up \\(train\\.warmup\\) or a smaller clip \\(train\\.clip\\)$",
+        `^training diverged at step ${step}: the loss is (\\d+\\.\\d nats an image, far above a uniform guess|not a ` +
+          "number)\\. The last checkpoint is whole\\. " +
+          "Try a lower rate \\(--set train\\.rate=\\.\\.\\.\\), a longer warm-up \\(train\\.warmup\\) or a smaller " +
+          "clip \\(train\\.clip\\)$",
       ),
     );
     expect(readFileSync(join(folder, "state.safetensors"))).toEqual(before);
@@ -333,7 +342,7 @@ describe("a run that cannot go on", () => {
     expect([kind, message]).toEqual(["data", "expected at least one image to train on but empty has none"]);
   });
 
-  test("an image that cannot be read stops the run at the step that needs it, with the reader's own words", async () => {
+  test("an image that cannot be read stops the run at the step that needs it, in the reader's words", async () => {
     const parts = {
       name: "worn",
       split: "train",

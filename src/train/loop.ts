@@ -98,7 +98,8 @@ function checkLoss(loss: number, norm: number, step: number, limit: number, unit
   if (Number.isFinite(loss) && Number.isFinite(norm) && loss <= limit) return;
   const what =
     Number.isFinite(loss) && Number.isFinite(norm)
-      ? `${loss.toFixed(1)} ${unit === "nats" ? "nats an image, far above a uniform guess" : `(${unit}), far above a blind guess`}`
+      ? `${loss.toFixed(1)} ` +
+        `${unit === "nats" ? "nats an image, far above a uniform guess" : `(${unit}), far above a blind guess`}`
       : "not a number";
   fail(
     "diverged",
@@ -120,7 +121,8 @@ export async function* train({
     if (data[axis] !== model[axis])
       fail(
         "usage",
-        `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ${data[axis]}`,
+        `expected images of ${axis} ${model[axis]}, as the model's config says, but ${data.name} has ${axis} ` +
+          `${data[axis]}`,
       );
   }
   if (data.length === 0) fail("data", `expected at least one image to train on but ${data.name} has none`);

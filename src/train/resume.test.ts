@@ -50,28 +50,31 @@ async function until(stop: number, threads: number, from?: RunState): Promise<Ru
 const config = tinyRun({ budget: { steps: 12 } });
 
 describe.each([1, 2])("with %i threads", (threads) => {
-  test("5 steps, a checkpoint, a new process and 7 steps are 12 steps: weights, moments, average, losses and rates", async () => {
-    const whole = await collect({ config, data: tinyData(), threads });
-    expect(stateOf(whole).step).toBe(12);
+  test(
+    "5 steps, a checkpoint, a new process and 7 steps are 12 steps: weights, moments, average, losses and " + "rates",
+    async () => {
+      const whole = await collect({ config, data: tinyData(), threads });
+      expect(stateOf(whole).step).toBe(12);
 
-    const folder = join(scratch, `run${threads}`);
-    await createRun(folder, config);
-    const half = await until(5, threads);
-    expect(half.step).toBe(5);
-    await saveCheckpoint(folder, config, half);
-    // The file loses nothing.
-    const loaded = await loadState(folder, config);
-    expect(loaded).toEqual(half);
+      const folder = join(scratch, `run${threads}`);
+      await createRun(folder, config);
+      const half = await until(5, threads);
+      expect(half.step).toBe(5);
+      await saveCheckpoint(folder, config, half);
+      // The file loses nothing.
+      const loaded = await loadState(folder, config);
+      expect(loaded).toEqual(half);
 
-    const { stdout } = await promisify(execFile)(process.execPath, [script, folder, String(threads)], {
-      timeout: 50_000,
-    });
-    const resumed = await loadState(folder, config);
-    expect(bits(resumed)).toEqual(bits(stateOf(whole)));
-    expect(JSON.parse(stdout)).toEqual(figures(whole).slice(5));
-    expect(resumed.seconds).toBeGreaterThan(half.seconds);
-    expect((await openModel(folder)).step).toBe(12);
-  });
+      const { stdout } = await promisify(execFile)(process.execPath, [script, folder, String(threads)], {
+        timeout: 50_000,
+      });
+      const resumed = await loadState(folder, config);
+      expect(bits(resumed)).toEqual(bits(stateOf(whole)));
+      expect(JSON.parse(stdout)).toEqual(figures(whole).slice(5));
+      expect(resumed.seconds).toBeGreaterThan(half.seconds);
+      expect((await openModel(folder)).step).toBe(12);
+    },
+  );
 });
 
 test("the number of threads does not change a bit, of a step of several shards or of a resumed run", async () => {

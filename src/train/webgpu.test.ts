@@ -45,7 +45,8 @@ async function onWebgpu(): Promise<{ results: Record<ModelName, Steps> } | { abs
 }
 
 test.skipIf(missing.length > 0)(
-  `20 steps on webgpu have the CPU's losses to 1e-3 (${names.join(", ")})${missing.length > 0 ? ` (skipped: there is no ${missing.join(" and no ")})` : ""}`,
+  "20 steps on webgpu have the CPU's losses to 1e-3 " +
+    `(${names.join(", ")})${missing.length > 0 ? ` (skipped: there is no ${missing.join(" and no ")})` : ""}`,
   async ({ skip }) => {
     const found = await onWebgpu();
     if ("absent" in found) return skip(`the device does not start here: ${found.absent}`);

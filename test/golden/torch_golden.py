@@ -1,10 +1,11 @@
-"""Makes the golden numbers of the two-layer models: loss, log p, all gradients and ten steps of Adam, from PyTorch in float64.
-Of the Row LSTM and the Diagonal BiLSTM (`RECURRENT`, two LSTM layers each) loss, log p and all gradients.
+"""Makes the golden numbers of the two-layer models: loss, log p, all gradients and ten steps of Adam, from
+PyTorch in float64. Of the Row LSTM and the Diagonal BiLSTM (`RECURRENT`, two LSTM layers each) loss, log p and
+all gradients.
 
-`predict` is docs/model.md written down tap by tap, the recurrent networks pixel by pixel, slow on purpose: it shares no code with the TypeScript model and none with the
-peers in bench/peers, so the three can only agree by all being right. Run: /usr/bin/python3 test/golden/torch_golden.py
-(then `npx biome format --write test/golden`). Numbers of a committed file change only together with docs/model.md.
-"""
+`predict` is docs/model.md written down tap by tap, the recurrent networks pixel by pixel, slow on purpose: it
+shares no code with the TypeScript model and none with the peers in bench/peers, so the three can only agree by
+all being right. Run: /usr/bin/python3 test/golden/torch_golden.py (then `npx biome format --write test/golden`).
+Numbers of a committed file change only together with docs/model.md."""
 
 import json
 import pathlib
@@ -16,7 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 BASE = {
     "family": "gated-pixelcnn", "height": 5, "width": 4, "channels": 1, "levels": 2, "features": 4, "depth": 2,
-    "firstKernel": 7, "kernels": [3], "dilations": [1], "skip": 6, "head": {"kind": "categorical", "features": 4}, "condition": None,
+    "firstKernel": 7, "kernels": [3], "dilations": [1], "skip": 6,
+    "head": {"kind": "categorical", "features": 4}, "condition": None,
 }
 # S, R and F differ from each other wherever they can, so that a swapped axis fails rather than passes.
 MODELS = {
@@ -164,7 +166,8 @@ def cell(gates, memory):
 
 
 def recurrent_stream(config, P, x, h):
-    """The stream that the head of a Row LSTM or a Diagonal BiLSTM reads, [B, H, W, 2F], of scaled pixels x. One pixel after another."""
+    """The stream that the head of a Row LSTM or a Diagonal BiLSTM reads, [B, H, W, 2F], of scaled pixels x. One
+    pixel after another."""
     C, F, L, H, W = (config[key] for key in ("channels", "features", "depth", "height", "width"))
     B = x.shape[0]
     r = (config["firstKernel"] - 1) // 2
@@ -226,7 +229,8 @@ def recurrent_stream(config, P, x, h):
                 for j in reversed(range(W)):
                     gates = {}
                     for part in "ofig":
-                        gates[part] = (begin(f"{name}.right", part) + at(right, i - 1, j, F) @ P[f"{name}.right.above.W_{part}"]
+                        gates[part] = (begin(f"{name}.right", part)
+                                       + at(right, i - 1, j, F) @ P[f"{name}.right.above.W_{part}"]
                                        + at(right, i, j + 1, F) @ P[f"{name}.right.beside.W_{part}"]
                                        + stream[i, j] @ P[f"{name}.right.input.W_{part}"])
                         if l == 2:
@@ -279,7 +283,8 @@ def gated_stream(config, P, x, h):
 
         q = {}
         for half in "fg":
-            q[half] = P[f"layer{l}.horizontal.b_{half}"] + condition("horizontal", half) + both @ P[f"layer{l}.link.W_{half}"]
+            q[half] = (P[f"layer{l}.horizontal.b_{half}"] + condition("horizontal", half)
+                       + both @ P[f"layer{l}.link.W_{half}"])
             for m in range(r):
                 q[half] = q[half] + shifted(horizontal, 0, (r - m) * d) @ P[f"layer{l}.horizontal.W_{half}"][m]
             groups = []
@@ -308,11 +313,13 @@ def log_probabilities(config, P, levels, h=None):
 
 
 def random_parameters(config, random):
-    """All non-zero; exactly representable in float32, so that nine digits lose nothing. Above the usual scale: far from linear."""
+    """All non-zero; exactly representable in float32, so that nine digits lose nothing. Above the usual scale:
+    far from linear."""
     out = {}
     for name, shape in shapes(config).items():
         leaf = name.split(".")[-1]
-        # Milder logits of the recurrent ones: the exact engine's integers know the unlikeliest levels to a few digits only.
+        # Milder logits of the recurrent ones: the exact engine's integers know the unlikeliest levels to a few digits
+        # only.
         most = 0.6 if config["family"] != "gated-pixelcnn" and name.startswith("head.logits") else 1.5
         scale = 0.5 if leaf.startswith("b") else most / np.sqrt(np.prod(shape[:-1]))
         value = (scale * random.standard_normal(shape)).astype(np.float32)
@@ -322,7 +329,8 @@ def random_parameters(config, random):
 
 
 def decays(name):
-    """Only weights decay (last part `W`, `W_f`, `V_g`, ...), never biases: `head.logits.b` is a matrix in shape alone."""
+    """Only weights decay (last part `W`, `W_f`, `V_g`, ...), never biases: `head.logits.b` is a matrix in shape
+    alone."""
     return name.split(".")[-1][0] in "WV"
 
 
@@ -369,7 +377,8 @@ def golden(config, seed, trained):
     shape = [BATCH, config["height"], config["width"], config["channels"]]
     levels = random.randint(0, config["levels"], shape)
     # A float32 condition, signs mixed, no zeros.
-    condition = random.standard_normal([BATCH, config["condition"]["size"]]).astype(np.float32) if config["condition"] else None
+    size = config["condition"] and config["condition"]["size"]
+    condition = random.standard_normal([BATCH, size]).astype(np.float32) if size else None
     h = torch.from_numpy(condition.astype(np.float64)) if condition is not None else None
 
     logp = log_probabilities(config, P, levels, h)
@@ -385,13 +394,15 @@ def golden(config, seed, trained):
     }
     if condition is not None:
         out["condition"] = {"shape": list(condition.shape), "data": rounded(condition)}
-    out.update({"loss": rounded([loss.item()])[0], "logProbabilities": rounded(logp.detach().numpy()), "gradients": numbers(gradients)})
+    out.update({"loss": rounded([loss.item()])[0], "logProbabilities": rounded(logp.detach().numpy()),
+                "gradients": numbers(gradients)})
     if not trained:
         return out, gradients
 
     losses, norms, after, average = train(config, P, levels, h)
 
-    # Adam divides by |gradient|, so a gradient near 0 may turn float32 noise into a whole step. A seed where that happens would make
+    # Adam divides by |gradient|, so a gradient near 0 may turn float32 noise into a whole step. A seed where that
+    # happens would make
     # these numbers useless to a float32 engine; measure it here rather than there.
     single = {name: p.detach().float().requires_grad_() for name, p in P.items()}
     after32 = train(config, single, levels, None if h is None else h.float())[2]
@@ -399,7 +410,8 @@ def golden(config, seed, trained):
     assert noise < 1e-5, f"float32 ends {noise} away after ten steps: choose another seed"
     out["adam"] = {**ADAM, "losses": rounded(losses), "gradientNorms": rounded(norms), "parameters": numbers(after),
                    "average": numbers(average)}
-    print(f"norms {norms[0]:.3g} .. {norms[-1]:.3g}, losses {losses[0]:.5g} .. {losses[-1]:.5g}, float32 within {noise:.1g}")
+    print(f"norms {norms[0]:.3g} .. {norms[-1]:.3g}, losses {losses[0]:.5g} .. {losses[-1]:.5g}, "
+          f"float32 within {noise:.1g}")
     return out, gradients
 
 
@@ -412,4 +424,5 @@ if __name__ == "__main__":
         path.write_text(json.dumps(result) + "\n")
         zeros = sum(int((g == 0).sum()) for g in gradients.values())
         total = sum(g.numel() for g in gradients.values())
-        print(f"{name}: loss {result['loss']} nats, {total} parameters, {zeros} gradients exactly 0, {path.stat().st_size} bytes")
+        print(f"{name}: loss {result['loss']} nats, {total} parameters, {zeros} gradients exactly 0, "
+              f"{path.stat().st_size} bytes")

@@ -112,7 +112,8 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
     const seconds = (performance.now() - began) / 1000;
     const { losses } = trained;
     console.log(
-      `WebAssembly: 50 steps, loss ${losses[0]!.toFixed(1)} to ${losses[49]!.toFixed(1)}, ${seconds.toFixed(1)} s in all`,
+      `WebAssembly: 50 steps, loss ${losses[0]!.toFixed(1)} to ${losses[49]!.toFixed(1)}, ${seconds.toFixed(1)} s ` +
+        "in all",
     );
     expect(losses).toHaveLength(50);
     expect(losses[49]!).toBeLessThan(losses[0]! / 2);
@@ -133,7 +134,8 @@ describe.skipIf(reason)(`in Chromium, the bundled package${reason}`, () => {
     pixelcnn(files, "sample", "model", "--count", "1", "--out", "sample.png");
   }, 60_000);
 
-  test("trains on two threads where the page is isolated and configureRuntime asks for them, to the same losses", async () => {
+  test("trains on two threads where the page is isolated and configureRuntime asks for them, to the same " +
+    "losses", async () => {
     const opened = await openPage(isolatedServer);
     expect(await opened.page.evaluate("page.isolated")).toBe(true);
     const { losses } = await opened.call<Trained>("train", { steps: 10, runtime: { threads: 2 } });

@@ -101,7 +101,9 @@ export default defineCommand({
     const seconds = (performance.now() - started) / 1000;
     return {
       json: { model: name, step, out, images: images.names, count, seed, temperature, seconds },
-      text: `${counted(count, "completion")} of ${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}`,
+      text:
+        `${counted(count, "completion")} of ${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s ` +
+        `(seed ${seed}): ${out}`,
     };
   },
 });

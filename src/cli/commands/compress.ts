@@ -129,9 +129,11 @@ export default defineCommand({
           conditions: conditions && { of: conditions.about, images: told, bytes: written.conditions },
         },
         text:
-          `${counted(images, "image")} in ${seconds.toFixed(1)} s: ${single && images > 1 ? `${counted(images, "file")} in ${out}` : out}\n` +
+          `${counted(images, "image")} in ${seconds.toFixed(1)} s: ` +
+          `${single && images > 1 ? `${counted(images, "file")} in ${out}` : out}\n` +
           `${bytes} bytes, ${bitsPerDim.toFixed(4)} bits/dim (8 x file size / ${dims} dims); ` +
-          `raw, at ${counted(Math.ceil(Math.log2(levels)), "bit")} a sub-pixel, ${raw} bytes: ${(raw / bytes).toFixed(2)} times as many` +
+          `raw, at ${counted(Math.ceil(Math.log2(levels)), "bit")} a sub-pixel, ${raw} bytes: ` +
+          `${(raw / bytes).toFixed(2)} times as many` +
           (conditions
             ? `\nconditions: ${conditions.about}; ${written.conditions} of the bytes, for ${counted(told, "image")}`
             : ""),

@@ -111,8 +111,10 @@ function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefi
   const images = imagesIn(contents);
   const { channels, levels } = file.header;
   const about =
-    `${archive}: ${counted(file.images, "image")} in ${counted(groups.length, "group")}, ${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
-    `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}${notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : ""}` +
+    `${archive}: ${counted(file.images, "image")} in ${counted(groups.length, "group")}, ` +
+    `${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
+    `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}` +
+    (notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : "") +
     (conditions.bytes > 0 ? `\nconditions: ${describeConditions(conditions, notes)}` : "");
   const rows = images.map(({ name, label, condition, height, width }) => {
     const of = label === undefined ? "" : `  ${notes?.classes?.[label] ?? label}`;

@@ -128,7 +128,8 @@ async function shuffled(
   const owns = { ownNats: own.nats, ownBitsPerDim: own.bitsPerDim };
   return done(
     { images: data.length, conditions: "shuffled", nats, bitsPerDim, ...owns, pairs, ownBetter },
-    `${own.nats.toFixed(2)} nats an image with its own condition, ${nats.toFixed(2)} with another's: ${(nats - own.nats).toFixed(2)} nats more\n` +
+    `${own.nats.toFixed(2)} nats an image with its own condition, ${nats.toFixed(2)} with another's: ` +
+      `${(nats - own.nats).toFixed(2)} nats more\n` +
       `the own one is better in ${(100 * ownBetter).toFixed(1)} % of ${pairs} pairs`,
   );
 }

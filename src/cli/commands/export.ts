@@ -45,7 +45,9 @@ export default defineCommand({
         : `logits float32 [N,${height},${width},${channels},${levels}]`;
     return {
       json: { model: name, step, out, what, bytes: bytes.length },
-      text: `${out}: ${bytes.length} bytes; pixels uint8 [N,${height},${width},${channels}], levels 0..${levels - 1} -> ${result}`,
+      text:
+        `${out}: ${bytes.length} bytes; pixels uint8 [N,${height},${width},${channels}], levels ` +
+        `0..${levels - 1} -> ${result}`,
     };
   },
 });

@@ -63,7 +63,8 @@ test("images, model, sizes, bytes and bits/dim, for a person", async () => {
       "groups    2, of at most 3 images",
       `model     mnist-binary (step 1423), digest ${digest}`,
       `bytes     ${bytes}, of which ${payload} are the images`,
-      `bits/dim  ${((8 * bytes) / 3920).toFixed(4)} (8 x file size / 3920 dims); the images alone ${((8 * Number(payload)) / 3920).toFixed(4)}`,
+      `bits/dim  ${((8 * bytes) / 3920).toFixed(4)} (8 x file size / 3920 dims); the images alone ` +
+        `${((8 * Number(payload)) / 3920).toFixed(4)}`,
       "lossless  NO: some images were taken to the nearest levels when they were compressed",
     ],
   ]);
@@ -113,7 +114,8 @@ test("a model that is not here is named by its digest, and the rest is told all 
   expect([many.code, many.stdout]).toEqual([
     0,
     expect.stringContaining(
-      `model     digest ${other}, named "runs/gone" when this was made: not among the shipped ones, nor where the archive says\n`,
+      `model     digest ${other}, named "runs/gone" when this was made: not among the shipped ones, nor where the ` +
+        "archive says\n",
     ),
   ]);
   const one = await info("strange-one.pxc");

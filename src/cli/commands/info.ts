@@ -53,7 +53,8 @@ async function aboutModel(name: string): Promise<Outcome> {
     ["data", `${data.source}${data.binarise === "none" ? "" : `, binarised (${data.binarise})`}`],
     [
       "trained",
-      `${step} steps of ${train.batch} images${seconds === null ? "" : ` in ${duration(seconds)}`}, budget ${amount} ${unit}`,
+      `${step} steps of ${train.batch} images${seconds === null ? "" : ` in ${duration(seconds)}`}, budget ` +
+        `${amount} ${unit}`,
     ],
   ];
   if (evaluation)

@@ -48,7 +48,7 @@ export default defineCommand({
     rows: {
       type: "string",
       valueHint: "R",
-      description: `Rows of the picture; along one, only the code differs, and each has draws of its own; default ${ROWS}`,
+      description: `Rows of the picture; along one, only the code differs, each has draws of its own; default ${ROWS}`,
     },
     ...drawingArgs,
   },

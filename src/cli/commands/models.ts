@@ -24,7 +24,8 @@ export default defineCommand({
     const width = Math.max(0, ...models.map(({ name }) => name.length));
     const lines = models.map(
       ({ name, data, height, width: w, channels, levels, condition }) =>
-        `${name.padEnd(width)}  ${data}, ${height}x${w}x${channels}, ${levels} levels${condition === null ? "" : `; ${condition}`}`,
+        `${name.padEnd(width)}  ${data}, ${height}x${w}x${channels}, ${levels} ` +
+        `levels${condition === null ? "" : `; ${condition}`}`,
     );
     return {
       json: { models },

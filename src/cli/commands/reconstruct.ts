@@ -117,7 +117,8 @@ export default defineCommand({
         seconds,
       },
       text:
-        `${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s${drawnBy(count > 0 ? seed : undefined)}: ${out}\n` +
+        `${counted(images.names.length, "image")} in ${seconds.toFixed(1)} ` +
+        `s${drawnBy(count > 0 ? seed : undefined)}: ${out}\n` +
         `columns: ${columns.join(", ")}` +
         (errors
           ? `\nsquared error ${(errors.reduce((a, b) => a + b, 0) / errors.length).toFixed(2)} an image (x in -1 .. 1)`

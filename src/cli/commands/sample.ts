@@ -76,7 +76,8 @@ export default defineCommand({
         seconds,
       },
       text:
-        `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ${out}` +
+        `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ` +
+        `${out}` +
         (asked ? `\n${asked.length > 1 ? "rows" : "condition"}: ${asked.map(({ label }) => label).join(", ")}` : ""),
     };
   },

@@ -74,8 +74,8 @@ export default defineCommand({
     const rules = { inputs: [...positionals, args.like, args.latent], force: args.force };
     checkOption(args.csv, { ...rules, option: "--csv" }, { keepStdout });
     checkOption(args.heatmap, { ...rules, option: "--heatmap", others: [args.csv] }, { keepStdout });
-    const others = [args.csv, args.heatmap];
-    checkOption(args.histogram, { ...rules, option: "--histogram", others }, { keepStdout });
+    const written = [args.csv, args.heatmap];
+    checkOption(args.histogram, { ...rules, option: "--histogram", others: written }, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const { config: model, run, name, step } = opened;
     const started = performance.now();
@@ -141,5 +141,8 @@ function heatmapLine(
   all: number,
 ): string {
   const which = images < all ? `, the first ${images} images` : "";
-  return `heat map: ${file}${which}; each image beside its bits: the palest is 0 bits a pixel, the darkest ${darkest} and more`;
+  return (
+    `heat map: ${file}${which}; each image beside its bits: the palest is 0 bits a pixel, the darkest ` +
+    `${darkest} and more`
+  );
 }

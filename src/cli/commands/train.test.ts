@@ -22,56 +22,65 @@ const logOf = (folder: string): { type: string; step: number }[] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-test("a run's folder holds its config, weights, state, log and samples; a config file trains the same run again", async () => {
-  const { code, stdout } = await pixelcnn([
-    "train",
-    data,
-    "--out",
-    at("first"),
-    ...TINY,
-    "--steps",
-    "20",
-    "--seed",
-    "5",
-    "--json",
-  ]);
-  expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({
-    run: at("first"),
-    step: 20,
-    images: 160,
-    evaluation: { step: 20, images: 20 },
-  });
-  expect(readdirSync(at("first")).sort()).toEqual([
-    "config.json",
-    "images.jsonl",
-    "log.jsonl",
-    "model.safetensors",
-    "samples",
-    "state.safetensors",
-  ]);
-  expect(readdirSync(join(at("first"), "samples"))).toEqual(["step-000020.png"]);
-  expect(logOf(at("first")).map(({ type }) => type)).toEqual(["start", "step", "checkpoint", "evaluation", "samples"]);
-  const config = await readRunConfig(at("first"));
-  expect(config).toMatchObject({
-    data: { source: data, height: 8, width: 8, channels: 1, binarise: "threshold" },
-    model: { height: 8, width: 8, channels: 1, levels: 2, features: 4 },
-    train: { budget: { steps: 20 }, seed: 5 },
-  });
-  const again = await pixelcnn([
-    "train",
-    "--config",
-    join(at("first"), "config.json"),
-    "--out",
-    at("again"),
-    "--threads",
-    "2",
-  ]);
-  expect(again.code).toBe(0);
-  expect(readFileSync(join(at("again"), "model.safetensors"))).toEqual(
-    readFileSync(join(at("first"), "model.safetensors")),
-  );
-});
+test(
+  "a run's folder holds its config, weights, state, log and samples; a config file trains the same run " + "again",
+  async () => {
+    const { code, stdout } = await pixelcnn([
+      "train",
+      data,
+      "--out",
+      at("first"),
+      ...TINY,
+      "--steps",
+      "20",
+      "--seed",
+      "5",
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      run: at("first"),
+      step: 20,
+      images: 160,
+      evaluation: { step: 20, images: 20 },
+    });
+    expect(readdirSync(at("first")).sort()).toEqual([
+      "config.json",
+      "images.jsonl",
+      "log.jsonl",
+      "model.safetensors",
+      "samples",
+      "state.safetensors",
+    ]);
+    expect(readdirSync(join(at("first"), "samples"))).toEqual(["step-000020.png"]);
+    expect(logOf(at("first")).map(({ type }) => type)).toEqual([
+      "start",
+      "step",
+      "checkpoint",
+      "evaluation",
+      "samples",
+    ]);
+    const config = await readRunConfig(at("first"));
+    expect(config).toMatchObject({
+      data: { source: data, height: 8, width: 8, channels: 1, binarise: "threshold" },
+      model: { height: 8, width: 8, channels: 1, levels: 2, features: 4 },
+      train: { budget: { steps: 20 }, seed: 5 },
+    });
+    const again = await pixelcnn([
+      "train",
+      "--config",
+      join(at("first"), "config.json"),
+      "--out",
+      at("again"),
+      "--threads",
+      "2",
+    ]);
+    expect(again.code).toBe(0);
+    expect(readFileSync(join(at("again"), "model.safetensors"))).toEqual(
+      readFileSync(join(at("first"), "model.safetensors")),
+    );
+  },
+);
 
 test("Ctrl-C saves and says how to go on, and that command goes on; the log tells of both", async () => {
   const folder = at("interrupted run");
@@ -114,7 +123,8 @@ test("a second Ctrl-C ends at once, and leaves what was saved before", async () 
 });
 
 const KILLS = process.env.PIXELCNN_SLOW ? 20 : 3;
-test(`kill -9 at random moments, ${KILLS} times: it resumes from a whole checkpoint each time, and ends as if nothing had happened`, {
+test(`kill -9 at random moments, ${KILLS} times: it resumes from a whole checkpoint each time, and ends as if ` +
+  "nothing had happened", {
   timeout: 900_000,
 }, async () => {
   const steps = 2000 * KILLS;
@@ -180,7 +190,8 @@ afterAll(() => {
   if (mounted) spawnSync("umount", [disk]);
 });
 test.skipIf(!mounted)(
-  `a full disk stops the run with its last checkpoint whole; with more room it goes on${mounted ? "" : " (skipped: cannot mount a tmpfs)"}`,
+  "a full disk stops the run with its last checkpoint whole; with more room it goes " +
+    `on${mounted ? "" : " (skipped: cannot mount a tmpfs)"}`,
   async () => {
     const folder = join(disk, "run");
     // 64 kB hold the folder and one checkpoint, not the second beside the first.
