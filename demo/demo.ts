@@ -1,11 +1,11 @@
 /**
- * The main job on real data, from nothing: train a Gated PixelCNN on MNIST, measure it on all 10,000 test images,
+ * The main job on real data: samples of a model that ships, within seconds; then, from nothing, train a Gated PixelCNN on MNIST, measure it on all 10,000 test images,
  * sample, complete halves of digits, compress the test set and get it back. Each stage is the command that a user would
  * type; the demo only types it. `--minutes M` trains for another time than six minutes.
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -42,6 +42,9 @@ if (existsSync(out)) {
   process.stderr.write(`the last demo's run is now ${relative(process.cwd(), aside)}\n`);
 }
 
+mkdirSync(out);
+const shipped = join(out, "shipped.png");
+step("0. Samples of a model that ships with pixelcnn", ["sample", "mnist-binary", "-n", "64", "-o", shipped]);
 step(`1. Train on stochastically binarised MNIST for ${minutes} minutes`, [
   "train",
   "mnist",
@@ -85,6 +88,7 @@ process.stdout.write(
   `\ntest likelihood  ${result.nats.toFixed(2)} nats an image (${result.bitsPerDim.toFixed(4)} bits/dim) on ` +
     `${result.images} images\n` +
     `samples          ${at("samples.png")}\ncompletions      ${at("completions.png")}\nthe run          ${at("")} ` +
-    "(config, weights, log)\n" +
-    `whole demo       ${((performance.now() - started) / 60_000).toFixed(1)} minutes\n`,
+    "(config, weights, log, curve.svg)\n" +
+    `whole demo       ${((performance.now() - started) / 60_000).toFixed(1)} minutes\n\n` +
+    "Play with the models and look at the run in a page: npm run studio\n",
 );

@@ -13,6 +13,8 @@ export interface ChartLine {
   readonly points: readonly Point[];
   /** Whether each point has a dot. */
   readonly dots?: boolean | undefined;
+  /** Whether it stands behind others. */
+  readonly pale?: boolean | undefined;
   /** A point of another kind than the line's, as a ring. */
   readonly ring?: Point | undefined;
 }
@@ -74,12 +76,12 @@ export function chartPanel({ left, top, width, height, title, x, y, lines = [], 
   const middle = top + height / 2;
   const turned = `text-anchor="middle" transform="rotate(-90 ${left - 48} ${middle})"`;
   const name = `clip-${left}-${top}`;
-  const drawn = lines.map(({ colour, points, dots }) => {
+  const drawn = lines.map(({ colour, points, dots, pale }) => {
     const at = points.map(([px, py]) => [across(px), down(py)] as const);
     const path =
       at.length === 0 ? "" : `<path d="M${at.map((p) => p.join(" ")).join("L")}" fill="none" stroke-width="2"/>`;
     const marks = dots ? at.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="2.5" stroke="none"/>`).join("") : "";
-    return `<g stroke="${colour}" fill="${colour}">${path}${marks}</g>`;
+    return `<g stroke="${colour}" fill="${colour}"${pale ? ' opacity="0.25"' : ""}>${path}${marks}</g>`;
   });
   const columns = bars.map((bar) => {
     const [from, to, high] = [across(bar.from), across(bar.to), down(bar.y)];

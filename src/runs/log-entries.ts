@@ -21,3 +21,13 @@ export function numberIn(entry: LogEntry, ...names: readonly string[]): number |
 
 /** The loss of a step, or the figure of a test. Logs of earlier versions call the loss by its unit. */
 export const figureOf = (entry: LogEntry): number | null => numberIn(entry, "loss", "nats", "squaredError");
+
+/** A moving average with weights that fall by `weight`; without the pull of its start to zero. */
+export function smoothed(values: readonly number[], weight: number): number[] {
+  let [sum, norm] = [0, 0];
+  return values.map((value) => {
+    sum = weight * sum + (1 - weight) * value;
+    norm = weight * norm + (1 - weight);
+    return sum / norm;
+  });
+}

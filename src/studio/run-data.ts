@@ -69,16 +69,6 @@ export function testOf({ tests }: Curve, which: "last" | "best"): number | null 
   return which === "last" ? tests.at(-1)!.value : Math.min(...tests.map(({ value }) => value));
 }
 
-/** A moving average with weights that fall by `weight`; without the pull of its start to zero. */
-export function smoothed(values: readonly number[], weight: number): number[] {
-  let [sum, norm] = [0, 0];
-  return values.map((value) => {
-    sum = weight * sum + (1 - weight) * value;
-    norm = weight * norm + (1 - weight);
-    return sum / norm;
-  });
-}
-
 /** A config as flat settings: "train.batch" and its value. */
 export function settingsOf(config: unknown, path = ""): Map<string, string> {
   const found = new Map<string, string>();

@@ -1,11 +1,12 @@
 /** The runs of this machine, served by `pixelcnn studio`: live curves, samples, settings and test figures. */
 
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { smoothed } from "../../runs/log-entries.ts";
 import { counted } from "../../words.ts";
 import { Chart, COLOURS, type Line } from "../chart.tsx";
 import type { ModelInfo } from "../client.ts";
 import { Choices, Range, Toggle } from "../controls.tsx";
-import { type Curve, emptyCurve, grow, type Run, smoothed } from "../run-data.ts";
+import { type Curve, emptyCurve, grow, type Run } from "../run-data.ts";
 import { useStudio } from "../studio.ts";
 import { Figures, Pictures, Settings } from "./run-tables.tsx";
 
