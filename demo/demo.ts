@@ -1,7 +1,8 @@
 /**
- * The main job on real data: samples of a model that ships, within seconds; then, from nothing, train a Gated PixelCNN on MNIST, measure it on all 10,000 test images,
- * sample, complete halves of digits, compress the test set and get it back. Each stage is the command that a user would
- * type; the demo only types it. `--minutes M` trains for another time than six minutes.
+ * The main job on real data: samples of a model that ships, within seconds; then, from nothing, train a Gated PixelCNN
+ * on MNIST, measure it on all 10,000 test images, sample, complete halves of digits, compress the test set and get it
+ * back. Each stage is the command that a user would type; the demo only types it. `--minutes M` trains for another time
+ * than six minutes.
  */
 
 import { spawnSync } from "node:child_process";

@@ -37,6 +37,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "npx pixelcnn train emoji": "fetches 68 MB of pictures",
   "npm run demo": "takes eight minutes",
   "npm test": "runs this test",
+  "npm run studio": "serves until it is stopped",
   ...(isInstalled("@energetic-ai/core")
     ? {}
     : { "npx pixelcnn sample emoji": "the sentence encoder is not installed" }),
