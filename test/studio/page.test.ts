@@ -20,18 +20,17 @@ import AxeBuilder from "@axe-core/playwright";
 import { unzipSync } from "fflate";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { pixelcnn } from "../../src/cli/command-line.test-support.ts";
 import {
   compress,
   createEngine,
   datasetFromArrays,
-  decompress,
   modelFiles,
-  openModel,
   openPixelcnn,
   toImageData,
   trainModel,
 } from "../../src/index.ts";
-import { encodePng } from "../../src/pictures/png.ts";
+import { decodePng, encodePng } from "../../src/pictures/png.ts";
 import { builtPage } from "../../src/server/page-files.ts";
 import { type ServedStudio, serveStudio } from "../../src/server/serve-studio.ts";
 import { launch, noBrowser } from "../package/browser.ts";
@@ -205,7 +204,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     expect(alpha[0]).toBe(0);
   });
 
-  test("Compress writes what Node opens, names what it leaves out, and opens what Node writes", async () => {
+  test("Compress and the command line read each other's archives; what is left out is named", async () => {
     await go("Compress");
     const engine = createEngine(await openPixelcnn("mnist"));
     const { pixels } = await engine.sample({ count: 2, seed: 11 });
@@ -228,13 +227,16 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
       "empty.png: it is empty",
     ]);
     const [file] = await Promise.all([page.waitForEvent("download"), press("Download images.pxc")]);
-    const model = await openModel("mnist");
-    const restored = await decompress(await openPixelcnn("mnist"), readFileSync(await file.path()));
-    expect(restored.map(({ name, values }) => [name, [...values]])).toEqual([
-      ["a.png", [...pixels.subarray(0, 784)]],
-      ["b.png", [...pixels.subarray(784)]],
-    ]);
-    expect(model.name).toBe("mnist");
+    const archived = join(folder, "page.pxc");
+    await file.saveAs(archived);
+    expect((await pixelcnn(["decompress", archived, "-o", join(folder, "back")])).code).toBe(0);
+    const back = (name: string): number[] => [...decodePng(readFileSync(join(folder, "back", name)), name).pixels];
+    expect([back("a.png"), back("b.png")]).toEqual([[...pixels.subarray(0, 784)], [...pixels.subarray(784)]]);
+    const written = join(folder, "command.pxc");
+    expect((await pixelcnn(["compress", "mnist", join(folder, "back"), "-o", written])).code).toBe(0);
+    await page.setInputFiles('.drop input[type="file"]', written);
+    await page.waitForSelector(".thumbs li >> nth=1");
+    expect(await page.$$eval(".thumbs li", (all) => all.map((one) => one.textContent))).toEqual(["a.png", "b.png"]);
 
     const archive = await compress(await openPixelcnn("mnist"), {
       ...size,
@@ -246,7 +248,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await page.setInputFiles('.drop input[type="file"]', [
       { name: "node.pxc", mimeType: "", buffer: Buffer.from(archive) },
     ]);
-    await page.waitForSelector(".thumbs li >> nth=1");
+    await page.waitForSelector(".thumbs small");
     const shown = await page.$$eval(".thumbs li", (all) => all.map((one) => one.textContent));
     expect(shown).toEqual(["one/first.pngone", "two/second.pngzero"]);
     const [saved] = await Promise.all([page.waitForEvent("download"), page.click(".thumbs button >> nth=0")]);
@@ -331,6 +333,33 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await page.waitForSelector('h2:text-is("Play")');
     await choose("mnist");
   });
+
+  test.skipIf(!process.env.PIXELCNN_SLOW)(
+    "Train lowers the loss on WebGPU, here on a software adapter (slow)",
+    async () => {
+      await go("Train");
+      await page.waitForSelector('.panel button:text-is("WebGPU")');
+      await press("WebGPU");
+      await press("Train");
+      const said = async (step: number): Promise<number> => {
+        await page.waitForFunction(
+          (least) => {
+            const text = document.querySelector(".figures")?.textContent ?? "";
+            return Number(/^step (\d+)/.exec(text)?.[1]) >= least;
+          },
+          step,
+          { timeout: 240_000 },
+        );
+        return Number(/([\d.]+) nats/.exec((await page.textContent(".figures"))!)![1]);
+      };
+      const first = await said(1);
+      expect(await said(50)).toBeLessThan(0.7 * first);
+      expect(await page.textContent(".hint")).toMatch(/Runs on WebGPU/);
+      await press("Stop");
+      await page.waitForSelector('.panel button:text-is("Go on")');
+    },
+    300_000,
+  );
 
   test("Runs shows curves that grow, and survives a run that is deleted while it is watched", async () => {
     await go("Runs");
