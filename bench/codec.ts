@@ -42,6 +42,7 @@ const { predictor, run } = model;
 const { channels, levels } = predictor;
 const sources = await openSourceImages([dataName], run, {
   limit: values.limit === undefined ? undefined : Number(values.limit),
+  split: "test",
   ownLevels: lossy,
   strict: !lossy,
   tell: { warn: console.error, note: console.error },

@@ -3,6 +3,26 @@
 const text = (bytes: Uint8Array, from: number, to: number): string =>
   String.fromCharCode(...bytes.subarray(from, Math.min(to, bytes.length)));
 
+/** The image formats that are read, each by its first bytes. */
+const IMAGES = {
+  png: [(s: string) => s.startsWith("\x89PNG\r\n\x1a\n"), "a PNG image"],
+  jpeg: [(s: string) => s.startsWith("\xff\xd8\xff"), "a JPEG image"],
+  gif: [(s: string) => /^GIF8[79]a/.test(s), "a GIF image"],
+  webp: [(s: string) => s.startsWith("RIFF") && s.slice(8, 12) === "WEBP", "a WebP image"],
+  // Classic TIFF and BigTIFF, in either order of bytes.
+  tiff: [(s: string) => /^(II[*+]\0|MM\0[*+])/.test(s), "a TIFF image"],
+  avif: [(s: string) => /^....ftypavi[fs]/s.test(s), "an AVIF image"],
+  netpbm: [(s: string) => /^P[56][\s#]/.test(s), "a PGM or PPM image"],
+} as const;
+
+export type ImageKind = keyof typeof IMAGES;
+
+/** Which image a file's first bytes say it is; null for what is none of the formats that are read. */
+export function imageKind(bytes: Uint8Array): ImageKind | null {
+  const start = text(bytes, 0, 32);
+  return (Object.keys(IMAGES) as ImageKind[]).find((kind) => IMAGES[kind][0](start)) ?? null;
+}
+
 /** Each with what to do about it, where something can be done. */
 const KINDS: readonly (readonly [(start: string, bytes: Uint8Array) => boolean, string])[] = [
   [(s) => /^\s*(<!doctype html|<html)/i.test(s), "an HTML page (a download that failed, or a login page)"],
@@ -14,13 +34,7 @@ const KINDS: readonly (readonly [(start: string, bytes: Uint8Array) => boolean, 
     (s) => /^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg/is.test(s),
     "an SVG drawing, which has no pixels: export it as PNG",
   ],
-  [(s) => s.startsWith("\x89PNG"), "a PNG image"],
-  [(s) => s.startsWith("\xff\xd8\xff"), "a JPEG image"],
-  [(s) => /^GIF8[79]a/.test(s), "a GIF image"],
-  [(s) => s.startsWith("RIFF") && s.slice(8, 12) === "WEBP", "a WebP image"],
-  [(s) => /^(II\*\0|MM\0\*)/.test(s), "a TIFF image"],
   [(s) => /^....ftyp(heic|heix|mif1|msf1|hevc)/s.test(s), "a HEIC image, which is not read: convert it to PNG or JPEG"],
-  [(s) => /^....ftypavif/s.test(s), "an AVIF image"],
   [(s) => s.startsWith("8BPS"), "a Photoshop document, which is not read: export it as PNG"],
   [
     (s) => s.startsWith("\xff\n") || s.startsWith("\0\0\0\fJXL "),
@@ -54,6 +68,8 @@ function isSafeTensors(bytes: Uint8Array): boolean {
 export function foundIn(bytes: Uint8Array): string {
   if (bytes.length === 0) return "an empty file";
   const start = text(bytes, 0, 512);
+  const image = imageKind(bytes);
+  if (image) return IMAGES[image][1];
   const known = KINDS.find(([is]) => is(start, bytes));
   if (known) return known[1];
   // Control characters other than white space are no text.

@@ -24,6 +24,19 @@ export function counted(count: number, unit: string): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
+/**
+ * A name or text of a user's as a message shows it: on one line, and with nothing that moves the cursor, changes colours
+ * or reorders what is read. Joiners stay: names in emoji and in some scripts need them.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (letter) => {
+    if (letter === "\u200c" || letter === "\u200d") return letter;
+    const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[letter];
+    const code = letter.codePointAt(0)!;
+    return short ?? (code < 256 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`);
+  });
+}
+
 /** A word for the shell: quoted when it needs to be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

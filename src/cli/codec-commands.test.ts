@@ -119,8 +119,8 @@ describe("what would not come back is refused", () => {
     [
       "more values than levels",
       () => ["binary", png("many.png", 6, 6, 1, noise(6))],
-      "many.png, since the model codes 2 levels, but received more: to give them up (the nearest levels come back, " +
-        "not the image as it is), say --lossy-levels",
+      "many.png, since the model codes 2 levels, but received more: --lossy-levels gives them up (the nearest levels " +
+        "come back, not the image as it is); of data, --as-trained takes them as the model's own were made",
     ],
     [
       "colour with a grey model",
@@ -139,7 +139,12 @@ describe("what would not come back is refused", () => {
       "expected at most 2 different values in mnist/test/0",
     ],
     ["a missing image", () => ["binary", "none.png"], 'but received "none.png", and there is no such file'],
-    ["a file that is no picture", () => ["binary", "text.png"], "expected an image that can be decoded for text.png"],
+    ["a file that is no picture", () => ["binary", "text.png"], "expected an image that can be decoded for text.png but received text"],
+    [
+      "a set whose greys the model has never seen, unless it is said",
+      () => ["thresholded", "mnist:test:0"],
+      "--as-trained takes them as the model's own were made",
+    ],
   ];
   test.each(cases)("%s", async (_what, words, message) => {
     const { code, error } = await json("compress", ...words(), "-o", "refused.pxc");
@@ -154,7 +159,7 @@ describe("what would not come back is refused", () => {
     expect(lossy.stderr).toContain("NOT lossless, they are taken to a threshold at 127");
     const back = await json("decompress", "lossy.pxc", "-o", "lossy-back");
     expect(back.stderr).toContain("they come back as the nearest levels");
-    const made = await json("compress", "thresholded", "mnist:test:0-2", "-o", "made.pxc");
+    const made = await json("compress", "thresholded", "mnist:test:0-2", "-o", "made.pxc", "--as-trained");
     expect(made).toMatchObject({ code: 0, lossy: false });
     expect(made.stderr).toContain("taken as the model's own data were, with two levels, 1 above 127");
     await json("decompress", "made.pxc", "-o", "made-back");
@@ -204,7 +209,7 @@ describe("archives that are damaged, hostile or of another model", () => {
     expect(readdirSync(at("saved/mnist/test"))).toEqual(["0.png", "1.png", "4.png", "5.png", "6.png"]);
     const text = await pixelcnn(["decompress", "damaged.pxc", "-o", "saved", "--salvage", "--force"], { cwd: scratch });
     expect(text.stdout).toMatch(
-      /^5 images saved .*\nlost: images 2 to 3: .*\n {2}mnist\/test\/2\n {2}mnist\/test\/3\n$/,
+      /^5 images saved .*\n7 names end in .png now, since the files are PNG\nlost: images 2 to 3: .*\n {2}mnist\/test\/2\n {2}mnist\/test\/3\n$/,
     );
     expect(await json("decompress", "seven.pxc", "-o", "whole", "--salvage")).toMatchObject({
       code: 0,

@@ -147,7 +147,7 @@ beforeAll(() => {
 describe("a model of classes", () => {
   test("codes each image under its label, which the archive then holds once: through the front door", async () => {
     const door = async (line: string) => pixelcnn(line.split(" "), { cwd: scratch });
-    const done = await door("compress classes set -o set.pxc --group 5");
+    const done = await door("compress classes set --split test -o set.pxc --group 5");
     const bytes = readFileSync(at("set.pxc")).length;
     expect(done.stdout).toMatch(/\nconditions: each image's class; 12 of the bytes, for 12 images\n$/);
     expect(done.stdout).toContain(`${bytes} bytes, ${((8 * bytes) / 768).toFixed(4)} bits/dim`);
@@ -167,8 +167,16 @@ describe("a model of classes", () => {
     expect(about.json).toMatchObject({ labels: 12, conditions: { classes: 12, numbers: 0, size: null, bytes: 12 } });
     const { text, json } = await run("decompress set.pxc --list");
     expect(text).toContain("\nconditions: a class for each of 12 images, which are the labels; 12 bytes\n");
-    expect(text).toContain("\n  8x8  set/test/1  1\n  8x8  set/test/2  2\n");
-    expect(json.images[1]).toEqual({ name: "set/test/1", label: 1, condition: { class: 1 }, height: 8, width: 8 });
+    expect(text).toContain("\n  8x8  set/test/1  written as set/test/1.png  1\n  8x8  set/test/2  ");
+    expect(json.images[1]).toEqual({
+      name: "set/test/1",
+      stored: "set/test/1",
+      written: "set/test/1.png",
+      label: 1,
+      condition: { class: 1 },
+      height: 8,
+      width: 8,
+    });
   });
 
   test("without names and labels knows the classes all the same, in any groups and threads", async () => {
@@ -178,7 +186,7 @@ describe("a model of classes", () => {
       // Two bits an image, and what says so.
       ["--group 64", 6],
     ] as const) {
-      const done = await run(`compress classes set -o bare.pxc --bare --force ${options}`);
+      const done = await run(`compress classes set --split test -o bare.pxc --bare --force ${options}`);
       expect(done.json.conditions).toEqual({ of: "each image's class", images: 12, bytes });
       expect(conditionsOf("bare.pxc")).toEqual(LABELS);
       const back = await run("decompress bare.pxc -o bare-back --force");
@@ -211,7 +219,9 @@ describe("a model of classes", () => {
     for (const i of LABELS.keys()) expect(pixelsOf(`mixed-back/${i}.png`)).toBe(hexOf(blot(i)));
     const { json, text } = await run("decompress mixed.pxc --list");
     expect(json.conditions).toEqual({ classes: 0, numbers: 12, size: 3, bytes: 13 });
-    expect(json.images).toContainEqual({ name: "3.png", condition: { numbers: 3 }, height: 8, width: 8 });
+    expect(json.images).toContainEqual(
+      expect.objectContaining({ name: "3.png", condition: { numbers: 3 }, height: 8, width: 8 }),
+    );
     expect(text).toContain("\n  8x8  3.png  (3 numbers)\n");
 
     const one = await run("compress classes blots/3.png --class 1 --single -o one.pxc");
@@ -221,7 +231,7 @@ describe("a model of classes", () => {
     await run("decompress one.pxc -o one-back --model classes");
     expect(pixelsOf("one-back/one.png")).toBe(hexOf(blot(3)));
     // Labels that are not what the model was told are kept beside it.
-    await run("compress classes set --class 1 -o told.pxc");
+    await run("compress classes set --split test --class 1 -o told.pxc");
     await run("decompress told.pxc -o told-back");
     expect(readFileSync(at("told-back/labels.csv"), "utf8").split("\n")[3]).toBe(
       `set/test/2.png,${LABELS[2]},${LABELS[2]}`,
@@ -286,7 +296,7 @@ describe("a model that makes its condition of the image", () => {
     ["portraits", "what its encoder makes of each image", 3],
     ["small", "each image's thumbnail of 2x2", 4],
   ])("%s: compresses without being told, and its archive needs the decoder alone", async (name, of, size) => {
-    const done = await run(`compress ${name} set -o ${name}.pxc --group 5`);
+    const done = await run(`compress ${name} set --split test -o ${name}.pxc --group 5`);
     // Every group says how many numbers an image has.
     expect(done.json.conditions).toEqual({ of, images: 12, bytes: 3 + 12 * 4 * size });
     const conditions = conditionsOf(`${name}.pxc`) as Float32Array[];
@@ -337,18 +347,18 @@ test("the bytes of the images are the bits of score, to 4 an image, whatever the
     const line = [name, "set", ...words].join(" ");
     const scored = (await run(`score ${line}`)).json;
     const bits = scored.each.reduce((sum: number, image: { bits: number }) => sum + image.bits, 0);
-    const { json } = await run(`compress ${line} -o bits.pxc --force`);
+    const { json } = await run(`compress ${line} --split test -o bits.pxc --force`);
     expect(Math.abs(8 * json.payload - bits)).toBeLessThan(4 + 8);
     expect(json.conditions.of).toBe(scored.conditions);
     // Each in a group of its own ends in whole bytes.
-    const alone = (await run(`compress ${line} -o bits.pxc --group 1 --force`)).json;
+    const alone = (await run(`compress ${line} --split test -o bits.pxc --group 1 --force`)).json;
     expect(8 * alone.payload - bits).toBeGreaterThan(-12);
     expect(8 * alone.payload - bits).toBeLessThan(12 * (4 + 8));
   }
 });
 
 test("a damaged condition costs its group, and gives no image", async () => {
-  await run("compress latents set -o whole.pxc --group 5");
+  await run("compress latents set --split test -o whole.pxc --group 5");
   const bytes = readFileSync(at("whole.pxc"));
   const group = groupsOf("whole.pxc")[1]!;
   const length = conditionsLength(group.conditions);
@@ -380,20 +390,20 @@ describe("what has no condition is told what is possible", () => {
         "it comes with no class",
     ],
     [
-      "compress vectors set -o x.pxc",
+      "compress vectors set --split test -o x.pxc",
       "expected a condition for set/test/0, a vector of 3 numbers: --latent F, but it comes with no vector",
     ],
     [
-      "compress captions set -o x.pxc",
+      "compress captions set --split test -o x.pxc",
       "expected a condition for set/test/0, a vector of 512 numbers: --text T, --latent F, but it comes with no " +
         "caption",
     ],
     [
-      "compress classes set --latent 1,2 -o x.pxc",
+      "compress classes set --split test --latent 1,2 -o x.pxc",
       "expected a condition that classes has, one of 3 classes (0, 1, 2): --class C (0, 1, 2), but received --latent",
     ],
     [
-      "compress latents set --class 1 -o x.pxc",
+      "compress latents set --split test --class 1 -o x.pxc",
       "expected a condition that latents has, a vector of 3 numbers: --like IMAGE, --latent F, but received --class",
     ],
     ["score classes set --class three", 'expected a class of the model (0, 1, 2) but received "three"'],
@@ -419,7 +429,7 @@ test("a caption beside an image is what it is conditioned on", async () => {
   expect(done.json.conditions).toEqual({ of: "each image's caption", images: 2, bytes: 2 + 4 * 512 });
   const [one, other, none] = conditionsOf("captioned.pxc") as Float32Array[];
   expect(other).toEqual(one);
-  expect(done.messages).toBe(
+  expect(done.messages).toContain(
     "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less\n",
   );
   expect(none).toBe(null);

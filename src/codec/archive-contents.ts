@@ -25,6 +25,8 @@ export interface ArchiveContents {
   readonly notes: ArchiveNotes | null;
   /** Safe names by index. */
   readonly names: readonly string[];
+  /** Names as they are stored. */
+  readonly stored: readonly string[];
   readonly groups: readonly GroupRecord[];
   readonly conditions: ContentsConditions;
 }
@@ -53,7 +55,9 @@ export function contentsOf(
   }
   const notes = readNotes(file.header.notes);
   const groups = file.groups.map((_, index) => within(archive, () => readGroup(file, index, { pixelBudget })));
-  return { file, digest, notes, names: namesOf(file, notes, archive), groups, conditions: conditionsIn(groups) };
+  const names = namesOf(file, notes, archive);
+  const stored = storedNames(file, notes, archive);
+  return { file, digest, notes, names, stored, groups, conditions: conditionsIn(groups) };
 }
 
 /** An image of an archive, before it is decoded. */
@@ -89,6 +93,39 @@ export function namesOf(file: PxcFile, notes: ArchiveNotes | null, archive: stri
     names[index] = name;
   }
   return names;
+}
+
+/** Names as the archive stores them, by index: not yet safe to use as paths; "" for an image without a name. */
+export function storedNames(file: PxcFile, notes: ArchiveNotes | null, archive: string): string[] {
+  if (file.kind === "single") return namesOf(file, notes, archive);
+  const noted = file.names === undefined ? notedNames(notes, file.images) : undefined;
+  if (noted?.length === file.images) return noted;
+  const names: string[] = [];
+  for (let position = 0; position < file.images; position++)
+    names[describeImage(file, position).index] = file.names?.[position] ?? "";
+  return names;
+}
+
+/** The PNG files that images of these stored names are written to: another image format's ending gives way. */
+export function writtenNames(stored: readonly string[]): string[] {
+  const endings = /\.(png|apng|jpe?g|jfif|jpe|webp|gif|tiff?|avif|pgm|ppm|pnm)$/i;
+  return safeNames(
+    stored.map((name) => name || undefined),
+    (name) => (/\.png$/i.test(name) ? name : `${name.replace(endings, "")}.png`),
+  ).map((name) => (/\.png$/i.test(name) ? name : `${name}.png`));
+}
+
+/** Names that are not written as they are stored: [stored, written], without those of which only the ending differs. */
+export function changedNames(
+  stored: readonly string[],
+  written: readonly string[],
+): { readonly endings: number; readonly others: readonly (readonly [string, string])[] } {
+  const stem = (name: string): string => name.replace(/\.\w{1,5}$/, "");
+  const changed = stored.flatMap((name, i) =>
+    name === "" || name === written[i] ? [] : [[name, written[i]!] as const],
+  );
+  const others = changed.filter(([from, to]) => stem(from) !== stem(to) && from !== stem(to));
+  return { endings: changed.length - others.length, others };
 }
 
 /** The conditions of the images. */

@@ -8,11 +8,34 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f<>:"|?*\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
 const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)/i;
-/** Disks allow 255 bytes; 48 characters of 4 bytes and a suffix stay below. */
-const LONGEST = 48;
+/** Bytes in UTF-8 that disks allow a name, and that we allow a whole path. */
+const LONGEST = 255;
+const LONGEST_PATH = 2048;
 
-/** Safe relative paths for `names`, in order; `undefined` or nothing left becomes `image-000001` and so on, from 1. */
-export function safeNames(names: readonly (string | undefined)[]): string[] {
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
+
+/** As many letters of a text as fit into so many bytes. */
+function cut(text: string, bytes: number): string {
+  if (bytesOf(text) <= bytes) return text;
+  let kept = "";
+  let left = bytes;
+  for (const letter of text) {
+    left -= bytesOf(letter);
+    if (left < 0) break;
+    kept += letter;
+  }
+  return kept.replace(/[. ]+$/, "");
+}
+
+/**
+ * Safe relative paths for `names`, in order; `undefined` or nothing left becomes `image-000001` and so on, from 1.
+ * Names that stay as they are come first: no other name takes the place of one. `rename`: how the files are called, say
+ * with another ending.
+ */
+export function safeNames(
+  names: readonly (string | undefined)[],
+  rename: (name: string) => string = (name) => name,
+): string[] {
   const taken = new Map<string, "file" | "folder">();
   const counters = new Map<string, number>();
 
@@ -21,7 +44,8 @@ export function safeNames(names: readonly (string | undefined)[]): string[] {
     const { stem, extension } = as === "file" ? splitExtension(part) : { stem: part, extension: "" };
     const wanted = keyOf(folder + part);
     for (let n = counters.get(wanted) ?? 1; ; n++) {
-      const path = n === 1 ? folder + part : `${folder}${stem} (${n})${extension}`;
+      const end = ` (${n})${extension}`;
+      const path = n === 1 ? folder + part : `${folder}${cut(stem, LONGEST - bytesOf(end))}${end}`;
       const key = keyOf(path);
       const holder = taken.get(key);
       if (holder === undefined || (holder === "folder" && as === "folder")) {
@@ -32,14 +56,35 @@ export function safeNames(names: readonly (string | undefined)[]): string[] {
     }
   };
 
-  return names.map((name, index) => {
-    const parts = (name ?? "").split(/[\\/]+/).map(safePart);
-    const kept = parts.filter((part) => part !== "");
+  const partsOf = (name: string | undefined, index: number): { folders: string[]; file: string } => {
+    const kept = (name ?? "")
+      .split(/[\\/]+/)
+      .map(safePart)
+      .filter((part) => part !== "");
     const file = kept.pop() ?? `image-${String(index + 1).padStart(6, "0")}`;
+    // The folders nearest to the file.
+    const folders: string[] = [];
+    let left = LONGEST_PATH - bytesOf(file);
+    for (const folder of kept.reverse()) {
+      left -= bytesOf(folder) + 1;
+      if (left < 0) break;
+      folders.unshift(folder);
+    }
+    return { folders, file };
+  };
+
+  const all = names.map((name, index) => partsOf(name && rename(name), index));
+  const unchanged = (index: number): boolean => [...all[index]!.folders, all[index]!.file].join("/") === names[index]!;
+  const paths: string[] = new Array(names.length);
+  const place = (index: number): void => {
+    const { folders, file } = all[index]!;
     let folder = "";
-    for (const part of kept.slice(-8)) folder = `${claim(folder, part, "folder")}/`;
-    return claim(folder, file, "file");
-  });
+    for (const part of folders) folder = `${claim(folder, part, "folder")}/`;
+    paths[index] = claim(folder, file, "file");
+  };
+  for (const index of names.keys()) if (unchanged(index)) place(index);
+  for (const index of names.keys()) if (!unchanged(index)) place(index);
+  return paths;
 }
 
 /** One folder or file name without danger; empty for "", "." and "..". */
@@ -48,14 +93,8 @@ function safePart(part: string): string {
   if (/^[. ]*$/.test(safe)) return "";
   safe = safe.replace(/[. ]+$/, "").replace(/^ +/, "");
   const { stem, extension } = splitExtension(safe);
-  const letters = [...stem];
-  if (letters.length > LONGEST)
-    safe =
-      letters
-        .slice(0, LONGEST)
-        .join("")
-        .replace(/[. ]+$/, "") + extension;
-  return DEVICE.test(safe) ? `_${safe}` : safe;
+  if (DEVICE.test(safe)) safe = `_${safe}`;
+  return bytesOf(safe) <= LONGEST ? safe : cut(stem, LONGEST - bytesOf(extension)) + extension;
 }
 
 /** The extension with its dot, at most 12 characters, so that a long name keeps it. */

@@ -5,9 +5,10 @@
  * ones.
  */
 
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../errors.ts";
+import { inLanes } from "../jobs.ts";
 import { type Bytes, openBytes } from "./bytes.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { failToRead, readText } from "./files.ts";
@@ -23,12 +24,24 @@ export interface CifarOptions {
 const SIDE = 32;
 const PLANE = SIDE * SIDE;
 const IMAGE = 3 * PLANE;
+const LABELS_AT_ONCE = 64;
 const TRAIN = /^(data_batch_\d+|train)\.bin$/;
 const TEST = /^(test_batch|test)\.bin$/;
 
-/** Whether a folder's files look like CIFAR. */
-export function looksLikeCifar(files: readonly string[]): boolean {
-  return files.some((file) => TRAIN.test(file) || TEST.test(file));
+/** The CIFAR files among a folder's files, by their names; `whole`: only those whose lengths fit, too. */
+export async function cifarFiles(
+  folder: string,
+  files: readonly string[],
+  { whole }: { whole: boolean },
+): Promise<string[]> {
+  const named = files.filter((file) => TRAIN.test(file) || TEST.test(file));
+  if (!whole) return named;
+  const fits = async (file: string): Promise<boolean> => {
+    const { size } = await stat(join(folder, file));
+    return size > 0 && [1, 2].some((labels) => size % (labels + IMAGE) === 0);
+  };
+  const fitting = await Promise.all(named.map(fits));
+  return named.filter((_, i) => fitting[i]);
 }
 
 export async function cifarSource(
@@ -68,7 +81,7 @@ async function openCifar(
   split: string,
   options: CifarOptions,
 ): Promise<Dataset> {
-  const parts: { bytes: Bytes; first: number; labelBytes: number }[] = [];
+  const parts: CifarPart[] = [];
   const close = async (): Promise<void> => void (await Promise.all(parts.map(({ bytes }) => bytes.close())));
   try {
     let length = 0;
@@ -86,20 +99,13 @@ async function openCifar(
     const classes = options.classes ?? Array.from({ length: count }, (_, i) => String(i));
     const name = options.name ?? (files.length === 1 && split === "all" ? join(folder, files[0]!) : folder);
     const nameOf = (index: number): string => (split === "all" ? `${name}/${index}` : `${name}/${split}/${index}`);
+    await checkLabels(parts, classes.length);
     const shape = { height: SIDE, width: SIDE, channels: 3, levels: 256 };
     return datasetOf({ name, split, ...shape, length, classes, nameOf, close }, async (indices, pixels, labels) => {
       const read = async (index: number, i: number): Promise<void> => {
         const { bytes, first, labelBytes } = parts.findLast((part) => index >= part.first)!;
         const record = await bytes.read((index - first) * (labelBytes + IMAGE), labelBytes + IMAGE);
-        const label = record[labelBytes - 1]!;
-        if (label >= classes.length) {
-          fail(
-            "data",
-            `expected a label from 0 to ${classes.length - 1} for image ${index - first} of ${bytes.path} but ` +
-              `received ${label}`,
-          );
-        }
-        labels[i] = label;
+        labels[i] = record[labelBytes - 1]!;
         for (let p = 0, at = i * IMAGE; p < PLANE; p++) {
           pixels[at++] = record[labelBytes + p]!;
           pixels[at++] = record[labelBytes + PLANE + p]!;
@@ -111,6 +117,24 @@ async function openCifar(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+interface CifarPart {
+  readonly bytes: Bytes;
+  readonly first: number;
+  labelBytes: number;
+}
+
+/** Every label, before any image is used. */
+async function checkLabels(parts: readonly CifarPart[], classes: number): Promise<void> {
+  for (const { bytes, labelBytes } of parts) {
+    const record = labelBytes + IMAGE;
+    await inLanes(bytes.length / record, LABELS_AT_ONCE, async (i) => {
+      const [label] = await bytes.read(i * record + labelBytes - 1, 1);
+      if (label! >= classes)
+        fail("data", `expected a label from 0 to ${classes - 1} for image ${i} of ${bytes.path} but received ${label}`);
+    });
   }
 }
 

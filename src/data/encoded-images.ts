@@ -3,12 +3,14 @@
  * when read, through a bounded cache. The codec is passed in, since only folder.ts may load sharp.
  *
  * What is checked when: with `onBroken: "error"` opening reads every header (size, channels), unless size and channels
- * are given, and a broken body is an error when that image is first read. With "skip" opening decodes every image once,
- * one after another, so that the length it then states is true; those left out are named in a warning.
+ * are given, and a broken body is an error when that image is first read; `thorough` decodes every image when opening.
+ * With "skip" opening decodes every image once, so that the length it then states is true; those left out are named in
+ * a warning.
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
 import { inLanes } from "../jobs.ts";
+import { counted } from "../words.ts";
 import { boundedCache } from "./bounded-cache.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { lostWith, type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
@@ -36,10 +38,24 @@ export interface Target {
   readonly fit: Fit;
 }
 
+/** What a picture of 8 bits, one frame and RGB does not keep of its file. */
+export type Loss = "depth" | "frames" | "colours" | "profile";
+
+export interface Decoding {
+  /** Fits the image to a size. */
+  readonly target?: Target | undefined;
+  /** The value of images of 16 bits that becomes 255; absent: 65535. */
+  readonly white?: number | undefined;
+  /** The file's own values, not moved by its colour profile. */
+  readonly exact?: boolean | undefined;
+  /** Told of each loss, with what the file has, in words ("16 bits a channel"); may throw to refuse it. */
+  readonly onLoss?: ((loss: Loss, found: string) => void) | undefined;
+}
+
 /** `where` names the image in errors. */
 export interface ImageCodec {
   info(image: EncodedImage, where: string): Promise<ImageInfo>;
-  decode(image: EncodedImage, where: string, target?: Target): Promise<Picture>;
+  decode(image: EncodedImage, where: string, how?: Decoding): Promise<Picture>;
 }
 
 export interface ImageList {
@@ -59,10 +75,19 @@ export interface ImageList {
 export interface ImageOptions {
   /** Absent: all images must have one size. */
   size?: { height: number; width: number } | undefined;
-  fit: Fit;
+  /** "none": an image of another size, or of more than `channels` hold, is an error. */
+  fit: Fit | "none";
   /** "auto": 4 where any alpha is used, otherwise 3 where any colour is, otherwise 1. */
   channels: "auto" | 1 | 3 | 4;
   onBroken: "error" | "skip";
+  /** Decode every image when opening, so that all that cannot be read are named at once. */
+  thorough?: boolean | undefined;
+  /** An image whose decoding loses something (16 bits, several frames, CMYK) cannot be read. */
+  strict?: boolean | undefined;
+  /** The value of images of 16 bits that becomes 255; absent: 65535. */
+  white?: number | undefined;
+  /** Told how many images "skip" left out. */
+  onSkipped?: ((count: number) => void) | undefined;
   /** Bound on the decoded images held. */
   cacheBytes: number;
   onWarning?: ((text: string) => void) | undefined;
@@ -78,12 +103,43 @@ export interface CachedDataset extends Dataset {
 /** At most this many images are read at a time. */
 const AT_ONCE = 4;
 
+/** A reason for more channels that fewer than one image in so many gives is worth a warning. */
+const FEW = 10;
+
 /** At most this many files are looked into for "auto" channels; the rest are held to the answer when read. */
 const INSPECTED = 256;
 
+/** What becomes of each loss where it is no error; a profile is applied, which is no loss of the picture. */
+const BECOMES: Readonly<Record<Exclude<Loss, "profile">, string>> = {
+  depth: "as 8 bits",
+  frames: "its first alone",
+  colours: "converted to RGB",
+};
+
+/** The error of an image that its 8-bit picture would not hold whole. */
+export function failLoss(where: string, found: string): never {
+  return fail(
+    "data",
+    `expected 8 bits a channel, one page, and grey or RGB colours in ${where}, to keep it without loss, but received ` +
+      found,
+  );
+}
+
 export async function encodedImages(list: ImageList, codec: ImageCodec, options: ImageOptions): Promise<CachedDataset> {
-  const { size, fit, cacheBytes } = options;
-  const seen = await survey(list, codec, options);
+  const { size, fit, cacheBytes, white, strict } = options;
+  const told = new Set<Loss>();
+  const read = async (index: number, target?: Target): Promise<Picture> => {
+    const where = list.whereOf(index);
+    const onLoss = (loss: Loss, found: string): void => {
+      if (loss === "profile") return;
+      if (strict) failLoss(where, found);
+      if (told.has(loss)) return;
+      told.add(loss);
+      options.onWarning?.(`${where} has ${found}; it is taken ${BECOMES[loss]}, and so are others like it`);
+    };
+    return codec.decode(await list.read(index), where, { target, white, exact: strict, onLoss });
+  };
+  const seen = await survey(list, codec, read, options);
   const kept = Uint32Array.from(seen.keys());
   if (kept.length === 0)
     fail(
@@ -91,17 +147,24 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
       `expected at least one image that can be read in ${list.name} but received ${list.length} broken ones`,
     );
   const { height, width } = size ?? sizeOfAll(list, seen);
-  const channels = options.channels === "auto" ? await channelsOfAll(list, codec, seen) : options.channels;
-  const target = size && { ...size, fit };
+  const channels =
+    options.channels === "auto" ? await channelsOfAll(list, read, seen, options.onWarning) : options.channels;
+  const target = size && fit !== "none" ? { ...size, fit } : undefined;
   const cache = boundedCache<Uint8Array>(cacheBytes);
 
   const load = async (index: number): Promise<Uint8Array> => {
     const cached = cache.get(index);
     if (cached) return cached;
     const where = list.whereOf(index);
-    const picture = await codec.decode(await list.read(index), where, target);
+    const picture = await read(index, target);
     if (options.channels === "auto") checkNothingLost(picture, channels, where);
-    if (!size && (picture.height !== height || picture.width !== width)) {
+    const lost = fit === "none" ? lostWith(picture, channels) : null;
+    if (lost)
+      fail(
+        "data",
+        `expected an image without ${lost} for ${where}, for ${channels} channels, but received one with it`,
+      );
+    if (!target && (picture.height !== height || picture.width !== width)) {
       fail(
         "data",
         `expected ${height}x${width} (height x width) for ${where} but received ${picture.height}x${picture.width}`,
@@ -150,35 +213,53 @@ interface Seen extends ImageInfo {
   readonly exact: boolean;
 }
 
+/** Messages of broken images that are listed, at most. */
+const LISTED = 20;
+
+/** Messages, one a line, and how many more there are. */
+export function listedMessages(messages: readonly string[]): string {
+  const more = messages.length > LISTED ? [`and ${messages.length - LISTED} more`] : [];
+  return [...messages.slice(0, LISTED), ...more].map((text) => `\n  ${text}`).join("");
+}
+
+/** Whether an error is about one image, so that the others can still be read. */
+export const isBroken = (error: unknown): error is PixelcnnError =>
+  error instanceof PixelcnnError && (error.kind === "data" || error.kind === "io");
+
 /**
  * What opening must know of each image, by its index in the list; broken ones are absent when they are to be skipped.
+ * All that are broken are named at once.
  */
-async function survey(list: ImageList, codec: ImageCodec, options: ImageOptions): Promise<Map<number, Seen | null>> {
+async function survey(
+  list: ImageList,
+  codec: ImageCodec,
+  read: (index: number) => Promise<Picture>,
+  { onBroken, thorough, size, channels, onWarning, onSkipped }: ImageOptions,
+): Promise<Map<number, Seen | null>> {
   const all = Array.from({ length: list.length }, (_, i) => i);
   const seen = new Map<number, Seen | null>(all.map((i) => [i, null]));
-  if (options.onBroken === "error") {
-    if (options.size && options.channels !== "auto") return seen;
-    await inLanes(all.length, AT_ONCE, async (i) =>
-      seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false }),
-    );
-    return seen;
-  }
-  const broken = new Map<number, string>();
+  const whole = onBroken === "skip" || thorough === true;
+  if (!whole && size && channels !== "auto") return seen;
+  const broken = new Map<number, PixelcnnError>();
   await inLanes(all.length, AT_ONCE, async (i) => {
     try {
-      seen.set(i, exactly(await codec.decode(await list.read(i), list.whereOf(i))));
+      if (whole) seen.set(i, exactly(await read(i)));
+      else seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false });
     } catch (error) {
-      if (!(error instanceof PixelcnnError && (error.kind === "data" || error.kind === "io"))) throw error;
+      if (!isBroken(error)) throw error;
       seen.delete(i);
-      broken.set(i, error.message);
+      broken.set(i, error);
     }
   });
-  if (broken.size > 0) {
-    const texts = [...broken].sort(([a], [b]) => a - b).map(([, text]) => `\n  ${text}`);
-    options.onWarning?.(
-      `skipped ${broken.size} of ${list.length} images of ${list.name} that cannot be read:${texts.join("")}`,
-    );
-  }
+  if (broken.size === 0) return seen;
+  const errors = [...broken].sort(([a], [b]) => a - b).map(([, error]) => error);
+  const messages = listedMessages(errors.map(({ message }) => message));
+  const which = `${broken.size} of ${counted(list.length, "image")} of ${list.name}`;
+  if (onBroken === "skip") {
+    onWarning?.(`skipped ${which} that cannot be read:${messages}`);
+    onSkipped?.(broken.size);
+  } else if (errors.length === 1) throw errors[0];
+  else fail(errors[0]!.kind, `${which} cannot be read:${messages}\nonBroken "skip" leaves them out`);
   return seen;
 }
 
@@ -206,19 +287,42 @@ function sizeOfAll(list: ImageList, seen: Map<number, Seen | null>): { height: n
   );
 }
 
-async function channelsOfAll(list: ImageList, codec: ImageCodec, seen: Map<number, Seen | null>): Promise<1 | 3 | 4> {
+/**
+ * 4 channels where any image uses transparency, otherwise 3 where any uses colour, otherwise 1. Where few images are the
+ * reason, the user is told which.
+ */
+async function channelsOfAll(
+  list: ImageList,
+  read: (index: number) => Promise<Picture>,
+  seen: Map<number, Seen | null>,
+  onWarning: ImageOptions["onWarning"],
+): Promise<1 | 3 | 4> {
   // A header without colour and alpha is taken at its word; one with them may still hold grey, opaque pixels.
   const claims = [...seen].filter(([, info]) => !info!.exact && (info!.colour || info!.alpha)).map(([i]) => i);
   const step = Math.max(1, claims.length / INSPECTED);
   const inspected = Array.from({ length: Math.min(claims.length, INSPECTED) }, (_, k) => claims[Math.floor(k * step)]!);
-  const found = [...seen.values()].filter((info) => info!.exact) as Seen[];
+  const found = new Map([...seen].filter(([, info]) => info!.exact || !(info!.colour || info!.alpha)));
   await inLanes(inspected.length, AT_ONCE, async (item) => {
     const i = inspected[item]!;
-    if (found.some((info) => info.alpha)) return;
-    found.push(exactly(await codec.decode(await list.read(i), list.whereOf(i))));
+    found.set(i, exactly(await read(i)));
   });
-  if (found.some((info) => info.alpha)) return 4;
-  return found.some((info) => info.colour) ? 3 : 1;
+  const which = (uses: (info: Seen) => boolean): number[] =>
+    [...found].filter(([, info]) => uses(info!)).map(([index]) => index);
+  const alpha = which((info) => info.alpha);
+  const colour = which((info) => info.colour);
+  const [channels, why, users] =
+    alpha.length > 0
+      ? ([4, "transparency", alpha] as const)
+      : colour.length > 0
+        ? ([3, "colour", colour] as const)
+        : ([1, "", []] as const);
+  if (users.length > 0 && users.length * FEW < found.size)
+    onWarning?.(
+      `${list.name} is taken with ${channels} channels, since ${users.length} of ${counted(found.size, "image")} ` +
+        `looked at ${users.length === 1 ? "uses" : "use"} ${why}, ${list.nameOf(Math.min(...users))} for one; ` +
+        `channels ${channels === 4 ? "3 or 1" : "1"} would convert ${users.length === 1 ? "it" : "them"}`,
+    );
+  return channels;
 }
 
 function checkNothingLost(picture: Picture, channels: number, where: string): void {

@@ -83,7 +83,7 @@ test("train and test folders are the splits and share their classes", async () =
   ]);
   expect([...(await train.batch([0, 1])).labels, ...(await tests.batch([0])).labels]).toEqual([1, 2, 0]);
   expect(tests.nameOf(0)).toBe("test/a/1.png");
-  expect(warnings).toEqual([`1 images of ${path}/splits beside train and test are left out: other`]);
+  expect(warnings).toEqual([`1 image of ${path}/splits beside train and test are left out: other`]);
 });
 
 test("images of different sizes are refused by name, and fitted when asked", async () => {
@@ -271,7 +271,10 @@ test("a folder without images says what it holds and what is read", async () => 
   write("some/b.bmp", "BM");
   const warnings: string[] = [];
   await openData(`${path}/some`, { split: "all", onWarning: (text) => warnings.push(text) });
-  expect(warnings[0]).toContain(`1 images of ${path}/some are left out, b.bmp for one`);
+  expect(warnings).toEqual([
+    `${path}/some: 1 file passed over: 1 images of other formats (b.bmp); the formats read are png, jpg, jpeg, webp, ` +
+      "gif, tif, tiff, avif, pgm, ppm",
+  ]);
 });
 
 test("a loop of links is refused, and a link to a folder elsewhere is followed", async () => {

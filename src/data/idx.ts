@@ -7,6 +7,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail } from "../errors.ts";
+import { foundIn } from "../found.ts";
 import { type Bytes, openBytes } from "./bytes.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { failToRead } from "./files.ts";
@@ -18,41 +19,65 @@ export interface IdxOptions {
   classes?: readonly string[] | undefined;
   /** A plain file larger than this is read image by image. */
   cacheBytes: number;
+  onWarning?: ((text: string) => void) | undefined;
 }
 
 const IMAGES = /^(.*?)(images)([-.]idx[34]-ubyte(?:\.gz)?)$/;
 
-/** A folder of the four usual files, or one file of images. */
+/** Whether a file is named as IDX files of images are: `train-images-idx3-ubyte`. */
+export const isImagesFile = (name: string): boolean => IMAGES.test(name);
+
+/** What a file's name says: the set, and which part of it ("emnist-letters-train-" is train of emnist-letters). */
+function partOf(file: string): { set: string; part: "train" | "test" | null } | null {
+  const prefix = IMAGES.exec(file)?.[1];
+  if (prefix === undefined) return null;
+  const [, set = "", part] = /^(?:(.*)[-_.])?(train|t10k|test)[-_.]$/i.exec(prefix) ?? [];
+  if (part === undefined) return { set: prefix, part: null };
+  return { set, part: part.toLowerCase() === "train" ? "train" : "test" };
+}
+
+/** A folder of the four usual files, of one set, or one file of images. */
 export async function idxSource(
   path: string,
   { isFolder, ...options }: IdxOptions & { isFolder: boolean },
 ): Promise<Source> {
   const folder = isFolder ? path : dirname(path);
   const files = (await readdir(folder).catch((error) => failToRead(folder, error))).sort();
-  const find = (prefix: RegExp): string | undefined => files.find((file) => prefix.test(IMAGES.exec(file)?.[1] ?? ""));
-  const train = find(/^train[-_.]$/);
-  const test = find(/^(t10k|test)[-_.]$/);
   const one = isFolder ? undefined : basename(path);
-  if (train && test && (one === undefined || one === train || one === test)) {
-    return {
-      kind: "divided",
-      train: () => openIdx(folder, train, files, "train", options),
-      test: () => openIdx(folder, test, files, "test", options),
-    };
-  }
-  const file = one ?? train ?? test ?? files.find((f) => IMAGES.test(f));
-  if (file === undefined) {
+  const open = (file: string, split: string) => (): Promise<Dataset> => openIdx(folder, file, files, split, options);
+  const asked = one === undefined ? undefined : partOf(one);
+  if (one !== undefined && !asked) return { kind: "whole", open: open(one, "all") };
+  const images = files.filter((file) => partOf(file) !== null);
+  const plain = images.filter((file) => !file.endsWith(".gz") || !images.includes(file.slice(0, -3)));
+  const sets = [...new Set(plain.map((file) => partOf(file)!.set))];
+  if (one === undefined && sets.length === 0) {
     fail(
       "data",
       `expected a file such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz in ${folder} but received ` +
         `${files.length} other files`,
     );
   }
-  return {
-    kind: "whole",
-    open: () => openIdx(folder, file, files, "all", options),
-    onlyTest: /^(t10k|test)[-_.]/.test(file),
+  if (one === undefined && sets.length > 1) {
+    const firsts = sets.map((set) => plain.find((file) => partOf(file)!.set === set)!);
+    fail(
+      "data",
+      `expected one data set in ${folder} but received ${sets.length} (${firsts.join(", ")}): give the path of one ` +
+        `file of the set you mean, such as ${join(folder, firsts[0]!)}`,
+    );
+  }
+  const set = asked?.set ?? sets[0]!;
+  const of = (part: "train" | "test" | null): string | undefined => {
+    const found = plain.filter((file) => partOf(file)!.set === set && partOf(file)!.part === part);
+    if (found.length > 1 && one === undefined)
+      fail("data", `expected one file of ${part ?? "its"} images in ${folder} but received ${found.join(" and ")}`);
+    return one !== undefined && found.includes(one) ? one : found[0];
   };
+  const train = of("train");
+  const test = of("test");
+  if (train !== undefined && test !== undefined && (one === undefined || one === train || one === test))
+    return { kind: "divided", train: open(train, "train"), test: open(test, "test") };
+  const file = one ?? train ?? test ?? of(null)!;
+  return { kind: "whole", open: open(file, "all"), onlyTest: partOf(file)!.part === "test" };
 }
 
 async function openIdx(
@@ -65,7 +90,7 @@ async function openIdx(
   const images = await openBytes(join(folder, file), { memory: options.cacheBytes });
   try {
     const [length, height, width, channels = 1] = await axesOf(images, [3, 4], "images");
-    const labelFile = labelFileOf(file, files);
+    const labelFile = labelFileOf(file, files, options.onWarning);
     const labels = labelFile === undefined ? null : await readLabels(join(folder, labelFile), length!, file);
     const classes = options.classes ?? (labels ? classesUpTo(labels) : null);
     const most = labels?.reduce((a, b) => Math.max(a, b), 0) ?? 0;
@@ -112,10 +137,12 @@ async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Pro
   if (start[0] !== 0 || start[1] !== 0 || start[2] !== 8 || !ranks.includes(rank)) {
     const expected = ranks.map((r) => `0x0000080${r}`).join(" or ");
     const found = bytes.length < 4 ? `${bytes.length} bytes` : `0x${Buffer.from(start).toString("hex")}`;
+    const kind = bytes.length < 4 ? "" : foundIn(await bytes.read(0, Math.min(bytes.length, 512)));
+    const known = kind === "" || kind.startsWith("bytes") ? "" : `, ${kind}`;
     fail(
       "data",
       `expected the magic number ${expected} (IDX, unsigned bytes, ${what}) at the start of ${bytes.path} but ` +
-        `received ${found}`,
+        `received ${found}${known}`,
     );
   }
   const header = await bytes.read(4, 4 * rank);
@@ -134,12 +161,23 @@ async function axesOf(bytes: Bytes, ranks: readonly number[], what: string): Pro
   return axes;
 }
 
-/** train-images-idx3-ubyte.gz -> train-labels-idx1-ubyte.gz, packed or not. */
-function labelFileOf(images: string, files: readonly string[]): string | undefined {
+/**
+ * The file of labels that goes with a file of images: train-images-idx3-ubyte.gz -> train-labels-idx1-ubyte, packed or
+ * not, with "-" or "." before idx.
+ */
+function labelFileOf(images: string, files: readonly string[], onWarning: IdxOptions["onWarning"]): string | undefined {
   const match = IMAGES.exec(images);
   if (!match) return undefined;
-  const plain = `${match[1]}labels${match[3]!.replace(/idx[34]/, "idx1").replace(/\.gz$/, "")}`;
-  return files.find((file) => file === plain || file === `${plain}.gz`);
+  const beside = files.filter((file) => file.startsWith(`${match[1]}labels`));
+  const pattern = /^labels[-.]idx1-ubyte(\.gz)?$/;
+  const fitting = beside.filter((file) => pattern.test(file.slice(match[1]!.length)));
+  if (fitting.length > 0) return fitting.find((file) => !file.endsWith(".gz")) ?? fitting[0];
+  if (beside.length > 0)
+    onWarning?.(
+      `${beside.join(", ")} beside ${images} ${beside.length === 1 ? "is" : "are"} not read: labels are expected in ` +
+        `${match[1]}labels-idx1-ubyte, so the images have no classes`,
+    );
+  return undefined;
 }
 
 async function readLabels(path: string, length: number, images: string): Promise<Uint8Array> {

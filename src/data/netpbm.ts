@@ -5,14 +5,11 @@
  */
 
 import { fail } from "../errors.ts";
+import type { Decoding } from "./encoded-images.ts";
 import type { Picture } from "./picture.ts";
 
-export function isNetpbm(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && (bytes[1] === 0x35 || bytes[1] === 0x36);
-}
-
 /** `where` names the file in errors. Values are scaled to 0..255, rounded. */
-export function decodeNetpbm(bytes: Uint8Array, where: string): Picture {
+export function decodeNetpbm(bytes: Uint8Array, where: string, onLoss?: Decoding["onLoss"]): Picture {
   let at = 2;
   const space = (b: number | undefined): boolean => b === 0x20 || (b !== undefined && b >= 9 && b <= 13);
   const number = (name: string): number => {
@@ -37,6 +34,7 @@ export function decodeNetpbm(bytes: Uint8Array, where: string): Picture {
   if (most > 65535) fail("data", `expected a largest value of at most 65535 in ${where} but received ${most}`);
   if (!space(bytes[at]))
     fail("data", `expected white space after the header of ${where} but received byte ${bytes[at]}`);
+  if (most > 255) onLoss?.("depth", `values up to ${most}`);
   const raster = bytes.subarray(at + 1);
   const wide = most > 255 ? 2 : 1;
   const size = width * height * channels;

@@ -4,33 +4,39 @@
  * levels, limit.
  */
 
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
-import { fail, show } from "../errors.ts";
-import { foundIn } from "../found.ts";
+import { existsSync, statSync } from "node:fs";
+import { fail } from "../errors.ts";
 import { atlasSource } from "./atlas.ts";
 import { augment } from "./augment.ts";
-import { cifarSource, looksLikeCifar } from "./cifar.ts";
+import { cifarSource } from "./cifar.ts";
 import { binariseStochastically, type Dataset, quantise, subset, threshold } from "./dataset.ts";
-import { failToRead, readStart } from "./files.ts";
-import { folderSource, imageCodec, isImageName } from "./folder.ts";
+import { imageCodec } from "./decode.ts";
+import { folderSource } from "./folder.ts";
+import { formatAt } from "./format.ts";
 import { idxSource } from "./idx.ts";
 import { namedSets, namedSource } from "./named.ts";
 import { type DataOptions, parseDataOptions, type ResolvedDataOptions } from "./options.ts";
-import { parquetFiles, parquetSource } from "./parquet.ts";
+import { parquetSource } from "./parquet.ts";
 import { chooseSplit, orClose, type Source } from "./source.ts";
 import { readVectorRows, withVectorRows } from "./vector-rows.ts";
 
 export interface DataEvents {
+  /** Refuse images whose decoding loses something: 16 bits, several frames, CMYK. */
+  strict?: boolean | undefined;
+  /** Decode every image when opening, so that all that cannot be read are named at once. */
+  thorough?: boolean | undefined;
+  /** Told how many images `onBroken: "skip"` left out. */
+  onSkipped?: ((count: number) => void) | undefined;
   /** One text for each thing a user should know: skipped images, a download. The library itself prints nothing. */
   onWarning?: ((text: string) => void) | undefined;
 }
 
 /** `spec`: a named set (`mnist`, `fashion-mnist`, `cifar10`, `emoji`), otherwise a path; `./mnist` is a path. */
 export async function openData(spec: string, options: DataOptions & DataEvents = {}): Promise<Dataset> {
-  const { onWarning, ...given } = options;
+  const { onWarning, strict, thorough, onSkipped, ...given } = options;
   const resolved = parseDataOptions(given);
-  return openSplit(spec, await sourceOf(spec, resolved, onWarning), resolved);
+  const events = { onWarning, strict, thorough, onSkipped };
+  return openSplit(spec, await sourceOf(spec, resolved, events), resolved);
 }
 
 /** Train and test at once: the source is looked through one time, not two. `limit` bounds each. */
@@ -38,9 +44,9 @@ export async function openSplits(
   spec: string,
   options: Omit<DataOptions, "split"> & DataEvents = {},
 ): Promise<{ train: Dataset; test: Dataset }> {
-  const { onWarning, ...given } = options;
+  const { onWarning, strict, thorough, onSkipped, ...given } = options;
   const resolved = parseDataOptions(given);
-  const source = await sourceOf(spec, resolved, onWarning);
+  const source = await sourceOf(spec, resolved, { onWarning, strict, thorough, onSkipped });
   const train = await openSplit(spec, source, { ...resolved, split: "train" });
   try {
     return { train, test: await openSplit(spec, source, { ...resolved, split: "test" }) };
@@ -78,90 +84,34 @@ function transformed(spec: string, dataset: Dataset, options: ResolvedDataOption
   return limit === undefined || limit >= images.length ? images : subset(images, { to: limit });
 }
 
-async function sourceOf(
-  spec: string,
-  options: ResolvedDataOptions,
-  onWarning: DataEvents["onWarning"],
-): Promise<Source> {
-  const source = await imagesOf(spec, options, onWarning);
+async function sourceOf(spec: string, options: ResolvedDataOptions, events: DataEvents): Promise<Source> {
+  const source = await imagesOf(spec, options, events);
   return options.vectors === undefined ? source : withVectorRows(spec, source, await readVectorRows(options.vectors));
 }
 
-async function imagesOf(
-  spec: string,
-  options: ResolvedDataOptions,
-  onWarning: DataEvents["onWarning"],
-): Promise<Source> {
-  const { height, width, fit, channels, onBroken, cacheBytes } = options;
-  if (namedSets.includes(spec)) return namedSource(spec, { codec: imageCodec, cacheBytes, onWarning });
+async function imagesOf(spec: string, options: ResolvedDataOptions, events: DataEvents): Promise<Source> {
+  const { onWarning } = events;
+  const { height, width, fit, channels, onBroken, white, cacheBytes, format } = options;
+  if (namedSets.includes(spec)) {
+    if (existsSync(spec)) onWarning?.(`${spec} is the named set; ./${spec} would be the ${whatIs(spec)} of that name`);
+    return namedSource(spec, { codec: imageCodec, cacheBytes, onWarning });
+  }
   const size = height !== undefined && width !== undefined ? { height, width } : undefined;
-  const images = { size, fit, channels, onBroken, cacheBytes, onWarning };
-  const isFolder = await isFolderAt(spec);
-  switch (await formatAt(spec)) {
+  const images = { size, fit, channels, onBroken, white, cacheBytes, ...events };
+  const found = await formatAt(spec, { format, onBroken, onWarning });
+  const { isFolder } = found;
+  switch (found.format) {
     case "idx":
-      return idxSource(spec, { cacheBytes, isFolder });
+      return idxSource(spec, { cacheBytes, isFolder, onWarning });
     case "cifar":
       return cifarSource(spec, { cacheBytes, isFolder });
     case "parquet":
       return parquetSource(spec, imageCodec, { ...images, isFolder });
     case "atlas":
-      return atlasSource(isFolder ? await atlasIn(spec) : spec, imageCodec, { size, channels });
+      return atlasSource(found.atlas ?? spec, imageCodec, { size, channels });
     case "images":
-      return folderSource(spec, images);
+      return folderSource(spec, images, found.listing);
   }
 }
 
-export type DataFormat = "idx" | "cifar" | "parquet" | "atlas" | "images";
-
-/** What lies at a path; a single image is not data. */
-export async function formatAt(path: string): Promise<DataFormat> {
-  return (await isFolderAt(path)) ? formatOfFolder(path) : formatOfFile(path);
-}
-
-async function isFolderAt(spec: string): Promise<boolean> {
-  try {
-    return (await stat(spec)).isDirectory();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT" && code !== "ENOTDIR") failToRead(spec, error);
-    return fail(
-      "usage",
-      `expected a named set (${namedSets.join(", ")}) or a path for the data but received ${show(spec)}, and there ` +
-        "is no such path",
-    );
-  }
-}
-
-async function formatOfFolder(path: string): Promise<DataFormat> {
-  const files = await readdir(path).catch((error) => failToRead(path, error));
-  if (files.some((file) => /images[-.]idx[34]-ubyte(\.gz)?$/.test(file))) return "idx";
-  if (looksLikeCifar(files)) return "cifar";
-  if ((await parquetFiles(path)).length > 0) return "parquet";
-  return atlasNames(files).length === 1 ? "atlas" : "images";
-}
-
-/** Stems of the PNG files that have a JSONL file beside them. */
-function atlasNames(files: readonly string[]): string[] {
-  return files.filter((file) => file.endsWith(".jsonl") && files.includes(file.replace(/jsonl$/, "png")));
-}
-
-async function atlasIn(path: string): Promise<string> {
-  return join(path, atlasNames(await readdir(path))[0]!);
-}
-
-/** A file's format is known by its first bytes where they say it, otherwise by its name. */
-async function formatOfFile(path: string): Promise<DataFormat> {
-  const start = await readStart(path, 512);
-  if (new TextDecoder().decode(start.subarray(0, 4)) === "PAR1" || path.endsWith(".parquet")) return "parquet";
-  if (path.endsWith(".jsonl")) return "atlas";
-  if (path.endsWith(".png") && (await stat(path.replace(/png$/, "jsonl")).catch(() => null))) return "atlas";
-  if (path.endsWith(".bin")) return "cifar";
-  if (/ubyte(\.gz)?$|idx\d/.test(path) || (start[0] === 0 && start[1] === 0 && start[2] === 8)) return "idx";
-  if (isImageName(path))
-    return fail("usage", `expected data for ${path} but received a single image; give the folder that holds it`);
-  return fail(
-    "data",
-    "expected an IDX file, a CIFAR *.bin, a *.parquet file, an atlas (PNG and JSONL) or a folder of images at " +
-      `${path} but received ${foundIn(start)}`,
-  );
-}
+const whatIs = (path: string): string => (statSync(path).isDirectory() ? "folder" : "file");

@@ -18,10 +18,14 @@ export const dataOptionsSchema = z.strictObject({
   /** Size of the images, both or neither; neither: all have one size. For formats of one size, a check. */
   height: z.int().min(1).max(65535).optional(),
   width: z.int().min(1).max(65535).optional(),
-  /** How an image of another size is fitted: stretched, its middle cut out, or padded. */
-  fit: z.enum(["resize", "crop", "contain"]).default("resize"),
+  /** How an image of another size is fitted: stretched, its middle cut out, or padded; "none": it is an error. */
+  fit: z.enum(["resize", "crop", "contain", "none"]).default("resize"),
   /** "auto": 4 where any alpha is used, otherwise 3 where any colour is, otherwise 1. */
   channels: z.union([z.literal("auto"), z.literal(1), z.literal(3), z.literal(4)]).default("auto"),
+  /** What of a folder that holds several kinds of data is read; "auto": it must hold one kind. */
+  format: z.enum(["auto", "images", "idx", "cifar", "parquet", "atlas"]).default("auto"),
+  /** The value of images of 16 bits that becomes 255; without, the upper 8 bits are kept. */
+  white: z.int().min(1).max(65535).optional(),
   /** An image that cannot be decoded: an error, or left out with a warning (then opening decodes every image once). */
   onBroken: z.enum(["error", "skip"]).default("error"),
   /** What the test split of a source without splits is made of: images, or whole classes that training never sees. */

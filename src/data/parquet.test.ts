@@ -6,8 +6,8 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { expect, test } from "vitest";
 import { checkDataset } from "../../test/data/check-dataset.ts";
 import { temporaryFolder } from "../../test/data/temporary-folder.ts";
+import { imageCodec } from "./decode.ts";
 import type { CachedDataset } from "./encoded-images.ts";
-import { imageCodec } from "./folder.ts";
 import { openData, openSplits } from "./open.ts";
 import { parquetSource } from "./parquet.ts";
 
@@ -127,7 +127,11 @@ test("a broken or missing image is an error that names file and row, or is skipp
     images: [png(1), new Uint8Array([1, 2, 3]), null, png(4)],
     labels: zeroOne(4),
   });
-  await expect(openData(file)).rejects.toThrow(`expected an image that can be decoded for row 1 of ${file}`);
+  await expect(openData(file)).rejects.toThrow(
+    `2 of 4 images of ${file} cannot be read:\n  expected an image that can be decoded for row 1 of ${file} but ` +
+      `received bytes that begin with 01 02 03\n  expected an image in row 2 of ${file} but received none\n` +
+      'onBroken "skip" leaves them out',
+  );
   const warnings: string[] = [];
   const rest = await openData(file, { split: "all", onBroken: "skip", onWarning: (text) => warnings.push(text) });
   expect([rest.length, ...(await rest.batch([0, 1])).labels]).toEqual([2, 0, 1]);

@@ -16,7 +16,7 @@ import {
   parquetSchema,
 } from "hyparquet";
 import { fail, show } from "../errors.ts";
-import { reasonOf } from "../words.ts";
+import { counted, reasonOf } from "../words.ts";
 import { boundedCache } from "./bounded-cache.ts";
 import { type Bytes, openBytes } from "./bytes.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
@@ -24,6 +24,7 @@ import { type CachedDataset, encodedImages, type ImageCodec, type ImageOptions }
 import { failToRead } from "./files.ts";
 import { classesUpTo } from "./idx.ts";
 import type { Source } from "./source.ts";
+import { chooseSplits, splitNamed } from "./split-names.ts";
 
 /**
  * One file, or a folder (or its `data/`) of `train-*.parquet` and `test-*.parquet`. Both splits share size, channels
@@ -37,14 +38,19 @@ export async function parquetSource(
   const files = options.isFolder ? await parquetFiles(path) : [path];
   if (files.length === 0)
     fail("data", `expected *.parquet files in ${path} or ${join(path, "data")} but received none`);
-  const splitOf = (file: string): string | null => /^(train|test)(?![a-z])/.exec(basename(file))?.[1] ?? null;
-  const splits = new Set(files.map(splitOf));
-  const divided = splits.has("train") && splits.has("test");
-  const used = divided ? files.filter((file) => splitOf(file) !== null) : files;
+  for (const note of missingShards(files)) options.onWarning?.(note);
+  const partOf = (file: string): string => /^[a-z]+(?![a-z])/i.exec(basename(file))?.[0] ?? basename(file);
+  const parts = new Map<string, number>();
+  for (const file of files) parts.set(partOf(file), (parts.get(partOf(file)) ?? 0) + 1);
+  const chosen = chooseSplits(path, parts);
+  const used = chosen ? files.filter((file) => [chosen.train, chosen.test].includes(partOf(file))) : files;
+  if (chosen && splitNamed(chosen.test) !== "test")
+    options.onWarning?.(`${chosen.test} is taken as the test split of ${path}`);
   if (used.length < files.length) {
     const left = files.filter((file) => !used.includes(file)).map((file) => basename(file));
     options.onWarning?.(
-      `${left.length} files of ${path} that are neither train nor test are left out: ${left.slice(0, 8).join(", ")}`,
+      `${counted(left.length, "file")} of ${path} beside ${chosen!.train} and ${chosen!.test} are left out: ` +
+        left.slice(0, 8).join(", "),
     );
   }
   let opened: Promise<Parquet> | undefined;
@@ -52,29 +58,72 @@ export async function parquetSource(
     opened ??= openParquet(path, used, codec, options);
     return opened;
   };
-  if (!divided) {
+  if (!chosen) {
+    const [only] = parts.size === 1 ? parts.keys() : [];
     return {
       kind: "whole",
       open: async () => (await openOnce()).dataset,
-      onlyTest: splits.size === 1 && splits.has("test"),
+      onlyTest: only !== undefined && ["test", "validation"].includes(splitNamed(only) ?? ""),
     };
   }
-  const part = async (split: string): Promise<Dataset> => {
+  const part = async (split: "train" | "test"): Promise<Dataset> => {
     const { dataset, fileOf } = await openOnce();
-    const indices = [...dataset.kept.keys()].filter((i) => splitOf(fileOf(dataset.kept[i]!)) === split);
+    const indices = [...dataset.kept.keys()].filter((i) => partOf(fileOf(dataset.kept[i]!)) === chosen[split]);
     return asSplit(subset(dataset, indices), split);
   };
   return { kind: "divided", train: () => part("train"), test: () => part("test") };
 }
 
-/** Full paths of the Parquet files of a folder or of its `data/`, sorted. */
+/**
+ * Full paths of the Parquet files of a folder, or of its `data/`, or of the one folder in it that holds some, sorted.
+ *
+ * @throws of kind "data" where several folders in it do: which is meant is the user's to say
+ */
 export async function parquetFiles(folder: string): Promise<string[]> {
   const list = async (path: string): Promise<string[]> =>
     (await readdir(path))
       .filter((file) => file.endsWith(".parquet") && !file.startsWith("."))
-      .map((file) => join(path, file));
+      .map((file) => join(path, file))
+      .sort();
   const here = await list(folder).catch((error) => failToRead(folder, error));
-  return (here.length > 0 ? here : await list(join(folder, "data")).catch(() => [])).sort();
+  if (here.length > 0) return here;
+  const entries = await readdir(folder, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
+  const inside = await Promise.all(folders.map(async ({ name }) => ({ name, files: await list(join(folder, name)) })));
+  const holding = inside.filter(({ files }) => files.length > 0);
+  const data = holding.find(({ name }) => name === "data");
+  if (data) return data.files;
+  if (holding.length > 1)
+    fail(
+      "data",
+      `expected Parquet files in ${folder} or in one folder of it but received some in each of ` +
+        `${holding.map(({ name }) => name).join(", ")}: give one of them, such as ${join(folder, holding[0]!.name)}`,
+    );
+  return holding[0]?.files ?? [];
+}
+
+/** A text for each series `x-00000-of-00003.parquet` of which a part is not there. */
+function missingShards(files: readonly string[]): string[] {
+  const series = new Map<string, { count: number; there: Set<number> }>();
+  for (const file of files) {
+    const [, stem, part, count] = /^(.*)-(\d{5})-of-(\d{5})\.parquet$/.exec(file) ?? [];
+    if (stem === undefined) continue;
+    const key = `${stem}-of-${count}`;
+    const one = series.get(key) ?? { count: Number(count), there: new Set() };
+    series.set(key, one);
+    one.there.add(Number(part));
+  }
+  return [...series].flatMap(([key, { count, there }]) => {
+    const missing = Array.from({ length: count }, (_, part) => part).filter((part) => !there.has(part));
+    const number = (n: number): string => String(n).padStart(5, "0");
+    const names = missing.map((part) => basename(key.replace(/-of-(\d+)$/, `-${number(part)}-of-$1.parquet`)));
+    if (names.length === 0) return [];
+    const which = names.slice(0, 3).join(", ") + (names.length > 3 ? ", ..." : "");
+    return [
+      `${names.length} of the ${count} files of ${basename(key).replace(/-of-\d+$/, "")} ` +
+        `${names.length === 1 ? "is" : "are"} missing: ${which}`,
+    ];
+  });
 }
 
 interface Parquet {
@@ -285,32 +334,51 @@ function featuresOf(metadata: FileMetaData): Record<string, { _type?: unknown; n
   }
 }
 
+/**
+ * The label of each row of all files. Classes are the first file's, in its order, then those that other files add:
+ * numbers are taken by the names that their own file gives them.
+ */
 async function readLabels(
   files: readonly ParquetFile[],
   columns: Columns,
 ): Promise<{ labels: Int32Array; classes: string[] | null }> {
-  const cells: unknown[] = [];
+  const { label: column } = columns;
+  const cells: { file: ParquetFile; names: string[] | null; cells: unknown[] }[] = [];
   for (const file of files) {
     const rows = Number(file.metadata.num_rows);
-    const read = columns.label === null ? [] : await readRows(file, columns.label, 0, rows);
-    for (let row = 0; row < rows; row++) cells.push(read[row]?.[columns.label!]);
+    const read = column === null ? [] : await readRows(file, column, 0, rows);
+    const own = Array.from({ length: rows }, (_, row) => {
+      const cell = read[row]?.[column!];
+      return cell instanceof Uint8Array ? new TextDecoder().decode(cell).normalize("NFC") : (cell ?? null);
+    });
+    cells.push({ file, names: columnsOf(file).names, cells: own });
   }
-  const texts = cells.map((cell) => (cell instanceof Uint8Array ? new TextDecoder().decode(cell) : cell));
-  if (texts.every((cell) => cell === null || cell === undefined)) {
-    return { labels: new Int32Array(cells.length).fill(-1), classes: null };
-  }
-  const words = texts.some((cell) => typeof cell === "string");
-  const found = words ? [...new Set(texts.filter((cell) => typeof cell === "string"))].sort() : null;
-  const most = (columns.names?.length ?? 65536) - 1;
-  const labels = Int32Array.from(texts, (cell, row) => {
-    if (cell === null || cell === undefined) return -1;
-    const label = words ? found!.indexOf(cell as string) : Number(cell);
-    if (Number.isInteger(label) && label >= -1 && label <= most) return label;
-    return fail(
+  const all = cells.flatMap((file) => file.cells);
+  if (all.every((cell) => cell === null)) return { labels: new Int32Array(all.length).fill(-1), classes: null };
+  const words = all.some((cell) => typeof cell === "string");
+  const texts = words ? [...new Set(all.filter((cell) => typeof cell === "string"))].sort() : [];
+  const named = [...new Set(cells.flatMap(({ names }) => names ?? []))];
+  const nameless = cells.find(({ names }) => names === null);
+  const namedFile = cells.find(({ names }) => names !== null);
+  if (!words && nameless && namedFile)
+    fail(
       "data",
-      `expected a label from 0 to ${most} in row ${row} of column ${columns.label} of ${files[0]!.path} but ` +
-        `received ${show(cell)}`,
+      `expected names of the classes in ${nameless.file.path}, as in ${namedFile.file.path}, but received none`,
     );
+  const labels = cells.flatMap(({ file, names, cells: own }) => {
+    const most = (names?.length ?? 65536) - 1;
+    return own.map((cell, row) => {
+      if (cell === null) return -1;
+      const label = words ? texts.indexOf(cell as string) : Number(cell);
+      const fits = words ? typeof cell === "string" : Number.isInteger(label) && label >= -1 && label <= most;
+      if (!fits)
+        fail(
+          "data",
+          `expected ${words ? "text" : `a label from 0 to ${most}`} in row ${row} of column ${column} of ` +
+            `${file.path} but received ${show(cell)}`,
+        );
+      return words || names === null || label === -1 ? label : named.indexOf(names[label]!);
+    });
   });
-  return { labels, classes: found ?? columns.names ?? classesUpTo(labels) };
+  return { labels: Int32Array.from(labels), classes: words ? texts : named.length > 0 ? named : classesUpTo(labels) };
 }

@@ -38,8 +38,6 @@ export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "th
   readonly single?: boolean | undefined;
   /** Keep neither names nor labels. */
   readonly bare?: boolean | undefined;
-  /** Take images of too many values to the nearest levels. */
-  readonly lossy?: boolean | undefined;
   /** Called after rows: how many images are done. */
   readonly onProgress?: OnProgress | undefined;
   /** Called about levels that are not evenly spaced, or that are lost. */
@@ -67,6 +65,8 @@ export interface Compressed {
   readonly restored: number;
   /** Images with a condition. */
   readonly told: number;
+  /** Bytes of the files that the archive holds; undefined where some are images of a data set. */
+  readonly replaced: number | undefined;
 }
 
 /** Reads, codes and writes the images; the source is closed when all are read, the model left open. */
@@ -75,11 +75,9 @@ export async function compressImages(
   sources: SourceImages,
   given: CompressImagesOptions,
 ): Promise<Compressed> {
-  const { out, check, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress, tell } = given;
+  const { out, check, conditions, single, bare, groupSize, pixelBudget, signal, onProgress, tell } = given;
   const { levels } = model.predictor;
-  const { coded, tables, rounded } = await prepare(sources, conditions, { levels, lossy, single }).finally(
-    sources.close,
-  );
+  const { coded, tables, rounded, replaced } = await prepare(sources, conditions).finally(sources.close);
   const even = evenTable(levels);
   const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
   if (restored > 0)
@@ -106,41 +104,47 @@ export async function compressImages(
     dims: coded.reduce((sum, { pixels }) => sum + pixels.length, 0),
     raw: coded.reduce((sum, { pixels }) => sum + Math.ceil((pixels.length * bits) / 8), 0),
     told: coded.filter(({ condition }) => condition !== undefined).length,
+    replaced: Number.isNaN(replaced) ? undefined : replaced,
   };
 }
 
 /** The first values of a table, in words. */
 const firstOf = (even: LevelTable): string => `${even.slice(0, 4).join(", ")}${even.length > 4 ? ", ..." : ""}`;
 
-/** Reads all images and their conditions; refuses images that would not come back unchanged. */
-async function prepare(
-  sources: SourceImages,
+/** Throws for an image that would not come back unchanged, or has no condition where the model needs one. */
+export function acceptFor(
+  levels: number,
   conditions: SourceConditions | null,
-  { levels, lossy, single }: Pick<CompressImagesOptions, "lossy" | "single"> & { readonly levels: number },
-): Promise<{ coded: CodecImage[]; tables: LevelTable[]; rounded: number }> {
+  { lossy, single }: { readonly lossy?: boolean | undefined; readonly single?: boolean | undefined },
+): (image: SourceImage) => void {
   const even = evenTable(levels);
-  const images: SourceImage[] = [];
-  conditions?.checkCount?.(sources.length);
-  for await (const image of sources.read()) {
+  return (image) => {
     const { file, table, exact } = image;
     conditions?.check(image);
-    if (!exact && !lossy) {
+    if (!exact && !lossy)
       fail(
         "data",
         `expected at most ${levels} different values in ${file}, since the model codes ${levels} levels, but ` +
-          "received more: " +
-          "to give them up (the nearest levels come back, not the image as it is), say --lossy-levels",
+          "received more: --lossy-levels gives them up (the nearest levels come back, not the image as it is); of " +
+          "data, --as-trained takes them as the model's own were made",
       );
-    }
-    if (single && exact && JSON.stringify(table) !== JSON.stringify(even)) {
+    if (single && exact && JSON.stringify(table) !== JSON.stringify(even))
       fail(
         "data",
         `expected the values ${firstOf(even)} in ${file}, since a file of one image has no room to say which others, ` +
           "but received others: leave out --single",
       );
-    }
-    images.push(image);
-  }
+  };
+}
+
+/** Reads all images and their conditions. */
+async function prepare(
+  sources: SourceImages,
+  conditions: SourceConditions | null,
+): Promise<{ coded: CodecImage[]; tables: LevelTable[]; rounded: number; replaced: number }> {
+  const images: SourceImage[] = [];
+  conditions?.checkCount?.(sources.length);
+  for await (const image of sources.read()) images.push(image);
   const values = await conditions?.of(images, 0);
   return {
     coded: images.map(({ name, label, height, width, pixels }, i) => {
@@ -148,6 +152,7 @@ async function prepare(
     }),
     tables: images.map(({ table }) => table),
     rounded: images.filter(({ exact }) => !exact).length,
+    replaced: images.reduce((sum, { bytes }) => sum + (bytes ?? Number.NaN), 0),
   };
 }
 

@@ -8,7 +8,7 @@ import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import { writeCsv } from "../csv.ts";
 import { type Dataset, subset } from "../data/dataset.ts";
-import { isImageName } from "../data/folder.ts";
+import { isImageFile } from "../data/listing.ts";
 import { namedSets } from "../data/named.ts";
 import { writeNpy } from "../data/npy.ts";
 import { failNoImages, indicesOf, readSelection } from "../data/selection.ts";
@@ -126,7 +126,7 @@ async function openWord(word: string, config: RunConfig, rules: Omit<Rules, "lim
 async function filesFrom(words: readonly string[], first: number): Promise<string[]> {
   const files: string[] = [];
   for (const word of words.slice(first)) {
-    const isFile = isImageName(word) && (await stat(word).catch(() => null))?.isFile();
+    const isFile = (await stat(word).catch(() => null))?.isFile() && (await isImageFile(word));
     // An atlas is an image too, but many in one.
     if (!isFile || existsSync(word.replace(/png$/, "jsonl"))) break;
     files.push(word);

@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
-import { imageCodec } from "../data/folder.ts";
+import { imageCodec } from "../data/decode.ts";
 import { toChannels } from "../data/picture.ts";
 import { indicesOf, readSelection } from "../data/selection.ts";
 import { fail } from "../errors.ts";

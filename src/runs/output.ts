@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import { isImageName } from "../data/folder.ts";
+import { isImageName } from "../data/listing.ts";
 import { readSelection } from "../data/selection.ts";
 import { fail } from "../errors.ts";
 import { reasonOf } from "../words.ts";
@@ -119,6 +119,22 @@ export async function writeOutput(path: string, data: Uint8Array | string): Prom
   } catch (error) {
     fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
   }
+}
+
+/**
+ * A text that grows in a file that `checkOutput` allowed: what is there when the work fails stays. `close` waits until
+ * all is written.
+ */
+export async function openGrowing(
+  path: string,
+): Promise<{ write(text: string): Promise<void>; close(): Promise<void> }> {
+  if (isStandardOutput(path)) return { write: toStandardOutput, close: async () => undefined };
+  const failed = (error: unknown): never => fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
+  const file = await open(path, "w").catch(failed);
+  return {
+    write: async (text) => void (await file.appendFile(text).catch(failed)),
+    close: () => file.close().catch(failed),
+  };
 }
 
 /** Waits until all is out; a reader that has gone (`| head`) is no error. */

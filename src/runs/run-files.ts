@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { listImages } from "../data/folder.ts";
+import { listImages } from "../data/listing.ts";
 import { namedSets } from "../data/named.ts";
 import { inLanes } from "../jobs.ts";
 import { counted } from "../words.ts";

@@ -44,6 +44,8 @@ export interface ScoreOptions {
   /** Keep so many of the first images for a heat map; default 0. */
   readonly show?: number | undefined;
   readonly threads?: number | undefined;
+  /** Called with the images that are scored, a group at a time, in their order. */
+  readonly onScored?: ((images: readonly ScoredImage[]) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -52,7 +54,7 @@ export interface ScoreOptions {
 export async function scoreImages(
   model: Model<PixelcnnConfig>,
   sources: SourceImages,
-  { conditions, pixels, show = 0, threads = 1, signal, onProgress }: ScoreOptions = {},
+  { conditions, pixels, show = 0, threads = 1, onScored, signal, onProgress }: ScoreOptions = {},
 ): Promise<Scores> {
   const { channels } = model.config;
   const each: ScoredImage[] = [];
@@ -62,7 +64,6 @@ export async function scoreImages(
   try {
     conditions?.checkCount?.(sources.length);
     for await (const group of bySize(sources.read(), channels)) {
-      for (const image of group) conditions?.check(image);
       const { height, width } = group[0]!;
       const size = height * width * channels;
       const bits = await engine.score({
@@ -82,6 +83,7 @@ export async function scoreImages(
         total += sum;
         dims += size;
       }
+      await onScored?.(each.slice(-group.length));
     }
   } finally {
     await engine.close();
@@ -117,10 +119,10 @@ function shownOf(
   return { picture: { height, width, channels, pixels: valuesOf(pixels, table, file) }, bits: perPixel };
 }
 
-/** A table of file, bits and bits/dim. */
-export function scoresCsv(each: readonly ScoredImage[]): string {
-  return writeCsv([
-    ["file", "bits", "bits/dim"],
-    ...each.map(({ file, bits, bitsPerDim }) => [file, bits, bitsPerDim]),
-  ]);
+/** The first row of a table of scores. */
+export const SCORES_HEAD = writeCsv([["file", "bits", "bits/dim"]]);
+
+/** Rows of file, bits and bits/dim. */
+export function scoreRows(each: readonly ScoredImage[]): string {
+  return writeCsv(each.map(({ file, bits, bitsPerDim }) => [file, bits, bitsPerDim]));
 }

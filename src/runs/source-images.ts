@@ -1,29 +1,26 @@
 /**
  * The arguments `<image|folder|data>...` of commands that take images of any size: files, folders (each image at its
- * own size), named sets and other data, or some of them (`mnist:test:0-99`). Channels are fitted without loss or
- * refused; levels as level-table.ts says.
+ * own size), named sets and other data, or some of them (`mnist:test:0-99`). All images are looked at before any work
+ * begins: those that cannot be used are named, all at once, or left out and named where the user says so. What of a
+ * folder is no image is named too, so that nothing is left out silently.
  */
 
-import { readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
-import sharp from "sharp";
-import { evenTable, fitLevels, type LevelTable } from "../codec/level-table.ts";
-import { readCaptions } from "../data/captions.ts";
-import type { Batch, Dataset } from "../data/dataset.ts";
-import { imageCodec, isImageName, listImages } from "../data/folder.ts";
-import { namedSets } from "../data/named.ts";
-import { isNetpbm } from "../data/netpbm.ts";
-import { formatAt, openData } from "../data/open.ts";
-import { lostWith, type Picture, toChannels } from "../data/picture.ts";
-import { checkSplit, failNoImages, indicesOf, readSelection, type Selection } from "../data/selection.ts";
-import { fail, PixelcnnError } from "../errors.ts";
+import type { LevelTable } from "../codec/level-table.ts";
+import { isBroken, listedMessages } from "../data/encoded-images.ts";
+import type { Passed } from "../data/listing.ts";
+import { fail, type PixelcnnError } from "../errors.ts";
+import type { OnProgress } from "../jobs.ts";
 import type { ConditionSource, RunConfig } from "../train/config.ts";
+import { counted, printable } from "../words.ts";
+import { type Item, openPart, type Part } from "./source-parts.ts";
 
 export interface SourceImage {
   /** As an archive keeps it: a file's own name, a path inside its folder, or as the data set says. */
   readonly name: string;
   /** Where it is: a path, or as the data set says. */
   readonly file: string;
+  /** Bytes of its file; undefined for an image of a data set. */
+  readonly bytes?: number | undefined;
   readonly label: number | undefined;
   readonly height: number;
   readonly width: number;
@@ -50,8 +47,8 @@ export interface Teller {
 }
 
 export interface SourceRules {
-  /** Of data that do not name one; default "test". */
-  readonly split?: string | undefined;
+  /** Of data that do not name one. */
+  readonly split: string;
   /** Names a stochastic binarisation's draw; default the run's. */
   readonly seed?: number | undefined;
   /** At most so many images, the first. */
@@ -65,12 +62,30 @@ export interface SourceRules {
   readonly conditionedOn?: ConditionSource["from"] | undefined;
   /** Refuse files whose decoding loses something: 16 bits, several pages, CMYK. */
   readonly strict?: boolean | undefined;
+  /** An image that cannot be read or used: an error that names all of them, or left out. Default "error". */
+  readonly onBroken?: "error" | "skip" | undefined;
+  /** Throws for an image that the work could not use. */
+  readonly accept?: ((image: SourceImage) => void) | undefined;
+  /** Called as images are looked at. */
+  readonly onChecked?: OnProgress | undefined;
   /** Called with what a user should know. */
   readonly tell: Teller;
 }
 
+/** What lay there and is not among the images. */
+export interface LeftOut {
+  readonly name: string;
+  /** In a few words, or the error's message. */
+  readonly reason: string;
+}
+
 export interface SourceImages {
   readonly length: number;
+  /** All items that were found: the images, what is left out, and what `limit` cuts off. */
+  readonly of: number;
+  readonly leftOut: readonly LeftOut[];
+  /** How many of those left out are images that cannot be read or used. */
+  readonly broken: number;
   readonly classes: readonly string[] | null;
   /** Each image once, in order, read a few at a time. */
   read(): AsyncGenerator<SourceImage>;
@@ -85,16 +100,6 @@ export function pixelsOf(images: readonly Pick<SourceImage, "pixels">[]): Uint8A
   return pixels;
 }
 
-interface Part {
-  readonly length: number;
-  readonly classes: readonly string[] | null;
-  read(count: number): AsyncGenerator<SourceImage>;
-  close?(): Promise<void>;
-}
-
-/** Images of a data set that are read at a time. */
-const AT_ONCE = 256;
-
 export async function openSourceImages(
   words: readonly string[],
   config: RunConfig,
@@ -106,231 +111,95 @@ export async function openSourceImages(
   const close = async (): Promise<void> => void (await Promise.all(parts.map((part) => part.close?.())));
   try {
     for (const word of words) parts.push(await openPart(word, config, rules, words.length > 1));
+    return await checked(parts, rules, close);
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function checked(parts: readonly Part[], rules: SourceRules, close: () => Promise<void>): Promise<SourceImages> {
+  const { limit = Number.POSITIVE_INFINITY, onBroken = "error", accept, onChecked } = rules;
   const all = parts.reduce((sum, part) => sum + part.length, 0);
-  const length = Math.min(all, rules.limit ?? all);
+  const broken = new Map<number, PixelcnnError>();
+  let [number, taken] = [0, 0];
+  for await (const item of itemsOf(parts)) {
+    if (taken >= limit) break;
+    try {
+      if ("error" in item) throw item.error;
+      accept?.(item.image);
+      taken++;
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      broken.set(number, error);
+    }
+    number++;
+    onChecked?.({ done: number, total: Math.min(all, limit) });
+  }
+  if (broken.size > 0 && onBroken === "error") failBroken([...broken.values()], number);
+  const looked = number;
+  const leftOut = [
+    ...parts.flatMap((part) => part.leftOut.map((passed) => ({ name: passed.name, reason: reasonFor(passed) }))),
+    ...[...broken.values()].map(({ message }) => ({ name: message, reason: "" })),
+  ];
+  const skipped = parts.reduce((sum, part) => sum + part.skipped, 0);
+  if (taken === 0)
+    fail("data", `expected at least one image that can be used but received ${counted(leftOut.length, "other file")}`);
   const [first] = parts;
   return {
-    length,
+    length: taken,
+    of: all + leftOut.length - broken.size,
+    leftOut,
+    broken: broken.size + skipped,
     classes: parts.length === 1 ? first!.classes : null,
     async *read() {
-      let left = length;
-      for (const part of parts) {
-        const count = Math.min(left, part.length);
-        if (count > 0) yield* part.read(count);
-        left -= count;
+      let at = 0;
+      for await (const item of itemsOf(parts)) {
+        if (at >= looked) return;
+        if (!broken.has(at++)) yield "error" in item ? fail("data", item.error.message, item.error) : item.image;
       }
     },
     close,
   };
 }
 
-async function openPart(word: string, config: RunConfig, rules: SourceRules, several: boolean): Promise<Part> {
-  const selection = readSelection(word);
-  if (selection) return dataPart(selection, word, config, rules);
-  const whole = (): Promise<Part> => {
-    return dataPart(
-      { source: word, split: checkSplit(rules.split ?? "test"), numbers: undefined },
-      word,
-      config,
-      rules,
-    );
-  };
-  if (namedSets.includes(word)) return whole();
-  const found = (await stat(word).catch(() => null)) ?? failNoImages(word);
-  if (!found.isDirectory() && isImageName(word))
-    return filesPart([{ name: basename(word), file: word }], config, rules);
-  if (!found.isDirectory() || (await formatAt(word)) !== "images") return whole();
-  const { files, others } = await listImages(word);
-  if (files.length === 0)
-    fail(
-      "data",
-      `expected images in ${word} but found ${others.length === 0 ? "none" : `only other files, ${others[0]} for one`}`,
-    );
-  const classOf = classIn(files);
-  const captions = rules.conditionedOn === "captions" ? await readCaptions(word, files, others) : null;
-  const inFolder = files.map((file) => ({
-    name: several ? `${basename(word)}/${file}` : file,
-    file: join(word, file),
-    className: classOf(file),
-    caption: captions === null ? undefined : (captions.get(file)?.[0] ?? null),
-  }));
-  return filesPart(inFolder, config, rules);
+async function* itemsOf(parts: readonly Part[]): AsyncGenerator<Item> {
+  for (const part of parts) yield* part.items();
 }
 
-/** The subfolder of each file that names its class, as in data/folder.ts. */
-function classIn(files: readonly string[]): (file: string) => string | null | undefined {
-  const divided = ["train", "test"].every((split) => files.some((file) => file.startsWith(`${split}/`)));
-  const classOf = (file: string): string | undefined => file.split("/").slice(divided ? 1 : 0, -1)[0];
-  const none = files.every((file) => classOf(file) === undefined);
-  return (file) => (none ? undefined : (classOf(file) ?? null));
-}
-
-type NamedFile = Pick<SourceImage, "name" | "file" | "className" | "caption">;
-
-function filesPart(files: readonly NamedFile[], config: RunConfig, rules: SourceRules): Part {
-  return {
-    length: files.length,
-    classes: null,
-    async *read(count) {
-      for (const one of files.slice(0, count)) {
-        const { file } = one;
-        const picture = rules.strict ? await decodeExactly(file, rules.tell) : await imageCodec.decode(file, file);
-        yield { ...one, label: undefined, ...levelsOf(picture, file, config) };
-      }
-    },
-  };
-}
-
-/** A data set at its own size. Its levels are made as the model's own were, unless the rules say otherwise. */
-async function dataPart(
-  { source, split, numbers }: Selection,
-  word: string,
-  config: RunConfig,
-  { seed, ownLevels, limit, conditionedOn, tell }: SourceRules,
-): Promise<Part> {
-  const {
-    source: _,
-    limit: __,
-    height: ___,
-    width: ____,
-    fit: _____,
-    vectors,
-    levels,
-    binarise,
-    ...others
-  } = config.data;
-  const data = await openData(source, {
-    ...others,
-    ...(ownLevels ? {} : { binarise, levels }),
-    vectors: conditionedOn === "vectors" ? vectors : undefined,
-    channels: "auto",
-    split,
-    binariseSeed: seed ?? others.binariseSeed,
-    onWarning: tell.warn,
-  });
-  const indices = numbers === undefined ? undefined : indicesOf(numbers, word, data.length);
-  const length = indices?.length ?? data.length;
-  if (data.levels < 256) {
-    const how =
-      binarise === "none"
-        ? `${data.levels} levels`
-        : `two levels, ${binarise === "threshold" ? "1 above 127" : "drawn at random (stochastic)"}`;
-    tell.note(`${word}: taken as the model's own data were, with ${how}`);
-  }
-  return {
-    length,
-    classes: data.classes,
-    async *read(count) {
-      const most = Math.max(1, Math.min(AT_ONCE, limit ?? AT_ONCE));
-      for (let first = 0; first < count; first += most) {
-        const chosen = Array.from(
-          { length: Math.min(most, count - first) },
-          (_, i) => indices?.[first + i] ?? first + i,
-        );
-        const batch = await data.batch(chosen, { epoch: 0 });
-        const size = batch.pixels.length / chosen.length;
-        for (const [i, index] of chosen.entries()) {
-          const name = data.nameOf(index);
-          const levels = fromData(data, batch.pixels.subarray(i * size, (i + 1) * size), name, config);
-          yield { name, file: name, ...describedBy(data, index, batch, i), ...levels };
-        }
-      }
-    },
-    close: async () => data.close?.(),
-  };
-}
-
-type Said = Pick<SourceImage, "label" | "className" | "caption" | "vector">;
-
-/** What the data say about image `index`, which is the `i`-th of a batch. */
-function describedBy(data: Dataset, index: number, { size, labels, vectors }: Batch, i: number): Said {
-  const label = labels[i]! < 0 ? undefined : labels[i]!;
-  const D = (vectors?.length ?? 0) / size;
-  return {
-    label,
-    className: data.classes === null ? undefined : label === undefined ? null : data.classes[label]!,
-    caption: data.captionsOf && (data.captionsOf(index)[0] ?? null),
-    vector: vectors?.slice(i * D, (i + 1) * D),
-  };
-}
-
-type Levels = Pick<SourceImage, "height" | "width" | "pixels" | "table" | "exact">;
-
-function fromData(
-  { height, width, channels, levels }: Dataset,
-  pixels: Uint8Array,
-  name: string,
-  config: RunConfig,
-): Levels {
-  const { model } = config;
-  if (levels === 256 && (channels === 1 || channels === 3 || channels === 4))
-    return levelsOf({ height, width, channels, pixels }, name, config);
-  if (channels !== model.channels)
-    fail("data", `expected ${model.channels} channels in ${name}, which the model codes, but received ${channels}`);
-  if (levels !== model.levels)
-    fail("data", `expected ${model.levels} levels in ${name}, which the model codes, but received ${levels}`);
-  return { height, width, pixels, table: evenTable(levels), exact: true };
-}
-
-function levelsOf(picture: Picture, where: string, { model }: RunConfig): Levels {
-  const { height, width } = picture;
-  return { height, width, ...fitLevels(fitChannels(picture, model.channels, where), model.levels) };
-}
-
-/**
- * The picture's values with the model's channels: grey as three equal ones, opaque alpha left out or put in; nothing is
- * lost.
- */
-function fitChannels(picture: Picture, channels: number, where: string): Uint8Array {
-  const codes = { 1: "grey", 3: "red, green and blue", 4: "red, green, blue and alpha" }[channels];
-  if (channels !== 1 && channels !== 3 && channels !== 4)
-    return fail("usage", `expected a model of 1, 3 or 4 channels for image files but it has ${channels}`);
-  const lost = lostWith(picture, channels);
-  if (lost)
-    fail(
-      "data",
-      `expected an image without ${lost} for ${where}, since the model codes ${codes}, but received one with it`,
-    );
-  return toChannels(picture, channels).pixels;
-}
-
-/** A file's own values: neither rounded to 8 bits, nor moved to other colours, nor the first of many. */
-async function decodeExactly(path: string, tell: Pick<Teller, "warn">): Promise<Picture> {
-  const bytes = await readFile(path).catch((error) =>
-    fail("io", `cannot read ${path}: ${(error as Error).message}`, error),
+function failBroken(errors: readonly PixelcnnError[], of: number): never {
+  const [first] = errors as [PixelcnnError];
+  if (errors.length === 1) throw first;
+  return fail(
+    first.kind,
+    `${errors.length} of ${counted(of, "image")} cannot be used:${listedMessages(errors.map((e) => e.message))}\n` +
+      "--on-broken skip leaves them out",
   );
-  const refuse = (found: string): never =>
-    fail(
-      "data",
-      `expected 8 bits a channel, one page, and grey or RGB colours in ${path}, to keep it without loss, but ` +
-        `received ${found}`,
-    );
-  if (isNetpbm(bytes)) {
-    const most = /^P[56](?:(?:\s|#[^\n]*\n)+(\d+)){3}\s/.exec(bytes.subarray(0, 4096).toString("latin1"))?.[1];
-    if (Number(most) > 255) refuse(`values up to ${most}`);
-    return imageCodec.decode(bytes, path);
-  }
-  try {
-    // A profile would move the values to other colours.
-    const image = sharp(bytes, { failOn: "error", ignoreIcc: true });
-    const { depth, pages = 1, space, hasProfile } = await image.metadata();
-    if (depth !== "uchar") refuse(depth === "ushort" ? "16 bits a channel" : `channels of the kind ${depth}`);
-    if (pages > 1) refuse(`${pages} pages`);
-    if (space !== "srgb" && space !== "b-w" && space !== "rgb") refuse(`colours of the kind ${space}`);
-    if (hasProfile) tell.warn(`${path}: the pixels are kept, its colour profile is not`);
-    const { data, info } = await image.autoOrient().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3 && info.channels !== 4) refuse(`${info.channels} channels`);
-    return { height: info.height, width: info.width, channels: info.channels as 3 | 4, pixels: data };
-  } catch (error) {
-    if (error instanceof PixelcnnError) throw error;
-    return fail(
-      "data",
-      `expected an image that can be decoded for ${path} but received: ${(error as Error).message.trim()}`,
-      error,
-    );
-  }
+}
+
+const REASONS: Readonly<Record<Passed["why"], string>> = {
+  hidden: "hidden",
+  "of the system": "of the system",
+  "runs of pixelcnn": "a model or run",
+  "not read": "a format that is not read",
+  "no images": "no image",
+  "cannot be read": "cannot be read",
+};
+
+const reasonFor = ({ why, reason }: Passed): string => reason ?? REASONS[why];
+
+/** Names that a text lists; the rest are counted, and --json has them all. */
+const LISTED = 20;
+
+/** `4 of 10 files; left out: notes.txt (no image), ...`; null where nothing is left out. */
+export function describeLeftOut({ length, of, leftOut }: SourceImages): string | null {
+  if (leftOut.length === 0 && length === of) return null;
+  const shown = leftOut.slice(0, LISTED).map(({ name, reason }) => printable(name) + (reason && ` (${reason})`));
+  const more = leftOut.length - shown.length;
+  const cut = of - length - leftOut.length;
+  return (
+    `${length} of ${of} files and images` +
+    (leftOut.length === 0 ? "" : `; left out: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`) +
+    (cut > 0 ? `; ${cut} are beyond --limit` : "")
+  );
 }

@@ -28,7 +28,8 @@ export async function openTrainData(
   tell: (text: string) => void,
 ): Promise<Splits> {
   const withWarnings = { ...options, onWarning: tell };
-  if (options.height !== undefined || options.width !== undefined) return openSplits(source, withWarnings);
+  if (options.height !== undefined || options.width !== undefined || options.fit === "none")
+    return openSplits(source, withWarnings);
   const { height, width } = FOLDER_SIZE;
   const cut = (): Promise<Splits> => openSplits(source, { ...withWarnings, height, width });
   const how = { crop: "cut", resize: "stretched", contain: "padded" }[options.fit ?? "resize"];

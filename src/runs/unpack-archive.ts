@@ -6,7 +6,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { namesOf, wantedDigest } from "../codec/archive-contents.ts";
+import { changedNames, namesOf, storedNames, wantedDigest, writtenNames } from "../codec/archive-contents.ts";
 import { type ArchiveNotes, labelOf, notedNames, readNotes, tablesOf } from "../codec/archive-notes.ts";
 import { type CodecOptions, type DecodedImage, decodeGroups, imagesDone, within } from "../codec/codec.ts";
 import { openPxc, type PxcFile, readHeader } from "../codec/container.ts";
@@ -19,7 +19,7 @@ import { channelsUsed, type Picture, toChannels } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
 import { encodePng } from "../pictures/png.ts";
-import { counted } from "../words.ts";
+import { counted, reasonOf } from "../words.ts";
 import { findCodingModel } from "./archive-model.ts";
 import { makeFolder } from "./run-folder.ts";
 
@@ -52,6 +52,8 @@ export interface Unpacked {
   readonly step: number;
   /** In the order in which they were given to the encoder. */
   readonly files: readonly UnpackedFile[];
+  /** Stored names that are written otherwise. */
+  readonly renamed: ReturnType<typeof changedNames>;
   /** Whether some images had more values than the model has levels. */
   readonly lossy: boolean;
   /** Of a damaged archive. */
@@ -79,7 +81,8 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
     const coding = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
     const opened = { model: model.name, step: model.step, lossy: notes?.lossy === true };
     const asked = { channels: predictor.channels, levels: predictor.levels, force: options.force === true };
-    const targets = imageFiles(out, { ...asked, names: names ?? [], notes });
+    const stored = file ? storedNames(file, notes, archive) : [];
+    const targets = imageFiles(out, { ...asked, stored, notes });
     targets.check();
     if (salvage) {
       const { images, lost, problems } = await salvageArchive(predictor, bytes, coding);
@@ -87,11 +90,11 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
       const whole = header !== undefined && lost.every(({ last }) => last !== undefined);
       if (!whole && predictor.levels < 256 && (header === undefined || notes?.tables))
         tell("what values the levels stood for is lost: they are spread evenly over 0..255");
-      const kept = { names: names ?? foundNames(images, notes), notes: whole ? notes : null };
+      const kept = { stored: file ? stored : foundNames(images, notes), notes: whole ? notes : null };
       const found = imageFiles(out, { ...asked, ...kept });
       for (const image of images) await found.write(image);
       const named = lost.map((part) => ({ ...part, names: namesOfLost(part, file, names) }));
-      return { ...opened, files: await found.finish(), lost: named, problems };
+      return { ...opened, files: await found.finish(), renamed: found.renamed, lost: named, problems };
     }
     try {
       for await (const group of decodeGroups(predictor, bytes, coding))
@@ -103,15 +106,15 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
         "--salvage (with --force) writes all that is whole";
       throw new PixelcnnError("corrupt", text, { cause: error });
     }
-    return { ...opened, files: await targets.finish(), lost: [], problems: [] };
+    return { ...opened, files: await targets.finish(), renamed: targets.renamed, lost: [], problems: [] };
   } finally {
     await model.close();
   }
 }
 
 interface ImageFilesOptions {
-  /** Safe names by index. */
-  readonly names: readonly string[];
+  /** Names as they are stored, by index. */
+  readonly stored: readonly string[];
   readonly notes: ArchiveNotes | null;
   readonly channels: number;
   readonly levels: number;
@@ -119,8 +122,8 @@ interface ImageFilesOptions {
 }
 
 /** The files of an archive's images, in their folder. */
-function imageFiles(folder: string, { names, notes, channels, levels, force }: ImageFilesOptions) {
-  const files = pngNames(names);
+function imageFiles(folder: string, { stored, notes, channels, levels, force }: ImageFilesOptions) {
+  const files = writtenNames(stored);
   const tableOf = tablesOf(notes, levels);
   const written = new Map<number, UnpackedFile>();
   const made = new Set<string>();
@@ -130,17 +133,16 @@ function imageFiles(folder: string, { names, notes, channels, levels, force }: I
     made.add(dirname(path));
     // A new file each time: nothing is written through a link that lies there.
     if (force) await rm(path, { force: true }).catch(() => undefined);
-    await writeFile(path, data, { flag: "wx" }).catch((error: NodeJS.ErrnoException) =>
-      fail(
-        "io",
-        error.code === "EEXIST"
-          ? `expected to write the new file ${path} but it exists already; --force replaces it`
-          : `cannot write ${path}: ${error.message}`,
-        error,
-      ),
-    );
+    await writeFile(path, data, { flag: "wx" }).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST")
+        fail("io", `expected to write the new file ${path} but it exists already; --force replaces it`, error);
+      // Whole or not at all.
+      await rm(path, { force: true }).catch(() => undefined);
+      fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
+    });
   };
   return {
+    renamed: changedNames(stored, files),
     count: () => written.size,
     /** Refuses to replace what is there, before the long work. */
     check(): void {
@@ -175,11 +177,6 @@ function imageFiles(folder: string, { names, notes, channels, levels, force }: I
       return images;
     },
   };
-}
-
-/** An image's name as that of a PNG file: another image format's ending gives way. */
-function pngNames(names: readonly string[]): string[] {
-  return safeNames(names.map((name) => `${name.replace(/\.(png|jpe?g|webp|gif|tiff?|avif|pgm|ppm)$/i, "")}.png`));
 }
 
 /** Grey where all is grey, without alpha where all is opaque: as small as it gets, with the values as they are. */

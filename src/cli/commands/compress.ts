@@ -8,12 +8,13 @@ import { MOST_IMAGES_A_GROUP } from "../../codec/group-record.ts";
 import { fail } from "../../errors.ts";
 import { openCodingModel } from "../../runs/archive-model.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
-import { compressImages } from "../../runs/compress-images.ts";
+import { acceptFor, compressImages } from "../../runs/compress-images.ts";
 import { checkOutputFolder, mayBeFolder } from "../../runs/output.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
-import { openSourceImages } from "../../runs/source-images.ts";
+import { describeLeftOut, openSourceImages } from "../../runs/source-images.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { onBrokenArg, readOnBroken } from "../options/on-broken.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
@@ -41,10 +42,11 @@ export default defineCommand({
     split: {
       type: "string",
       valueHint: "S",
-      default: "test",
-      description: "test, train or all, of data that do not say",
+      default: "all",
+      description: "all, train or test, of data that do not say",
     },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
+    ...onBrokenArg,
     single: {
       type: "boolean",
       description:
@@ -63,6 +65,11 @@ export default defineCommand({
         "NOT lossless: an image of more values than the model has levels is taken to the nearest (two levels: a " +
         "threshold at 127), and comes back as those",
     },
+    "as-trained": {
+      type: "boolean",
+      description:
+        "Data are taken as the model's own were made: binarised, or with fewer levels. That is what comes back",
+    },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one. No byte depends on it" },
     "pixel-budget": {
       type: "string",
@@ -72,9 +79,10 @@ export default defineCommand({
   },
   many: true,
   examples: [
-    "compress runs/digits mnist -o digits.pxc",
+    "compress runs/photos photos/ -o photos.pxc",
     "compress runs/photos holiday.png album/ -o photos.pxc --threads 4",
-    "compress runs/digits mnist:test:0-99 --single -o digits/",
+    "compress runs/digits mnist:test --as-trained -o digits.pxc",
+    "compress runs/grey scans/ --on-broken skip --single -o scans/",
     "compress runs/classes cats/ --class cat -o cats.pxc",
   ],
   async run(args, { terminal, signal, seed, positionals, keepStdout }) {
@@ -93,14 +101,24 @@ export default defineCommand({
       const started = performance.now();
       const { levels, channels } = model.predictor;
       const conditions = await openSourceConditions(args, model, terminal.warn);
-      const fidelity = { ownLevels: lossy, strict: !lossy };
-      const rules = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
-      const sources = await openSourceImages(positionals.slice(1), model.run, { ...rules, ...fidelity });
+      const sources = await openSourceImages(positionals.slice(1), model.run, {
+        split: args.split,
+        seed,
+        limit,
+        conditionedOn: conditions?.from,
+        ownLevels: args["as-trained"] !== true,
+        strict: !lossy,
+        onBroken: readOnBroken(args["on-broken"]),
+        accept: acceptFor(levels, conditions, { lossy, single }),
+        onChecked: terminal.counter("looking at", "images"),
+        tell: terminal,
+      });
+      terminal.endProgress();
       const onProgress = imageProgress(terminal, "compressing");
       const check = (file: string) => checkOption(file, target, { keepStdout });
-      const options = { out, check, conditions, single, bare, lossy, groupSize, pixelBudget, signal, onProgress };
+      const options = { out, check, conditions, single, bare, groupSize, pixelBudget, signal, onProgress };
       const result = await compressImages(model, sources, { ...options, tell: terminal });
-      const { images, written, dims, raw, rounded, restored, told } = result;
+      const { images, written, dims, raw, rounded, restored, told, replaced } = result;
       terminal.endProgress();
       const { bytes, payload } = written;
       const bitsPerDim = (8 * bytes) / dims;
@@ -109,12 +127,21 @@ export default defineCommand({
         terminal.note(
           "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less",
         );
+      if (replaced !== undefined && bytes > replaced)
+        terminal.warn(
+          `the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`,
+        );
+      const { of, leftOut, broken } = sources;
+      const left = describeLeftOut(sources);
       return {
+        code: broken > 0 ? 1 : 0,
         json: {
           model: model.name,
           step: model.step,
           out,
           images,
+          of,
+          leftOut,
           bytes,
           payload,
           dims,
@@ -134,6 +161,7 @@ export default defineCommand({
           `${bytes} bytes, ${bitsPerDim.toFixed(4)} bits/dim (8 x file size / ${dims} dims); ` +
           `raw, at ${counted(Math.ceil(Math.log2(levels)), "bit")} a sub-pixel, ${raw} bytes: ` +
           `${(raw / bytes).toFixed(2)} times as many` +
+          (left === null ? "" : `\n${left}`) +
           (conditions
             ? `\nconditions: ${conditions.about}; ${written.conditions} of the bytes, for ${counted(told, "image")}`
             : ""),

@@ -10,12 +10,13 @@ import {
   describeConditions,
   describeValue,
   imagesIn,
+  writtenNames,
 } from "../../codec/archive-contents.ts";
 import { fail } from "../../errors.ts";
 import { readArchive } from "../../runs/archive-file.ts";
 import { checkOutputFolder } from "../../runs/output.ts";
 import { type Unpacked, unpackArchive } from "../../runs/unpack-archive.ts";
-import { counted } from "../../words.ts";
+import { counted, printable } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand, type Outcome } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
@@ -64,16 +65,17 @@ export default defineCommand({
     const options = { out, model: args.model, salvage, force, threads, pixelBudget, signal, onProgress };
     const unpacked = await unpackArchive(archive, bytes, { ...options, tell: terminal.warn });
     terminal.endProgress();
-    const { model, step, files, lossy, lost, problems } = unpacked;
+    const { model, step, files, renamed, lossy, lost, problems } = unpacked;
+    const names = renamedLines(renamed);
     const seconds = (performance.now() - started) / 1000;
-    const done = { archive, out, model, step, images: files.length, seconds, files };
+    const done = { archive, out, model, step, images: files.length, seconds, files, renamed };
     if (salvage) {
       for (const problem of problems) terminal.warn(problem);
       const saved = `${counted(files.length, "image")} saved in ${seconds.toFixed(1)} s: ${out}`;
       const whole = lost.length === 0 && problems.length === 0;
       return {
         json: { ...done, lost, problems },
-        text: [saved, ...lost.map(lostLine)].join("\n"),
+        text: [saved, ...names, ...lost.map(lostLine)].join("\n"),
         code: whole ? 0 : 1,
       };
     }
@@ -82,9 +84,16 @@ export default defineCommand({
         "some images had more values than the model has levels when they were compressed: they come back as the " +
           "nearest levels, spread over 0..255",
       );
-    return { json: { ...done, lossy }, text: `${counted(files.length, "image")} in ${seconds.toFixed(1)} s: ${out}` };
+    const text = [`${counted(files.length, "image")} in ${seconds.toFixed(1)} s: ${out}`, ...names].join("\n");
+    return { json: { ...done, lossy }, text };
   },
 });
+
+/** Which names are not written as they are stored. */
+function renamedLines({ endings, others }: Unpacked["renamed"]): string[] {
+  const ended = endings === 0 ? [] : [`${counted(endings, "name")} end in .png now, since the files are PNG`];
+  return [...ended, ...others.map(([stored, written]) => `  ${printable(stored)} is written as ${written}`)];
+}
 
 function lostLine({ first, last, names, reason }: Unpacked["lost"][number]): string {
   const which =
@@ -93,7 +102,7 @@ function lostLine({ first, last, names, reason }: Unpacked["lost"][number]): str
       : first === last
         ? `image ${first}`
         : `images ${first} to ${last}`;
-  return `lost: ${which}: ${reason}${names.length === 0 ? "" : `\n  ${names.join("\n  ")}`}`;
+  return `lost: ${which}: ${reason}${names.length === 0 ? "" : `\n  ${names.map(printable).join("\n  ")}`}`;
 }
 
 /** What an archive says about itself, image by image. */
@@ -116,10 +125,13 @@ function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefi
     `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}` +
     (notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : "") +
     (conditions.bytes > 0 ? `\nconditions: ${describeConditions(conditions, notes)}` : "");
-  const rows = images.map(({ name, label, condition, height, width }) => {
+  const { stored } = contents;
+  const written = writtenNames(stored);
+  const rows = images.map(({ name, label, condition, height, width }, i) => {
     const of = label === undefined ? "" : `  ${notes?.classes?.[label] ?? label}`;
     const told = condition === undefined || condition === label ? "" : `  (${describeValue(condition)})`;
-    return `  ${height}x${width}  ${name}${of}${told}`;
+    const as = stored[i] === "" || stored[i] === written[i] ? "" : `  written as ${written[i]}`;
+    return `  ${height}x${width}  ${printable(stored[i] || name)}${as}${of}${told}`;
   });
   return {
     json: {
@@ -132,7 +144,12 @@ function listOf(archive: string, bytes: Uint8Array, pixelBudget: number | undefi
       groups: groups.length,
       notes,
       conditions,
-      images: images.map((image) => ({ ...image, condition: conditionJson(image.condition) })),
+      images: images.map((image, i) => ({
+        ...image,
+        stored: stored[i],
+        written: written[i],
+        condition: conditionJson(image.condition),
+      })),
     },
     text: [about, ...rows].join("\n"),
   };

@@ -7,12 +7,14 @@ import { histogramSvg } from "../../pictures/chart.ts";
 import { heatmapOf } from "../../pictures/heatmap.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
-import { writeOutput } from "../../runs/output.ts";
-import { type ScoredImage, scoreImages, scoresCsv } from "../../runs/score-images.ts";
+import { openGrowing, writeOutput } from "../../runs/output.ts";
+import { SCORES_HEAD, type ScoredImage, scoreImages, scoreRows } from "../../runs/score-images.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
-import { openSourceImages } from "../../runs/source-images.ts";
-import { counted } from "../../words.ts";
+import { describeLeftOut, openSourceImages } from "../../runs/source-images.ts";
+import { type UsualBits, usualBits } from "../../runs/usual-bits.ts";
+import { counted, printable } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { onBrokenArg, readOnBroken } from "../options/on-broken.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
@@ -39,10 +41,11 @@ export default defineCommand({
       description: "test, train or all, of data that do not say",
     },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
+    ...onBrokenArg,
     csv: {
       type: "string",
       valueHint: "F.csv",
-      description: "A table to write: file, bits, bits/dim, in the data's order",
+      description: "A table to write, which grows as images are scored: file, bits, bits/dim, in the data's order",
     },
     heatmap: {
       type: "string",
@@ -74,18 +77,33 @@ export default defineCommand({
     const rules = { inputs: [...positionals, args.like, args.latent], force: args.force };
     checkOption(args.csv, { ...rules, option: "--csv" }, { keepStdout });
     checkOption(args.heatmap, { ...rules, option: "--heatmap", others: [args.csv] }, { keepStdout });
-    const written = [args.csv, args.heatmap];
-    checkOption(args.histogram, { ...rules, option: "--histogram", others: written }, { keepStdout });
+    const others = [args.csv, args.heatmap];
+    checkOption(args.histogram, { ...rules, option: "--histogram", others }, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const { config: model, run, name, step } = opened;
     const started = performance.now();
     const conditions = await openSourceConditions(args, opened, terminal.warn);
-    const reading = { split: args.split, seed, limit, conditionedOn: conditions?.from, tell: terminal };
-    const sources = await openSourceImages(positionals.slice(1), run, reading);
+    const sources = await openSourceImages(positionals.slice(1), run, {
+      split: args.split,
+      seed,
+      limit,
+      conditionedOn: conditions?.from,
+      onBroken: readOnBroken(args["on-broken"]),
+      accept: (image) => conditions?.check(image),
+      onChecked: terminal.counter("looking at", "images"),
+      tell: terminal,
+    });
+    terminal.endProgress();
     const show = args.heatmap === undefined ? 0 : SHOWN;
     const onProgress = terminal.counter("scoring", "images");
-    const options = { conditions, pixels: args.pixels, show, threads, signal, onProgress };
-    const scores = await scoreImages(opened, sources, options).finally(sources.close);
+    const table = args.csv === undefined ? null : await openGrowing(args.csv);
+    await table?.write(SCORES_HEAD);
+    const onScored = async (images: readonly ScoredImage[]) => table?.write(scoreRows(images));
+    const options = { conditions, pixels: args.pixels, show, threads, onScored, signal, onProgress };
+    const scores = await scoreImages(opened, sources, options).finally(async () => {
+      await sources.close();
+      await table?.close();
+    });
     terminal.endProgress();
     const { each, bits, bitsPerDim, rounded, shown } = scores;
     if (rounded > 0) {
@@ -95,7 +113,6 @@ export default defineCommand({
         `${counted(rounded, "image")} of more than ${model.levels} values: scored after taking them to ${how}`,
       );
     }
-    if (args.csv !== undefined) await writeOutput(args.csv, scoresCsv(each));
     let heatmap: { file: string; darkest: number; images: number } | undefined;
     if (args.heatmap !== undefined) {
       const { png, darkest } = heatmapOf(shown, { scale });
@@ -107,29 +124,57 @@ export default defineCommand({
       await writeOutput(args.histogram, histogramSvg(`Bits of each image under ${name}`, "bits/dim", bitsOfEach));
     }
     const seconds = (performance.now() - started) / 1000;
+    const usual = conditions ? null : await usualBits(opened.folder);
+    const left = describeLeftOut(sources);
+    const { of, leftOut, broken } = sources;
     const lines = [
       `${bits.toFixed(2)} bits an image, ${bitsPerDim.toFixed(4)} bits/dim: ${counted(each.length, "image")} in ` +
         `${seconds.toFixed(1)} s`,
+      ...(left === null ? [] : [left]),
       ...(conditions ? [`conditions: ${conditions.about}`] : []),
-      ...extremes(each),
+      ...usualLines(usual, bitsPerDim),
+      ...extremes(each, usual, model),
       ...(args.csv === undefined ? [] : [`table: ${args.csv}`]),
       ...(args.histogram === undefined ? [] : [`histogram: ${args.histogram}`]),
       ...(heatmap ? [heatmapLine(heatmap, each.length)] : []),
     ];
-    const about = { model: name, step, images: each.length, bits, bitsPerDim, conditions: conditions?.about, seconds };
-    return { json: { ...about, heatmap, csv: args.csv, histogram: args.histogram, each }, text: lines.join("\n") };
+    const about = { model: name, step, images: each.length, of, leftOut, bits, bitsPerDim, usual };
+    const written = { conditions: conditions?.about, seconds, heatmap, csv: args.csv, histogram: args.histogram };
+    return { code: broken > 0 ? 1 : 0, json: { ...about, ...written, each }, text: lines.join("\n") };
   },
 });
 
+/** What the model's own test images need, and how to read the distance from it. */
+function usualLines(usual: UsualBits | null, bitsPerDim: number): string[] {
+  if (usual === null) return [];
+  const times = bitsPerDim / usual.bitsPerDim;
+  return [
+    `the model's own test images need ${usual.bitsPerDim.toFixed(4)} bits/dim on average; these need ` +
+      `${times.toFixed(2)} times as many. Both ends are unusual: an image of one colour needs far fewer bits than any ` +
+      "that the model was trained on",
+  ];
+}
+
 /** The three most and least surprising, by bits/dim, since sizes may differ. */
-function extremes(scored: readonly ScoredImage[]): string[] {
-  if (scored.length < 2) return [];
+function extremes(
+  scored: readonly ScoredImage[],
+  usual: UsualBits | null,
+  model: { readonly height: number; readonly width: number },
+): string[] {
+  const distance = ({ bits, height, width }: ScoredImage): string => {
+    // How images of another size spread is not known.
+    if (!usual?.deviation || height !== model.height || width !== model.width) return "";
+    const deviations = (bits - usual.bits) / usual.deviation;
+    return `  ${deviations < 0 ? "" : "+"}${deviations.toFixed(1)} sd`;
+  };
+  const line = (image: ScoredImage): string =>
+    `  ${image.bitsPerDim.toFixed(4)} bits/dim  ${image.bits.toFixed(1)} bits${distance(image)}  ` +
+    printable(image.file);
+  if (scored.length < 2) return scored.filter((image) => distance(image) !== "").map(line);
   const sorted = [...scored].sort((a, b) => b.bitsPerDim - a.bitsPerDim);
   const few = Math.min(3, Math.floor(sorted.length / 2));
-  const line = ({ file, bits, bitsPerDim }: ScoredImage): string =>
-    `  ${bitsPerDim.toFixed(4)} bits/dim  ${bits.toFixed(1)} bits  ${file}`;
   return [
-    "most surprising",
+    `most surprising${usual?.deviation ? " (sd: standard deviations from the mean of the model's test images)" : ""}`,
     ...sorted.slice(0, few).map(line),
     "least surprising",
     ...sorted.slice(-few).reverse().map(line),
