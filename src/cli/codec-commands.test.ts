@@ -139,7 +139,11 @@ describe("what would not come back is refused", () => {
       "expected at most 2 different values in mnist/test/0",
     ],
     ["a missing image", () => ["binary", "none.png"], 'but received "none.png", and there is no such file'],
-    ["a file that is no picture", () => ["binary", "text.png"], "expected an image that can be decoded for text.png but received text"],
+    [
+      "a file that is no picture",
+      () => ["binary", "text.png"],
+      "expected an image that can be decoded for text.png but received text",
+    ],
     [
       "a set whose greys the model has never seen, unless it is said",
       () => ["thresholded", "mnist:test:0"],

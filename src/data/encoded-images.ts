@@ -109,6 +109,8 @@ const FEW = 10;
 /** At most this many files are looked into for "auto" channels; the rest are held to the answer when read. */
 const INSPECTED = 256;
 
+const FITTING = "; --fit resize, crop or contain would change it";
+
 /** What becomes of each loss where it is no error; a profile is applied, which is no loss of the picture. */
 const BECOMES: Readonly<Record<Exclude<Loss, "profile">, string>> = {
   depth: "as 8 bits",
@@ -162,12 +164,13 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
     if (lost)
       fail(
         "data",
-        `expected an image without ${lost} for ${where}, for ${channels} channels, but received one with it`,
+        `expected an image without ${lost} for ${where}, for ${channels} channels, but received one with it${FITTING}`,
       );
     if (!target && (picture.height !== height || picture.width !== width)) {
       fail(
         "data",
-        `expected ${height}x${width} (height x width) for ${where} but received ${picture.height}x${picture.width}`,
+        `expected ${height}x${width} (height x width) for ${where} but received ${picture.height}x${picture.width}` +
+          (fit === "none" ? FITTING : ""),
       );
     }
     const { pixels } = padTo(toChannels(picture, channels), height, width);

@@ -122,7 +122,7 @@ export async function askedConditions(
     case "text":
       return opened.run.condition?.from === "captions" ? readTexts([words.text!].flat()) : wrong("text");
     case "like": {
-      const images = await readImages([words.like!], opened.run, tell);
+      const images = await readImages([words.like!], opened.run, { tell });
       return (await conditionsLike(images, opened)) ?? wrong("like");
     }
   }

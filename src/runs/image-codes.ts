@@ -42,6 +42,9 @@ export interface EncodeWordsOptions extends Pick<EncodeOptions, "threads" | "sig
   readonly seed?: number | undefined;
   /** At most so many images, the first. */
   readonly limit?: number | undefined;
+  readonly fit?: ForModel["fit"];
+  readonly onBroken?: ForModel["onBroken"];
+  readonly onSkipped?: ForModel["onSkipped"];
   readonly tell: (text: string) => void;
 }
 
@@ -81,7 +84,7 @@ export async function encodeWords(
   }
 }
 
-type Rules = Pick<ForModel, "split" | "seed" | "tell"> & { readonly limit?: number | undefined };
+type Rules = Omit<ForModel, "source"> & { readonly limit?: number | undefined };
 
 /**
  * The words as data sets of the model's kind of image, at most `limit` images in all. Image files that follow each
@@ -98,7 +101,7 @@ async function openParts(words: readonly string[], config: RunConfig, { limit, .
     for (let i = 0; i < words.length && left > 0; ) {
       const files = await filesFrom(words, i);
       if (files.length === 0) add(await openWord(words[i]!, config, rules));
-      else add(asDataset(await readImages(files.slice(0, left), config, rules.tell), config.model));
+      else add(asDataset(await readImages(files.slice(0, left), config, rules), config.model));
       i += Math.max(1, files.length);
     }
     return parts;

@@ -75,7 +75,7 @@ export async function readEnds(
       "usage",
       "expected two images to go between, files or some of a data set (mnist:test:3,18), but received none",
     );
-  const images = await readImages(words, whole.run, tell);
+  const images = await readImages(words, whole.run, { tell });
   if (images.names.length !== 2)
     fail(
       "usage",

@@ -1,12 +1,14 @@
 /** Data made as a model's own were: the same size, channels, levels and binarisation, whatever the source. */
 
 import { type Dataset, subset } from "../data/dataset.ts";
+import type { Fit } from "../data/encoded-images.ts";
 import { openData } from "../data/open.ts";
 import type { DataOptions } from "../data/options.ts";
 import { checkSplit } from "../data/selection.ts";
 import type { RunConfig } from "../train/config.ts";
 import { attachConditions } from "./condition-source.ts";
 import type { OpenedModel } from "./open-model.ts";
+import { keptSource } from "./train-data.ts";
 
 export interface ForModel {
   /** Default: the source that the model was trained on. */
@@ -14,18 +16,36 @@ export interface ForModel {
   readonly split: string;
   /** Names the draw of a stochastic binarisation; default the run's. */
   readonly seed?: number | undefined;
+  /** How images of another size, or of more channels, become the model's; default: they are an error. */
+  readonly fit?: Fit | undefined;
+  /** Images that cannot be read: an error that names all of them, or left out. */
+  readonly onBroken?: "error" | "skip" | undefined;
+  /** Told how many were left out. */
+  readonly onSkipped?: ((count: number) => void) | undefined;
   readonly tell: (text: string) => void;
 }
 
-export async function openForModel(config: RunConfig, { source, split, seed, tell }: ForModel): Promise<Dataset> {
+/**
+ * The model's own data are fitted as they were for training. Others must be of the model's size and channels, unless the
+ * user says how to fit them.
+ */
+export async function openForModel(
+  config: RunConfig,
+  { source, split, seed, fit, onBroken, onSkipped, tell }: ForModel,
+): Promise<Dataset> {
   const { source: own, limit: _, ...kept } = config.data;
   const options: DataOptions = { ...kept, split: checkSplit(split), binariseSeed: seed ?? kept.binariseSeed };
-  if (source !== undefined && source !== own) {
+  if (source !== undefined && keptSource(source) !== own) {
+    const { height, width, channels } = config.model;
     // Rows of the run's own vectors and its held-out classes belong to its own images.
     options.vectors = undefined;
     options.splitBy = "image";
-  }
-  return openData(source ?? own, { ...options, onWarning: tell });
+    options.format = "auto";
+    Object.assign(options, { height, width, fit: fit ?? "none" });
+    if (channels === 1 || channels === 3 || channels === 4) options.channels = channels;
+  } else if (fit !== undefined) options.fit = fit;
+  if (onBroken !== undefined) options.onBroken = onBroken;
+  return openData(source ?? own, { ...options, thorough: true, onSkipped, onWarning: tell });
 }
 
 export interface DescribedData extends ForModel {

@@ -6,12 +6,14 @@
 
 import { existsSync } from "node:fs";
 import { imageCodec } from "../data/decode.ts";
-import { toChannels } from "../data/picture.ts";
+import { type Decoding, isBroken, listedMessages } from "../data/encoded-images.ts";
+import { lostWith, padTo, toChannels } from "../data/picture.ts";
 import { indicesOf, readSelection } from "../data/selection.ts";
-import { fail } from "../errors.ts";
+import { fail, type PixelcnnError } from "../errors.ts";
 import { modelCondition } from "../models/families.ts";
 import type { RunConfig } from "../train/config.ts";
-import { openForModel } from "./model-data.ts";
+import { counted } from "../words.ts";
+import { type ForModel, openForModel } from "./model-data.ts";
 
 export interface ModelImages {
   /** [N, H, W, C], levels of the model. */
@@ -24,15 +26,32 @@ export interface ModelImages {
   readonly labels: readonly number[];
 }
 
-export async function readImages(
-  words: readonly string[],
-  config: RunConfig,
-  tell: (text: string) => void,
-): Promise<ModelImages> {
+export type ImageRules = Pick<ForModel, "fit" | "onBroken" | "onSkipped" | "tell">;
+
+/** All words are looked at before anything is done: those that cannot be read are named, all at once, or left out. */
+export async function readImages(words: readonly string[], config: RunConfig, rules: ImageRules): Promise<ModelImages> {
   if (words.length === 0)
     fail("usage", "expected at least one image, a file or some of a data set (mnist:test:0-7), but received none");
   const parts: ModelImages[] = [];
-  for (const word of words) parts.push(await readOne(word, config, tell));
+  const broken: PixelcnnError[] = [];
+  for (const word of words) {
+    try {
+      parts.push(await readOne(word, config, rules));
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      broken.push(error);
+    }
+  }
+  const messages = listedMessages(broken.map(({ message }) => message));
+  if (broken.length > 0 && (rules.onBroken !== "skip" || parts.length === 0)) {
+    const [first] = broken as [PixelcnnError];
+    if (broken.length === 1) throw first;
+    fail(first.kind, `${broken.length} of ${words.length} images cannot be read:${messages}`, first);
+  }
+  if (broken.length > 0) {
+    rules.tell(`skipped ${broken.length} of ${counted(words.length, "image")} that cannot be read:${messages}`);
+    rules.onSkipped?.(broken.length);
+  }
   const pixels = new Uint8Array(parts.reduce((sum, part) => sum + part.pixels.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -42,11 +61,11 @@ export async function readImages(
   return { pixels, names: parts.flatMap((part) => part.names), labels: parts.flatMap((part) => part.labels) };
 }
 
-async function readOne(word: string, config: RunConfig, tell: (text: string) => void): Promise<ModelImages> {
+async function readOne(word: string, config: RunConfig, rules: ImageRules): Promise<ModelImages> {
   const selection = readSelection(word);
   if (selection?.numbers !== undefined) {
     const { numbers, ...source } = selection;
-    const data = await openForModel(config, { ...source, tell });
+    const data = await openForModel(config, { ...rules, ...source });
     const { model } = config;
     const condition = modelCondition(model);
     const classes = condition?.kind === "class" ? condition.classes : null;
@@ -66,18 +85,27 @@ async function readOne(word: string, config: RunConfig, tell: (text: string) => 
         `${JSON.stringify(word)}, and there is no such file`,
     );
   }
-  return { pixels: await readFileAs(word, config), names: [word], labels: [-1] };
+  return { pixels: await readFileAs(word, config, rules), names: [word], labels: [-1] };
 }
 
 async function readFileAs(
   path: string,
-  { model: { height, width, channels, levels } }: RunConfig,
+  { model: { height, width, channels, levels }, data: { white } }: RunConfig,
+  { fit, tell }: ImageRules,
 ): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels to read image files for but it has ${channels}`);
-  const picture = await imageCodec.decode(path, path);
-  checkSize(path, picture, { height, width });
-  return toChannels(picture, channels).pixels.map((v) => Math.floor((v * levels) / 256));
+  const onLoss: Decoding["onLoss"] = (loss, found) => {
+    if (loss !== "profile") tell(`${path} has ${found}: it is taken as 8 bits, one frame, RGB`);
+  };
+  const target = fit && { height, width, fit };
+  const picture = await imageCodec.decode(path, path, { target, white, onLoss });
+  if (!fit) checkSize(path, picture, { height, width });
+  const lost = fit ? null : lostWith(picture, channels);
+  if (lost)
+    fail("data", `expected an image without ${lost} for ${path}, for ${channels} channels, but received one with it`);
+  const fitted = padTo(toChannels(picture, channels), height, width);
+  return fitted.pixels.map((v) => Math.floor((v * levels) / 256));
 }
 
 interface Size {

@@ -14,6 +14,7 @@ import { writeOutput } from "../../runs/output.ts";
 import { conditionsToComplete } from "../../runs/sample-conditions.ts";
 import { counted } from "../../words.ts";
 import { readDrawing, samplingArgs } from "../options/drawing.ts";
+import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
@@ -35,6 +36,8 @@ export default defineCommand({
       description: "The picture to write: image, given part, completions",
     },
     ...forceArg,
+    ...fitArg,
+    ...onBrokenArg,
     rows: { type: "string", valueHint: "R", description: "The first R rows are given" },
     mask: {
       type: "string",
@@ -72,7 +75,8 @@ export default defineCommand({
     const rows = numberOption("rows", args.rows, { max: height });
     const mask =
       rows === undefined ? await readMask(args.mask!, model) : new Uint8Array(height * width).fill(1, 0, rows * width);
-    const images = await readImages(positionals.slice(1), run, terminal.warn);
+    const fitting = readFitting(args, terminal);
+    const images = await readImages(positionals.slice(1), run, fitting.rules);
 
     const size = images.pixels.length / images.names.length;
     const repeated = new Uint8Array(images.pixels.length * count);
@@ -100,7 +104,18 @@ export default defineCommand({
     await writeOutput(out, gridPng({ cells, columns: 2 + count, scale }));
     const seconds = (performance.now() - started) / 1000;
     return {
-      json: { model: name, step, out, images: images.names, count, seed, temperature, seconds },
+      code: fitting.code(),
+      json: {
+        model: name,
+        step,
+        out,
+        images: images.names,
+        skipped: fitting.skipped(),
+        count,
+        seed,
+        temperature,
+        seconds,
+      },
       text:
         `${counted(count, "completion")} of ${counted(images.names.length, "image")} in ${seconds.toFixed(1)} s ` +
         `(seed ${seed}): ${out}`,

@@ -13,8 +13,8 @@ import { checkOutputFolder, mayBeFolder } from "../../runs/output.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
 import { describeLeftOut, openSourceImages } from "../../runs/source-images.ts";
 import { counted } from "../../words.ts";
+import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
-import { onBrokenArg, readOnBroken } from "../options/on-broken.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
@@ -128,9 +128,7 @@ export default defineCommand({
           "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less",
         );
       if (replaced !== undefined && bytes > replaced)
-        terminal.warn(
-          `the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`,
-        );
+        terminal.warn(`the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`);
       const { of, leftOut, broken } = sources;
       const left = describeLeftOut(sources);
       return {

@@ -9,6 +9,7 @@ import { expectCodes, type ImageCodes } from "../../runs/latent-model.ts";
 import { openModel } from "../../runs/open-model.ts";
 import { writeOutput } from "../../runs/output.ts";
 import { counted } from "../../words.ts";
+import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
@@ -30,7 +31,7 @@ export default defineCommand({
       required: true,
       description:
         "Image files of the model's size; folders, named sets and other data, or some of them: mnist:test, " +
-        "mnist:test:0-99; fitted as the model's own data were",
+        "mnist:test:0-99",
     },
     out: {
       type: "string",
@@ -47,6 +48,8 @@ export default defineCommand({
         "test, train or all, of data that do not say; all has the order that --condition vectors:F.npy expects",
     },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
+    ...fitArg,
+    ...onBrokenArg,
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
   },
   many: true,
@@ -66,7 +69,8 @@ export default defineCommand({
     const encoder = await expectCodes(model);
     const started = performance.now();
     const onProgress = imageProgress(terminal, "encoding");
-    const options = { split: args.split, seed, limit, threads, signal, tell: terminal.warn, onProgress };
+    const fitting = readFitting(args, terminal);
+    const options = { split: args.split, seed, limit, threads, signal, ...fitting.rules, onProgress };
     const encoded = await encodeWords(positionals.slice(1), model, encoder, options);
     terminal.endProgress();
     await writeOutput(out, write(encoded));
@@ -75,7 +79,8 @@ export default defineCommand({
     const images = encoded.names.length;
     const seconds = (performance.now() - started) / 1000;
     return {
-      json: { model: model.name, step: model.step, out, images, kind, size, seconds },
+      code: fitting.code(),
+      json: { model: model.name, step: model.step, out, images, skipped: fitting.skipped(), kind, size, seconds },
       text: `${counted(images, "image")} in ${seconds.toFixed(1)} s, ${WORDS[kind](size)}: ${out}`,
     };
   },

@@ -15,6 +15,7 @@ import { didYouMean } from "../../nearest.ts";
 import { checkDevice } from "../../onnx/session.ts";
 import { openDescribed } from "../../runs/model-data.ts";
 import { type OpenedPixelcnn, openModel, openPixelcnn } from "../../runs/open-model.ts";
+import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { defineCommand, type Outcome } from "../run-command.ts";
 import { labelledProgress, type Terminal } from "../terminal.ts";
@@ -34,6 +35,8 @@ export default defineCommand({
     },
     split: { type: "string", valueHint: "S", default: "test", description: "test, train or all" },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
+    ...fitArg,
+    ...onBrokenArg,
     conditions: {
       type: "string",
       valueHint: "C",
@@ -75,14 +78,16 @@ export default defineCommand({
     const whole = await openModel(args.model);
     const { config, name, step } = whole;
     const { threads } = options;
-    const asked = { source: args.data, split: args.split, seed, limit, threads, signal, tell: terminal.warn };
+    const fitting = readFitting(args, terminal);
+    const asked = { source: args.data, split: args.split, seed, limit, threads, signal, ...fitting.rules };
     const { data, whole: opened } = await openDescribed(whole, asked);
     try {
       const started = performance.now();
       const about = { model: name, step, data: data.name, split: data.split, of: opened.length };
       const where = `${data.length} of ${opened.length} images of ${data.name}, ${data.split} split`;
       const done = (json: object, text: string): Outcome => ({
-        json: { ...about, ...json, seconds: (performance.now() - started) / 1000 },
+        code: fitting.code(),
+        json: { ...about, skipped: fitting.skipped(), ...json, seconds: (performance.now() - started) / 1000 },
         text: `${text}\n${where}`,
       });
       if (how === "own" && !args.classify && codesKind(config) !== null) {

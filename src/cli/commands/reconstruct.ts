@@ -15,6 +15,7 @@ import { writeOutput } from "../../runs/output.ts";
 import { openBaseline, reconstruct, squaredErrors } from "../../runs/reconstruction.ts";
 import { counted } from "../../words.ts";
 import { drawingArgs, drawnBy, readDrawing, refuseDrawing } from "../options/drawing.ts";
+import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
@@ -38,6 +39,8 @@ export default defineCommand({
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write, a row an image" },
     ...forceArg,
+    ...fitArg,
+    ...onBrokenArg,
     baseline: {
       type: "string",
       valueHint: "MODEL",
@@ -68,7 +71,8 @@ export default defineCommand({
     }
     const baseline =
       back.kind === "deconvolution" ? whole : args.baseline && (await openBaseline(args.baseline, whole));
-    const images = await readImages(positionals.slice(1), whole.run, terminal.warn);
+    const fitting = readFitting(args, terminal);
+    const images = await readImages(positionals.slice(1), whole.run, fitting.rules);
     const data = asDataset(images, model);
 
     const started = performance.now();
@@ -107,7 +111,9 @@ export default defineCommand({
       ...(count > 0 ? [counted(count, "sample")] : []),
     ];
     return {
+      code: fitting.code(),
       json: {
+        skipped: fitting.skipped(),
         model: whole.name,
         step: whole.step,
         baseline: baseline ? baseline.name : undefined,

@@ -13,8 +13,8 @@ import { openSourceConditions } from "../../runs/source-conditions.ts";
 import { describeLeftOut, openSourceImages } from "../../runs/source-images.ts";
 import { type UsualBits, usualBits } from "../../runs/usual-bits.ts";
 import { counted, printable } from "../../words.ts";
+import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
-import { onBrokenArg, readOnBroken } from "../options/on-broken.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand } from "../run-command.ts";
 
