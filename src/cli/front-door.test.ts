@@ -109,13 +109,13 @@ describe("an error says what was expected and what came, and ends with its code"
       "a value out of range",
       () => fresh("--set", "train.rate=-1"),
       2,
-      /the train part of the run config.*\n {2}rate: .*\(received -1\)/,
+      /the train part of the run config.*\n {2}rate: .* but received -1/,
     ],
     [
       "a model that cannot be",
       () => fresh("--set", "model.kernels=[4]"),
       2,
-      "kernels.0: expected an odd kernel size (received 4)",
+      "kernels.0: expected an odd kernel size but received 4",
     ],
     [
       "an unknown key in a config file",

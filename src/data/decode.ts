@@ -22,7 +22,12 @@ async function loadSharp(): Promise<SharpModule> {
   try {
     return await sharpLoaded;
   } catch (error) {
-    return fail("io", `expected the package sharp, which decodes images, but received ${reasonOf(error)}`, error);
+    return fail(
+      "io",
+      "expected the package sharp, which decodes images, but it cannot be loaded on this system " +
+        `(${process.platform}-${process.arch}): npm install --include=optional sharp`,
+      error,
+    );
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { fail, show } from "../errors.ts";
+import { expectedBy } from "../schema-words.ts";
 
 export const dataOptionsSchema = z.strictObject({
   /** Which images; "all" is both splits. */
@@ -76,7 +77,7 @@ export function parseDataOptions(options: unknown): ResolvedDataOptions {
     }
     const key = String(issue.path[0] ?? "the data options");
     const received = issue.path.length > 0 ? (options as Record<string, unknown>)[key] : options;
-    fail("usage", `expected a valid ${key} (${issue.message}) but received ${show(received)}`, parsed.error);
+    fail("usage", `expected ${expectedBy(issue)} for ${key} but received ${show(received)}`, parsed.error);
   }
   const { levels, binarise, height, width } = parsed.data;
   if (binarise !== "none" && levels !== undefined && levels !== 2) {

@@ -22,7 +22,7 @@ export interface SplitOptions {
   readonly splitBy: "image" | "class";
   readonly testFraction: number;
   readonly splitSeed: number;
-  /** Images are drawn each by its name, or by their order. */
+  /** Images, or classes, are drawn each by its name, or by their order. */
   readonly splitDraw: "name" | "order";
 }
 
@@ -63,7 +63,8 @@ export async function chooseSplit(
   const whole = await source.open();
   if (split === "all" || source.onlyTest || testFraction === 0) return asSplit(whole, split);
   const divide = splitBy === "class" ? splitByClass : splitDraw === "name" ? splitByName : splitBySeed;
-  return orClose(whole, async () => (await divide(whole, { seed: splitSeed, testFraction }))[split]);
+  const draw = { seed: splitSeed, testFraction, draw: splitDraw };
+  return orClose(whole, async () => (await divide(whole, draw))[split]);
 }
 
 /** What `wrap` makes of a data set; when it refuses, the data set is closed. */

@@ -51,7 +51,7 @@ test("no class is in both splits, together they are the whole, and each keeps it
 test("the fraction is of the classes, not of the images, and the seed draws them", async () => {
   const labels = Array.from({ length: 400 }, (_, i) => Math.floor(i / 10));
   const of = async (seed: number, testFraction: number): Promise<number[]> => [
-    ...new Set(await labelsOf((await splitByClass(people(labels, 40), { seed, testFraction })).test)),
+    ...new Set(await labelsOf((await splitByClass(people(labels, 40), { seed, testFraction, draw: "order" })).test)),
   ];
   expect(await of(1, 0.1)).toHaveLength(4);
   expect(await of(1, 0.001)).toHaveLength(1);
@@ -66,6 +66,18 @@ test("the fraction is of the classes, not of the images, and the seed draws them
       30,
     ]
   `);
+});
+
+test("by name, a class that comes or goes moves no other, and the draw is pinned", async () => {
+  const labels = Array.from({ length: 400 }, (_, i) => Math.floor(i / 10));
+  const of = async (count: number): Promise<number[]> => {
+    const whole = people(labels.slice(0, 10 * count), 40);
+    return [...new Set(await labelsOf((await splitByClass(whole, { seed: 1, testFraction: 0.2 })).test))];
+  };
+  const all = await of(40);
+  // Pinned: a run's test persons must not change from one release to the next.
+  expect(all).toEqual([1, 2, 3, 4, 9, 16, 17, 34]);
+  for (const count of [39, 30, 20, 12]) expect(await of(count)).toEqual(all.filter((label) => label < count));
 });
 
 test("both halves keep the laws, also where labels are known only by reading", async () => {

@@ -6,6 +6,7 @@
 import { checkInteger, fail, show } from "../errors.ts";
 import { randomFrom } from "../random.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
+import { placeOfName } from "./split-by-name.ts";
 
 /** Images read at a time where labels are not known without. */
 const AT_ONCE = 256;
@@ -23,12 +24,13 @@ export async function labelsOf(dataset: Dataset): Promise<Int32Array> {
 }
 
 /**
- * `testFraction` of the classes that have images, at least one and never all, drawn by `seed`; both halves keep the
- * order of the whole. An image without a class could show anybody: it is an error.
+ * `testFraction` of the classes that have images, at least one and never all, drawn by `seed`: each by its own name, so
+ * that new classes move no other (about that fraction), or by their order (exactly). Both halves keep the order of the
+ * whole. An image without a class could show anybody: it is an error.
  */
 export async function splitByClass(
   dataset: Dataset,
-  { seed, testFraction }: { seed: number; testFraction: number },
+  { seed, testFraction, draw = "name" }: { seed: number; testFraction: number; draw?: "name" | "order" },
 ): Promise<{ train: Dataset; test: Dataset }> {
   checkInteger("the seed of the split", seed, 0);
   if (!(testFraction > 0 && testFraction < 1)) {
@@ -50,9 +52,13 @@ export async function splitByClass(
   if (present.length < 2) {
     fail("data", `expected images of at least 2 classes to divide ${name} by class but received ${present.length}`);
   }
-  const tests = Math.min(present.length - 1, Math.max(1, Math.round(present.length * testFraction)));
-  const order = randomFrom(seed).permutation(present.length).subarray(0, tests);
-  const held = new Set([...order].map((k) => present[k]!));
+  const most = present.length - 1;
+  const places = present.map((label) => placeOfName(classes[label]!, seed));
+  const byName = [...present.keys()].sort((a, b) => places[a]! - places[b]!);
+  const below = places.filter((place) => place < testFraction).length;
+  const order = draw === "name" ? byName : [...randomFrom(seed).permutation(present.length)];
+  const tests = draw === "name" ? below : Math.round(present.length * testFraction);
+  const held = new Set(order.slice(0, Math.min(most, Math.max(1, tests))).map((k) => present[k]!));
   const half = (isTest: boolean): Dataset =>
     subset(
       dataset,

@@ -34,6 +34,13 @@ function createWasmKernel(pages: number): Kernel {
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     compiled ??= new WebAssembly.Module(kernelBytes());
   } catch (cause) {
+    if (cause instanceof WebAssembly.CompileError && /unsafe-eval|content security policy/i.test(cause.message))
+      return fail(
+        "device",
+        "expected a page that may compile WebAssembly but its content security policy forbids it: add " +
+          "'wasm-unsafe-eval' to script-src",
+        cause,
+      );
     return fail(
       "device",
       `expected WebAssembly with SIMD and ${pages / 16} MiB of memory but received ${cause}`,

@@ -46,6 +46,24 @@ describe.each([
   const { height, width, channels, levels } = model;
   const perImage = height * width * channels;
 
+  test.runIf(levels < 256)("has no number for an image with a value that is no level", async () => {
+    const pixels = Uint8Array.from({ length: 3 * perImage }, () => random.below(levels));
+    pixels[perImage] = 200;
+    const input = { pixels: new runtime.Tensor("uint8", pixels, [3, height, width, channels]) };
+    for (const what of EXPORT_KINDS) {
+      const file = exportOnnx({ config: model, parameters }, { what });
+      const { logProbability, logits } = await (await runtime.InferenceSession.create(file)).run(input);
+      const values = [...((logProbability ?? logits)!.data as Float32Array)];
+      const each = values.length / 3;
+      const isNaN = [0, 1, 2].map((i) => values.slice(i * each, (i + 1) * each).map(Number.isNaN));
+      expect(isNaN.map((image) => [image.some(Boolean), image.every(Boolean)])).toEqual([
+        [false, false],
+        [true, true],
+        [false, false],
+      ]);
+    }
+  });
+
   test.each([1, 3, 7])("gives a batch of %i the likelihood that the library gives it", async (count) => {
     const pixels = Uint8Array.from({ length: count * perImage }, () => random.below(levels));
     const parts = { name: "random", split: "all", height, width, channels, levels, classes: null };

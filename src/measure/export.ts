@@ -1,7 +1,7 @@
 /**
  * A model as a plain ONNX file that any language's runtime reads: the weights inside, the batch free. Opset 17, IR 8,
  * standard operators only. Input `pixels` uint8 [N, H, W, C], levels 0 .. K - 1 (and `condition` float32 [N, D] where
- * the model has one).
+ * the model has one). An image with a value that is no level answers NaN.
  */
 
 import { conditionNumbersOf } from "../models/condition.ts";
@@ -9,8 +9,8 @@ import { headOf } from "../models/heads/heads.ts";
 import { pixelcnnLogProbability, pixelcnnOutputs } from "../models/log-probability.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
 import type { Lookup } from "../network/lookup.ts";
-import { Graph } from "../onnx/graph.ts";
-import { reshape } from "../onnx/ops.ts";
+import { Graph, type Value } from "../onnx/graph.ts";
+import { add, cast, neg, reduceSum, relu, reshape, sqrt, sub } from "../onnx/ops.ts";
 import { toOnnx } from "../onnx/proto.ts";
 import { frozen } from "./full-pass.ts";
 
@@ -32,18 +32,19 @@ export function exportOnnx(given: Model, { what = "likelihood" }: ExportOptions 
   const pixels = graph.input("pixels", "uint8", [1, height, width, channels]);
   const h = condition ? graph.input("condition", "float32", [1, conditionNumbersOf(condition)]) : null;
   const lookup: Lookup = frozen(graph, { config: model, parameters });
-  if (what === "likelihood")
-    graph.output("logProbability", pixelcnnLogProbability(model, lookup, { pixels, condition: h }));
-  else
-    graph.output(
-      "logits",
-      reshape(headOf(model).logits(pixelcnnOutputs(model, lookup, { pixels, condition: h }), levels), [
-        1,
-        height,
-        width,
-        channels,
-        levels,
-      ]),
-    );
+  if (what === "likelihood") {
+    const logProbability = pixelcnnLogProbability(model, lookup, { pixels, condition: h });
+    graph.output("logProbability", add(logProbability, nanBeyond(pixels, levels)));
+  } else {
+    const outputs = headOf(model).logits(pixelcnnOutputs(model, lookup, { pixels, condition: h }), levels);
+    const logits = reshape(outputs, [1, height, width, channels, levels]);
+    graph.output("logits", add(logits, reshape(nanBeyond(pixels, levels), [1, 1, 1, 1, 1])));
+  }
   return toOnnx(graph, { symbolicBatch: "N", metadata: { "pixelcnn.config": JSON.stringify(model) } });
+}
+
+/** [B]: 0 for an image of levels 0 .. K - 1, NaN for one with any value beyond, which has no probability. */
+function nanBeyond(pixels: Value, levels: number): Value {
+  const beyond = reduceSum(relu(sub(cast(pixels, "float32"), levels - 1)), { axes: [1, 2, 3] });
+  return sqrt(neg(beyond));
 }

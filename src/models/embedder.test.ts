@@ -85,6 +85,6 @@ describe("drawn people", () => {
 test("a config has defaults, and says what is wrong with it", () => {
   expect(configOf()).toMatchObject({ margin: 0.2 });
   expect(resolveModel({ family: "embedder", height: 8, width: 8, channels: 1, levels: 2 })).toMatchObject({ size: 32 });
-  expect(() => configOf({ margin: 0 })).toThrow(/margin: .*\(received 0\)/);
+  expect(() => configOf({ margin: 0 })).toThrow(/margin: .*but received 0/);
   expect(() => configOf({ latents: 3 })).toThrow("the top level: unknown key latents");
 });

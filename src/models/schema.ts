@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { fail } from "../errors.ts";
+import { expectedBy } from "../schema-words.ts";
 import { conditionField, type GatedConfig, type PixelcnnConfig, type PixelcnnInput } from "./config.ts";
 import type { Field, Fields, Rule } from "./fields.ts";
 import { groupProblems, networkFields } from "./networks.ts";
@@ -97,8 +98,12 @@ export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what
     if (issue.code === "unrecognized_keys")
       return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
     // Checks of our own that look at several fields say what came themselves.
-    const told = issue.message.includes("but received") || !("input" in issue) || issue.input === undefined;
-    return `${where}: ${issue.message}${told ? "" : ` (received ${JSON.stringify(issue.input)})`}`;
+    const received = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
+    if (issue.code === "custom" || issue.message.includes("but received")) {
+      const told = issue.message.includes("but received") || !("input" in issue) || issue.input === undefined;
+      return `${where}: ${issue.message}${told ? "" : ` but received ${received}`}`;
+    }
+    return `${where}: expected ${expectedBy(issue)} but received ${received}`;
   });
   return fail("usage", `expected ${what} to fit its schema:\n  ${lines.join("\n  ")}`);
 }

@@ -5,6 +5,9 @@ import type { Fit } from "../data/encoded-images.ts";
 import { openData } from "../data/open.ts";
 import type { DataOptions } from "../data/options.ts";
 import { checkSplit } from "../data/selection.ts";
+import { orClose } from "../data/source.ts";
+import { withClasses } from "../data/with-classes.ts";
+import { modelCondition } from "../models/families.ts";
 import type { RunConfig } from "../train/config.ts";
 import { attachConditions } from "./condition-source.ts";
 import type { OpenedModel } from "./open-model.ts";
@@ -45,7 +48,9 @@ export async function openForModel(
     if (channels === 1 || channels === 3 || channels === 4) options.channels = channels;
   } else if (fit !== undefined) options.fit = fit;
   if (onBroken !== undefined) options.onBroken = onBroken;
-  return openData(source ?? own, { ...options, thorough: true, onSkipped, onWarning: tell });
+  const data = await openData(source ?? own, { ...options, thorough: true, onSkipped, onWarning: tell });
+  const condition = modelCondition(config.model);
+  return condition?.kind === "class" ? orClose(data, () => withClasses(data, condition.classes)) : data;
 }
 
 export interface DescribedData extends ForModel {
