@@ -127,7 +127,7 @@ test("the chart draws one line a run, and the test on more images as a ring besi
   const chart = chartOf([{ part: "time", title: "Row LSTM", tests }], ["Gated PixelCNN", "Row LSTM"]);
   expect(chart.match(/<path d="M[-\d. ]+L[-\d. ]+" fill="none" stroke-width="2"\/>/g)).toHaveLength(1);
   expect(chart.match(/r="4.5" fill="#fff" stroke="#d55e00"/g)).toHaveLength(1);
-  expect(chart).toContain("no test yet");
+  expect(chart).toContain("The same runs");
   expect(chart).not.toContain("NaN");
   // A run whose only test is that of its end, beside one that was also tested on fewer images.
   const short = { part: "steps", title: "Gated PixelCNN", tests: tests.slice(-1) } as const;

@@ -33,9 +33,14 @@ export function chartOf(curves: readonly Curve[], titles: readonly string[]): st
   const margin = Math.max(0.5, (highest - lowest) * 0.05);
   const range = { from: lowest - margin, to: highest + margin };
   const colourOf = (title: string): string => COLOURS[titles.indexOf(title) % COLOURS.length]!;
-  const panels = (["steps", "time"] as const).map((part) => {
+  const panels = (["steps", "time"] as const).map((axis) => {
+    const parts = (["steps", "time"] as const).filter((part) =>
+      curves.some((c) => c.part === part && c.tests.length > 0),
+    );
+    // Where only one of the two was trained, its runs are shown over both axes.
+    const part = parts.includes(axis) ? axis : parts[0]!;
     const own = curves.filter((curve) => curve.part === part && curve.tests.length > 0);
-    return panelOf(part, own, range, fewest, colourOf);
+    return panelOf(axis, part === axis ? PART_TITLES[part] : "The same runs", own, range, fewest, colourOf);
   });
   const title = "Binarised MNIST: test nats while training";
   return chartSvg(SIZE.width, SIZE.height, title, [...panels, legendOf(titles, colourOf)]);
@@ -43,6 +48,7 @@ export function chartOf(curves: readonly Curve[], titles: readonly string[]): st
 
 function panelOf(
   part: Part,
+  title: string,
   curves: readonly Curve[],
   range: { readonly from: number; readonly to: number },
   fewest: number,
@@ -52,22 +58,20 @@ function panelOf(
   const left = PANEL.lefts[part];
   const along = (test: Test): number => (part === "steps" ? test.step : test.seconds / 60);
   const farthest = Math.max(...curves.flatMap(({ tests }) => tests.map(along)), 0);
-  const lines = curves.map(({ title, tests }): ChartLine => {
+  const lines = curves.map(({ title: family, tests }): ChartLine => {
     const { line, end } = split(tests, fewest);
     return {
-      colour: colourOf(title),
+      colour: colourOf(family),
       points: line.map((test) => [along(test), test.nats]),
       dots: true,
       ring: end ? [along(end), end.nats] : undefined,
     };
   });
-  const panel = chartPanel({
-    ...{ left, top, width, height, lines, title: PART_TITLES[part] },
+  return chartPanel({
+    ...{ left, top, width, height, lines, title },
     x: { label: part === "steps" ? "steps of 16 images" : "minutes of training", from: 0, to: farthest * 1.04 || 1 },
     y: { label: "test nats an image", ...range },
   });
-  if (farthest > 0) return panel;
-  return `${panel}\n${text(left + width / 2, top + height / 2, "no test yet", 'text-anchor="middle"')}`;
 }
 
 /** Below the panels, where no line can lie. */

@@ -304,7 +304,7 @@ describe("a config", () => {
     );
     expect(() => configOf({ kind: "pixelcnn", condition: null })).toThrow("decoder: unknown key condition");
     expect(() => configOf({ kind: "deconvolution", depth: 3 })).toThrow("decoder: unknown key depth");
-    expect(() => configOf({ kind: "gan" })).toThrow(/decoder\.kind: .*'pixelcnn' \| 'deconvolution'/);
+    expect(() => configOf({ kind: "gan" })).toThrow(/decoder\.kind: .*"pixelcnn" or "deconvolution"/);
   });
   test("of the other decoder is refused by name", async () => {
     expect(() => decoderConfig(deconvolution())).toThrow(

@@ -205,7 +205,7 @@ describe("in a model's config", () => {
       .split("\n  ")
       .slice(1);
   test.each([
-    [{ kind: "text" }, /^condition\.kind: .*'class' \| 'vector' \| 'map'/],
+    [{ kind: "text" }, /^condition\.kind: expected "class", "vector" or "map" but received/],
     [{ kind: "class", classes: ["one"] }, /^condition\.classes: expected at least 2 items/],
     [{ kind: "class", classes: ["a", "b", "a"] }, /^condition\.classes: expected class names that differ/],
     [{ kind: "class", classes: ["a", ""] }, /^condition\.classes\.1: expected at least 1 letters/],

@@ -73,7 +73,7 @@ describe("a config", () => {
   });
   test("of no family is told which there are", () => {
     expect(() => resolveModel({ ...image, family: "gan" })).toThrow(
-      /expected the model config to fit its schema:\n {2}family: .*'gated-pixelcnn'.*'autoencoder'.*'embedder'/,
+      /expected the model config to fit its schema:\n {2}family: .*"gated-pixelcnn".*"autoencoder".*"embedder"/,
     );
     expect(() => resolveModel({ ...image, family: "embedder", depth: 3 })).toThrow("the top level: unknown key depth");
     expect(() => resolveModel({ ...image, latents: 3 })).toThrow("the top level: unknown key latents");
