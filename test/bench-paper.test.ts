@@ -125,8 +125,8 @@ test("the table has the run's figures, and says which run is not finished", asyn
 test("the chart draws one line a run, and the test on more images as a ring beside it", async () => {
   const { tests } = await recordOf([...END, evaluation(20, 60, 1000, 98), evaluation(20, 60, 10_000, 99.5)]);
   const chart = chartOf([{ part: "time", title: "Row LSTM", tests }], ["Gated PixelCNN", "Row LSTM"]);
-  expect(chart.match(/<path d="M[-\d. ]+L[-\d. ]+" fill="none" stroke-width="2"\/>/g)).toHaveLength(1);
-  expect(chart.match(/r="4.5" fill="#fff" stroke="#d55e00"/g)).toHaveLength(1);
+  expect(chart.match(/<path d="M[-\d. ]+L[-\d. ]+" fill="none" stroke-width="2"\/>/g)).toHaveLength(2);
+  expect(chart.match(/r="4.5" fill="#fff" stroke="#d55e00"/g)).toHaveLength(2);
   expect(chart).toContain("The same runs");
   expect(chart).not.toContain("NaN");
   // A run whose only test is that of its end, beside one that was also tested on fewer images.
