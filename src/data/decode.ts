@@ -50,7 +50,26 @@ async function bytesOf(image: EncodedImage, where: string): Promise<Uint8Array> 
   return bytes;
 }
 
+/** Enough for the header of nearly every PNG. */
+const SMALL_HEAD = 4096;
 const HEAD = 2 ** 18;
+
+/** What a PNG's chunks say; null where they are not all there, or hold an orientation, which sharp reads. */
+function pngInfo(bytes: Uint8Array): ImageInfo | null {
+  if (imageKind(bytes) !== "png" || bytes.length < 33) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [width, height, colour] = [view.getUint32(16), view.getUint32(20), bytes[25]!];
+  let alpha = colour === 4 || colour === 6;
+  for (let at = 8; at + 8 <= bytes.length; at += 12 + view.getUint32(at)) {
+    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (type === "tRNS") alpha = true;
+    // An orientation is in one of these.
+    if (type === "eXIf" || type === "zTXt" || type === "iTXt" || type === "tEXt") return null;
+    if (type === "IDAT")
+      return height > 0 && width > 0 ? { height, width, colour: colour !== 0 && colour !== 4, alpha } : null;
+  }
+  return null;
+}
 
 /** The first bytes of a file, so that looking at the headers of many large photographs does not read them whole. */
 async function infoOf(bytes: Uint8Array, where: string): Promise<ImageInfo> {
@@ -168,6 +187,8 @@ const FITS = { resize: "fill", crop: "cover", contain: "inside" } as const;
  */
 export const imageCodec: ImageCodec = {
   async info(image, where) {
+    const quick = pngInfo(typeof image === "string" ? await readStart(image, SMALL_HEAD) : image);
+    if (quick) return quick;
     const head = typeof image === "string" ? await readStart(image, HEAD) : image;
     if (head.length < HEAD || typeof image !== "string") return infoOf(await bytesOf(head, where), where);
     // A header that does not fit into the head (TIFF's is at the end) is read from the whole file.

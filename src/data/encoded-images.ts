@@ -14,6 +14,7 @@ import { counted } from "../words.ts";
 import { boundedCache } from "./bounded-cache.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { lostWith, type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
+import type { Seen, SurveyMemory } from "./survey-memory.ts";
 
 /** The bytes of an image file, or the path of one. */
 export type EncodedImage = Uint8Array | string;
@@ -69,6 +70,8 @@ export interface ImageList {
   /** Texts that describe an image. */
   captionsOf?(index: number): readonly string[];
   read(index: number): Promise<EncodedImage>;
+  /** What an earlier opening found out. */
+  readonly memory?: SurveyMemory | null | undefined;
   close?(): Promise<void>;
 }
 
@@ -211,11 +214,6 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
   }) as CachedDataset;
 }
 
-interface Seen extends ImageInfo {
-  /** The pixels were looked at, not only the header. */
-  readonly exact: boolean;
-}
-
 /** Messages of broken images that are listed, at most. */
 const LISTED = 20;
 
@@ -244,7 +242,15 @@ async function survey(
   const whole = onBroken === "skip" || thorough === true;
   if (!whole && size && channels !== "auto") return seen;
   const broken = new Map<number, PixelcnnError>();
+  const { memory } = list;
+  let news = false;
   await inLanes(all.length, AT_ONCE, async (i) => {
+    const known = memory?.known(i);
+    if (known && (known.exact || !whole)) {
+      seen.set(i, known);
+      return;
+    }
+    news = true;
     try {
       if (whole) seen.set(i, exactly(await read(i)));
       else seen.set(i, { ...(await codec.info(await list.read(i), list.whereOf(i))), exact: false });
@@ -254,6 +260,7 @@ async function survey(
       broken.set(i, error);
     }
   });
+  if (news) await memory?.keep(seen);
   if (broken.size === 0) return seen;
   const errors = [...broken].sort(([a], [b]) => a - b).map(([, error]) => error);
   const messages = listedMessages(errors.map(({ message }) => message));

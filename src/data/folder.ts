@@ -6,13 +6,14 @@
 
 import { join } from "node:path";
 import { fail } from "../errors.ts";
-import { type Captions, readCaptions } from "./captions.ts";
+import { readCaptions } from "./captions.ts";
 import { asSplit, type Dataset, subset } from "./dataset.ts";
 import { imageCodec } from "./decode.ts";
 import { type CachedDataset, encodedImages, type ImageOptions } from "./encoded-images.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { describePassed, FORMATS_READ, type Listing, listImages, passedOver } from "./listing.ts";
 import type { Source } from "./source.ts";
+import { surveyMemory } from "./survey-memory.ts";
 
 /** The folder as one pile or, with `train/` and `test/`, as splits that share size, channels and classes. */
 export async function folderSource(path: string, options: ImageOptions, listed?: Listing): Promise<Source> {
@@ -23,9 +24,7 @@ export async function folderSource(path: string, options: ImageOptions, listed?:
   if (images.length === 0) failEmpty(path, listing);
   let opened: Promise<CachedDataset> | undefined;
   const openOnce = (): Promise<CachedDataset> => {
-    opened ??= readCaptions(path, listing, options.onWarning).then((captions) =>
-      openFolder(path, layout, captions, options),
-    );
+    opened ??= openFolder(path, layout, listing, options);
     return opened;
   };
   if (splits === null) return { kind: "whole", open: openOnce, onlyTest: layout.onlyTest };
@@ -55,12 +54,15 @@ export function failEmpty(path: string, listing: Listing): never {
   );
 }
 
-function openFolder(
+async function openFolder(
   path: string,
   { images, classOf }: Layout,
-  { captions, labels: said }: Captions,
+  listing: Listing,
   options: ImageOptions,
 ): Promise<CachedDataset> {
+  const { captions, labels: said } = await readCaptions(path, listing, options.onWarning);
+  // What is strict reads the files again: what is known of them does not say what their decoding would lose.
+  const memory = options.strict ? null : await surveyMemory(path, images);
   const className = (file: string): string | null => said?.get(file) ?? classOf(file);
   const names = [...new Set(images.map(className))].filter((name) => name !== null).sort();
   const labels = images.map((file) => names.indexOf(className(file) ?? ""));
@@ -74,6 +76,7 @@ function openFolder(
       labelOf: (index) => labels[index]!,
       ...(captions && { captionsOf: (index: number) => captions.get(images[index]!) ?? [] }),
       read: async (index) => join(path, images[index]!),
+      memory,
     },
     imageCodec,
     options,

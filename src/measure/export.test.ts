@@ -55,8 +55,8 @@ describe.each([
       const { logProbability, logits } = await (await runtime.InferenceSession.create(file)).run(input);
       const values = [...((logProbability ?? logits)!.data as Float32Array)];
       const each = values.length / 3;
-      const isNaN = [0, 1, 2].map((i) => values.slice(i * each, (i + 1) * each).map(Number.isNaN));
-      expect(isNaN.map((image) => [image.some(Boolean), image.every(Boolean)])).toEqual([
+      const nans = [0, 1, 2].map((i) => values.slice(i * each, (i + 1) * each).map(Number.isNaN));
+      expect(nans.map((image) => [image.some(Boolean), image.every(Boolean)])).toEqual([
         [false, false],
         [true, true],
         [false, false],
