@@ -37,6 +37,9 @@ export function printable(text: string): string {
   });
 }
 
+/** A text of several lines, each {@link printable}. */
+export const printableLines = (text: string): string => text.split("\n").map(printable).join("\n");
+
 /** A word for the shell: quoted when it needs to be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

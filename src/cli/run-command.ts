@@ -8,6 +8,7 @@ import { parseArgs, stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type ParsedArgs, renderUsage } from "citty";
 import { type ErrorKind, fail, PixelcnnError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
+import { printableLines } from "../words.ts";
 import { numberOption } from "./options/number-option.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
 
@@ -124,7 +125,8 @@ export async function runProgram(program: Program, words: readonly string[]): Pr
       if (typeof outcome !== "string" && outcome.text) terminal.note(outcome.text);
     } else if (json && typeof outcome !== "string") await print(`${JSON.stringify(outcome.json)}\n`);
     else {
-      const text = typeof outcome === "string" ? outcome : outcome.text;
+      // Of an outcome, names may come from anyone; usage is ours, and may have colours.
+      const text = typeof outcome === "string" ? outcome : outcome.text && printableLines(outcome.text);
       if (text) await print(`${text}\n`);
     }
     return typeof outcome === "string" ? 0 : (outcome.code ?? 0);

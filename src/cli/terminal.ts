@@ -5,7 +5,7 @@
  */
 
 import type { LabelledProgress, OnProgress } from "../jobs.ts";
-import { duration, rounded } from "../words.ts";
+import { duration, printable, printableLines, rounded } from "../words.ts";
 
 export interface Terminal {
   /** A line that stays. */
@@ -47,7 +47,7 @@ export function openTerminal(screen: Screen = process.stderr, now: () => number 
   const note = (text: string): void => {
     const line = shown;
     clear();
-    screen.write(`${text}\n`);
+    screen.write(`${printableLines(text)}\n`);
     if (line) draw(line);
   };
   const progress = (text: string): void => {
@@ -105,5 +105,5 @@ export function imageProgress(terminal: Terminal, what: string): OnProgress {
 /** Rows of a name and a value, aligned. */
 export function alignedRows(rows: readonly (readonly [string, unknown])[]): string {
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`).join("\n");
 }

@@ -89,7 +89,9 @@ export async function parquetFiles(folder: string): Promise<string[]> {
   if (here.length > 0) return here;
   const entries = await readdir(folder, { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
-  const inside = await Promise.all(folders.map(async ({ name }) => ({ name, files: await list(join(folder, name)) })));
+  // A folder that cannot be read is told by the listing of images.
+  const listIn = (name: string): Promise<string[]> => list(join(folder, name)).catch(() => []);
+  const inside = await Promise.all(folders.map(async ({ name }) => ({ name, files: await listIn(name) })));
   const holding = inside.filter(({ files }) => files.length > 0);
   const data = holding.find(({ name }) => name === "data");
   if (data) return data.files;

@@ -22,6 +22,7 @@ import { asDataset, type ImageCodes } from "./latent-model.ts";
 import { type ForModel, openForModel } from "./model-data.ts";
 import { readImages } from "./model-images.ts";
 import type { OpenedModel } from "./open-model.ts";
+import { isStandardOutput } from "./output.ts";
 
 /** Codes with the names of their images. */
 export interface NamedCodes {
@@ -150,8 +151,9 @@ const FORMATS: Readonly<Record<string, (encoded: NamedCodes) => string | Uint8Ar
   ".npy": ({ shape, names, codes }) => writeNpy([names.length, ...shape], codes),
 };
 
-/** What makes a file's contents of codes, by the file's ending. */
+/** What makes a file's contents of codes, by the file's ending; JSON for the standard output, which has none. */
 export function codesWriter(out: string): (encoded: NamedCodes) => string | Uint8Array {
+  if (isStandardOutput(out)) return asJson;
   const ending = extname(out).toLowerCase();
   const received = ending === "" ? JSON.stringify(out) : JSON.stringify(ending);
   const meant = didYouMean(ending, Object.keys(FORMATS));

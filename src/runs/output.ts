@@ -41,7 +41,8 @@ const MOST_LINKS = 40;
 
 const quoted = (path: string): string => JSON.stringify(path);
 const found = (path: string): Stats | undefined => quietly(() => statSync(path));
-const isStandardOutput = (path: string): boolean => ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].includes(path);
+export const isStandardOutput = (path: string): boolean =>
+  ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].includes(path);
 /** A pipe, a terminal, /dev/null and the like: nothing that could be lost. */
 const isStream = (stats: Stats): boolean => stats.isFIFO() || stats.isCharacterDevice() || stats.isSocket();
 

@@ -37,7 +37,9 @@ export default defineCommand({
       type: "string",
       alias: "o",
       valueHint: "F",
-      description: "The file to write, by its ending: .json, .csv (name, numbers) or .npy (float32, a row an image)",
+      description:
+        "The file to write, by its ending: .json, .csv (name, numbers) or .npy (float32, a row an image); - writes " +
+        "JSON to the standard output",
     },
     ...forceArg,
     split: {
