@@ -156,3 +156,56 @@ test("a damaged file, a missing column and labels out of range are refused", asy
     `expected a label from 0 to 1 in row 1 of column label of ${labels} but received 5n`,
   );
 });
+
+test("classes are mapped by name where splits list them in another order", async () => {
+  write("order/train.parquet", { images: pngs(2), labels: [0, 1], names: ["cat", "dog"] });
+  write("order/test.parquet", { images: pngs(3, 50), labels: [0, 1, 2], names: ["dog", "cat", "eel"] });
+  const { train, test: tests } = await openSplits(`${path}/order`);
+  expect([train.classes, tests.classes]).toEqual([
+    ["cat", "dog", "eel"],
+    ["cat", "dog", "eel"],
+  ]);
+  expect([...(await train.batch([0, 1])).labels]).toEqual([0, 1]);
+  expect([...(await tests.batch([0, 1, 2])).labels]).toEqual([1, 0, 2]);
+  write("half/train.parquet", { images: pngs(2), labels: [0, 1], names: ["cat", "dog"] });
+  write("half/test.parquet", { images: pngs(2), labels: [0, 1] });
+  await expect(openData(`${path}/half`)).rejects.toThrow(
+    `expected names of the classes in ${path}/half/test.parquet, as in ${path}/half/train.parquet, but received none`,
+  );
+});
+
+test("a missing shard is named, a validation part is the test split, and folders of the hub are found", async () => {
+  write("shards/data/train-00000-of-00003.parquet", { images: pngs(3) });
+  write("shards/data/train-00002-of-00003.parquet", { images: pngs(3, 10) });
+  write("shards/data/validation-00000-of-00001.parquet", { images: pngs(2, 20) });
+  const warnings: string[] = [];
+  const { train, test: tests } = await openSplits(`${path}/shards`, { onWarning: (text) => warnings.push(text) });
+  expect([train.length, tests.length]).toEqual([6, 2]);
+  expect(warnings).toEqual([
+    "1 of the 3 files of train is missing: train-00001-of-00003.parquet",
+    `validation is taken as the test split of ${path}/shards`,
+  ]);
+  write("plain/plain_text/train.parquet", { images: pngs(3) });
+  expect((await openData(`${path}/plain`)).length).toBeGreaterThan(0);
+  write("several/de/train.parquet", { images: pngs(3) });
+  write("several/en/train.parquet", { images: pngs(3) });
+  await expect(openData(`${path}/several`)).rejects.toThrow(
+    `expected Parquet files in ${path}/several or in one folder of it but received some in each of de, en: give one of ` +
+      `them, such as ${path}/several/de`,
+  );
+});
+
+test("what is strict refuses rows of 16 bits or several frames, as it does files", async () => {
+  const deep = encode({ height: 3, width: 2, channels: 1, depth: 16, data: new Uint16Array(6).fill(50_000) });
+  const file = write("strict.parquet", { images: [png(1), deep, png(3)] });
+  await expect(openData(file, { strict: true, thorough: true })).rejects.toThrow(
+    `expected 8 bits a channel, one page, and grey or RGB colours in row 1 of ${file}, to keep it without loss, but ` +
+      "received 16 bits a channel",
+  );
+  const warnings: string[] = [];
+  const loose = await openData(file, { split: "all", onWarning: (text) => warnings.push(text) });
+  expect([...(await loose.batch([1])).pixels]).toEqual(new Array(6).fill(195));
+  expect(warnings).toEqual([
+    `row 1 of ${file} has 16 bits a channel; it is taken as 8 bits, and so are others like it`,
+  ]);
+});

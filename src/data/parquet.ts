@@ -43,7 +43,10 @@ export async function parquetSource(
   const parts = new Map<string, number>();
   for (const file of files) parts.set(partOf(file), (parts.get(partOf(file)) ?? 0) + 1);
   const chosen = chooseSplits(path, parts);
-  const used = chosen ? files.filter((file) => [chosen.train, chosen.test].includes(partOf(file))) : files;
+  // Train first: its order of the classes counts.
+  const used = chosen
+    ? [chosen.train, chosen.test].flatMap((part) => files.filter((file) => partOf(file) === part))
+    : files;
   if (chosen && splitNamed(chosen.test) !== "test")
     options.onWarning?.(`${chosen.test} is taken as the test split of ${path}`);
   if (used.length < files.length) {
