@@ -64,6 +64,12 @@ function isSafeTensors(bytes: Uint8Array): boolean {
   return bytes.subarray(4, 8).every((b) => b === 0) && length > 1 && length < 2 ** 27 && bytes[8] === 0x7b;
 }
 
+/** {@link foundIn}, but null for what it does not know: for messages that already say what bytes there are. */
+export function knownIn(bytes: Uint8Array): string | null {
+  const found = foundIn(bytes);
+  return found === "text" || found.startsWith("bytes that") || found === "an empty file" ? null : found;
+}
+
 /** Of a whole file or of its first bytes: "an HTML page", "an empty file", "text" or "3f 00 12 ...". */
 export function foundIn(bytes: Uint8Array): string {
   if (bytes.length === 0) return "an empty file";

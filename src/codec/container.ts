@@ -4,6 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
+import { knownIn } from "../found.ts";
 import { ByteReader, ByteWriter, encodeText } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { hex } from "./digest.ts";
@@ -164,7 +165,9 @@ export function readStart(bytes: Uint8Array): { reader: ByteReader; flags: numbe
   const magic = reader.raw(Math.min(MAGIC.length, bytes.length), "the file's first bytes");
   if (hex(magic) !== hex(MAGIC)) {
     const sixBits = magic[0] === (MAGIC[0]! & 127) ? " (a transfer as text cleared the high bit)" : "";
-    reader.fail(0, "the file's first bytes", hex(MAGIC), `${hex(magic) || "nothing"}: not a .pxc file${sixBits}`);
+    const known = knownIn(bytes);
+    const found = `${hex(magic) || "nothing"}: not a .pxc file${known === null ? sixBits : ` but ${known}`}`;
+    reader.fail(0, "the file's first bytes", hex(MAGIC), found);
   }
   const version = reader.byte("the format version");
   if (version !== FORMAT_VERSION)

@@ -5,6 +5,7 @@
  */
 
 import { fail, show } from "../errors.ts";
+import { knownIn } from "../found.ts";
 
 /** numpy's names of the elements that are read, and the typed array that holds each. One map; the rest is derived. */
 const ARRAYS = {
@@ -45,7 +46,10 @@ const ALIGNED = 64;
 /** `where` names the file in errors. The numbers are a copy. */
 export function readNpy(bytes: Uint8Array, where: string): Npy {
   if (bytes.length < 10 || MAGIC.some((b, i) => bytes[i] !== b)) {
-    fail("data", `expected a .npy file (its first bytes \\x93NUMPY) at ${where} but received ${startOf(bytes)}`);
+    fail(
+      "data",
+      `expected a .npy file (its first bytes \\x93NUMPY) at ${where} but received ${knownIn(bytes) ?? startOf(bytes)}`,
+    );
   }
   const [major, minor] = [bytes[6]!, bytes[7]!];
   if (!((major === 1 || major === 2) && minor === 0))

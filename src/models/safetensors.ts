@@ -5,6 +5,7 @@
  */
 
 import { fail, PixelcnnError } from "../errors.ts";
+import { knownIn } from "../found.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
 
 export interface SafeTensors {
@@ -43,6 +44,9 @@ export function writeSafeTensors(
 /** Reads a file's bytes; `where` names it in errors. */
 export function readSafeTensors(bytes: Uint8Array, where: string): SafeTensors {
   const broken = (why: string): never => fail("model", `expected a safetensors file at ${where} but ${why}`);
+  const known = knownIn(bytes);
+  if (known !== null && known !== "a safetensors file")
+    fail("model", `expected a safetensors file at ${where} but received ${known}`);
   if (bytes.length < 8) broken(`it has only ${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = Number(view.getBigUint64(0, true));

@@ -76,7 +76,13 @@ export function findFolder(name: string): string | null {
   if (existsSync(join(name, CONFIG))) return name;
   const shipped = shippedFiles(name);
   if (shipped) return pathOf(new URL(".", shipped.config));
-  if (existsSync(name)) return fail("model", `expected a run or model folder at ${name} but it holds no ${CONFIG}`);
+  if (existsSync(name)) {
+    const { readdirSync, statSync } = nodeModule<typeof import("node:fs")>("node:fs")!;
+    const entries = statSync(name).isDirectory() ? readdirSync(name) : [];
+    const inside = entries.find((entry) => existsSync(join(name, entry, CONFIG)));
+    const hint = inside === undefined ? "" : `; ${join(name, inside)} is one`;
+    return fail("model", `expected a run or model folder at ${name} but it holds no ${CONFIG}${hint}`);
+  }
   return null;
 }
 

@@ -347,7 +347,7 @@ describe("a run's files", () => {
       readRunConfig(wrong.folder),
       "model",
       `${wrong.path}: expected the run config to fit its schema:\n` +
-        "  model.depth: Too small: expected number to be >=1 (received 0)\n  model: unknown key depht",
+        "  model.depth: expected at least 1 but received 0\n  model: unknown key depht",
     );
   });
 

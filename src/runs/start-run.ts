@@ -3,7 +3,7 @@
  * checkpoint.
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { namedSets } from "../data/named.ts";
@@ -65,6 +65,12 @@ export async function startRun(wish: RunWish): Promise<ReadyRun> {
       );
     }
   }
+  if (existsSync(folder) && existsSync(source) && realpathSync(folder) === realpathSync(source))
+    fail(
+      "usage",
+      `expected another folder for --out than that of the images but received ${folder} for both: the run's own ` +
+        "pictures would become data",
+    );
   await makeFolder(folder);
   const release = await lockRun(folder);
   try {
