@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { encode as encodePng } from "fast-png";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { pngFile } from "../data/image-files.test-support.ts";
+import { pngFile, tiffFile } from "../data/image-files.test-support.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import complete from "./commands/complete.ts";
 import compress from "./commands/compress.ts";
@@ -194,6 +194,63 @@ describe("all data, under their names", () => {
     expect(ran.messages).toMatch(
       /warning: the archive is larger than the files in it, \d+ bytes to \d+: keep the files/,
     );
+  });
+});
+
+describe("what compress cannot keep is refused, file by file", () => {
+  const noise = Buffer.from(Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * i * 7) % 251));
+  const colour = sharp(noise, { raw: { width: 16, height: 16, channels: 3 } });
+  const two = sharp(noise, { raw: { width: 16, height: 16, channels: 3, pageHeight: 8 } });
+  const page = { width: 8, height: 8, samples: 1, bits: 8, value: (i: number) => (i % 2) * 255 } as const;
+  const acTL = ["acTL", new Uint8Array([0, 0, 0, 2, 0, 0, 0, 0])] as const;
+  const grey = { type: "grey", depth: 8, width: 8, height: 8, value: (y: number) => (y % 2) * 255 } as const;
+  test.each([
+    ["an animated PNG", () => pngFile({ ...grey, chunks: [acTL] }), "several frames (APNG)"],
+    ["an animated GIF", () => two.clone().gif().toBuffer(), "2 frames"],
+    ["an animated WebP", () => two.clone().webp().toBuffer(), "2 frames"],
+    ["a TIFF of two pages", () => tiffFile([page, page]), "2 pages"],
+    ["a TIFF with a thumbnail", () => tiffFile([{ ...page, width: 2, height: 2 }, page]), "2 pages of 2x2, 8x8"],
+    ["a TIFF of 5 channels", () => tiffFile([{ ...page, samples: 5 }]), "5 channels"],
+    ["a TIFF of floats", () => tiffFile([{ ...page, bits: 32, kind: 3 }]), "values of the kind float"],
+    ["CMYK", () => colour.clone().toColourspace("cmyk").jpeg().toBuffer(), "colours of the kind cmyk"],
+    ["16 bits", () => pngFile({ ...grey, depth: 16, value: () => 65_535 }), "16 bits a channel"],
+    [
+      "a PGM of 1000 levels",
+      () => Buffer.concat([Buffer.from("P5 1 1 1000 "), Buffer.from([1, 0])]),
+      "values up to 1000",
+    ],
+    ["an SVG that is called PNG", () => Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), "an SVG drawing"],
+    ["colour", () => colour.clone().png().toBuffer(), "received one with it"],
+    [
+      "transparency",
+      () => pngFile({ ...grey, type: "greyAlpha", value: (_, __, c) => (c ? 9 : 0) }),
+      "received one with it",
+    ],
+    ["too many values", () => pngFile({ ...grey, value: (y, x) => y * 8 + x }), "received more: --lossy-levels"],
+  ] as const)("%s", async (what, file, found) => {
+    const path = put(`refused/${what}.png`, await file());
+    const ran = await run(compress, model, path, "-o", at("refused.pxc"));
+    expect([ran.code, messageOf(ran)]).toEqual([1, expect.stringContaining(found)]);
+    expect(readdirSync(root)).not.toContain("refused.pxc");
+  });
+
+  test("a colour profile is given up, and said", async () => {
+    const path = put("profile.png", await sharp(picture(2)).withIccProfile("p3").png().toBuffer());
+    const ran = await run(compress, model, path, "-o", at("profile.pxc"));
+    expect([ran.code, ran.messages]).toEqual([
+      0,
+      expect.stringContaining("profile.png: the pixels are kept, its colour profile is not"),
+    ]);
+  });
+
+  test("the same file twice is two images", async () => {
+    const path = put("twice/a.png", picture(4));
+    await run(compress, model, path, path, "-o", at("twice.pxc"));
+    const back = await run(decompress, at("twice.pxc"), "-o", at("twice-back"), "--model", model);
+    expect([readdirSync(at("twice-back")).sort(), back.text]).toEqual([
+      ["a (2).png", "a.png"],
+      expect.stringContaining("a.png is written as a (2).png"),
+    ]);
   });
 });
 

@@ -142,6 +142,14 @@ export function datasetFromArrays(
   if (labels && labels.length !== length) {
     fail("data", `expected ${length} labels, one an image, for ${name} but received ${labels.length}`);
   }
+  const most = parts.classes ? parts.classes.length - 1 : 65535;
+  const odd = Array.from(labels ?? []).findIndex((label) => !(Number.isInteger(label) && label >= -1 && label <= most));
+  if (odd >= 0)
+    fail(
+      "data",
+      `expected labels from 0 to ${most}, or -1 for none, for ${name} but received ${show(labels![odd])} for image ` +
+        `${odd}`,
+    );
   const wrong = pixels.findIndex((v) => v >= levels);
   if (wrong >= 0) {
     fail(
