@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openGrowing } from "../runs/output.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
 import complete from "./commands/complete.ts";
@@ -250,4 +251,15 @@ describe.skipIf(process.platform === "win32")("what is no file is written as it 
       'expected a folder for the files of 2 images, one each, but received "-" for -o',
     );
   });
+});
+
+test("a table that grows is in its file before the work is over, and stays when it fails", async () => {
+  const path = at("growing.csv");
+  const table = await openGrowing(path);
+  await table.write("file,bits\n");
+  expect(readFileSync(path, "utf8")).toBe("file,bits\n");
+  await table.write("a.png,1\n");
+  expect(readFileSync(path, "utf8")).toBe("file,bits\na.png,1\n");
+  await table.close();
+  await expect(openGrowing(at("no", "folder.csv"))).rejects.toMatchObject({ kind: "io" });
 });

@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { fail, parseJson } from "../errors.ts";
 import { asSplit, type Dataset, datasetFromArrays, subset } from "./dataset.ts";
-import type { ImageCodec } from "./encoded-images.ts";
+import { failLoss, type ImageCodec } from "./encoded-images.ts";
 import { readText } from "./files.ts";
 import { channelsUsed, toChannels } from "./picture.ts";
 import type { Source } from "./source.ts";
@@ -29,6 +29,10 @@ export interface AtlasOptions {
   /** The tile's size, where the JSONL file does not say it. */
   size?: { height: number; width: number } | undefined;
   channels: "auto" | 1 | 3 | 4;
+  white?: number | undefined;
+  /** Refuse a picture that 8 bits do not hold whole. */
+  strict?: boolean | undefined;
+  onWarning?: ((text: string) => void) | undefined;
 }
 
 /** `path`: the PNG or the JSONL file. */
@@ -91,7 +95,16 @@ async function openAtlas(
   options: AtlasOptions,
 ): Promise<Dataset> {
   const png = `${stem}.png`;
-  const decoded = await codec.decode(png, png);
+  const { white, strict, onWarning } = options;
+  const decoded = await codec.decode(png, png, {
+    white,
+    exact: strict,
+    onLoss: (loss, found) => {
+      if (loss === "profile") return;
+      if (strict) failLoss(png, found);
+      onWarning?.(`${png} has ${found}: it is taken as 8 bits, one frame, RGB`);
+    },
+  });
   const [height, width] = head?.tile ?? [options.size?.height, options.size?.width];
   if (height === undefined || width === undefined) {
     fail(

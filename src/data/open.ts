@@ -108,7 +108,7 @@ async function imagesOf(spec: string, options: ResolvedDataOptions, events: Data
     case "parquet":
       return parquetSource(spec, imageCodec, { ...images, isFolder });
     case "atlas":
-      return atlasSource(found.atlas ?? spec, imageCodec, { size, channels });
+      return atlasSource(found.atlas ?? spec, imageCodec, { size, channels, white, ...events });
     case "images":
       return folderSource(spec, images, found.listing);
   }

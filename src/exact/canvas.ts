@@ -73,7 +73,8 @@ export class Canvas {
   begin({ conditions, temperature = 1, guidance = 0 }: CanvasOptions = {}): void {
     this.#row = -1;
     const scale = Math.fround(1 / temperature);
-    if (!(scale > 0 && scale < Infinity)) fail("usage", `expected a positive temperature but received ${temperature}`);
+    if (!(scale > 0 && scale < Infinity))
+      fail("usage", `expected a temperature from 1e-38 to 1e38 but received ${temperature}`);
     for (const d of this.#calls.frequencies) this.#floats[(d >> 2) + 3] = scale;
 
     if (!this.guided && guidance !== 0)

@@ -185,7 +185,8 @@ function howRead(input: string, target: string, file: Stats): "the input" | "a f
     }
     const own = existsSync(join(place, CONFIG)) ? RUN_FILES.map((name) => found(join(place, name))) : null;
     // Of other folders, what is read of pictures or of other data.
-    const isData = isImageName(target) || /(\.(txt|jsonl|npy|bin)|-ubyte)(\.gz)?$/.test(target);
+    const isData =
+      isImageName(target) || /(\.(txt|caption|jsonl|npy|bin|parquet)|-ubyte|metadata\.csv)(\.gz)?$/i.test(target);
     const isRead = own
       ? own.some((part) => part !== undefined && isSame(part, file))
       : isData && target.startsWith(`${realpathSync(place)}${sep}`);
