@@ -290,6 +290,17 @@ describe("eval and score decode alike", () => {
     expect(messageOf(await run(score, model, at("red")))).toContain("expected an image without colour for red/0.png");
   });
 
+  test("eval draws how many images need how many bits", async () => {
+    for (const name of ["a.png", "b.png", "c.png"]) put(`drawn/${name}`, picture(2));
+    const svg = at("bits.svg");
+    const ran = await run(evaluate, model, at("drawn"), "--split", "all", "--histogram", svg);
+    expect([ran.code, ran.text]).toEqual([0, expect.stringContaining("histogram: bits.svg")]);
+    expect(readFileSync(svg, "utf8")).toContain("3 images");
+    expect(messageOf(await run(evaluate, model, at("drawn"), "--split", "all", "--histogram", svg))).toContain(
+      "--force",
+    );
+  });
+
   test("eval leaves broken images out where asked", async () => {
     for (const name of ["a.png", "b.png", "c.png"]) put(`eval/${name}`, picture(2));
     put("eval/d.png", "text");

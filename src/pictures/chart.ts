@@ -115,7 +115,8 @@ export function chartPanel({ left, top, width, height, title, x, y, lines = [], 
 
 /** A histogram of numbers: how many lie in each of about forty ranges. */
 export function histogramSvg(title: string, unit: string, values: readonly number[]): string {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const space = most > least ? most - least : Math.max(1, Math.abs(most));
   const bins = Math.max(1, Math.min(40, Math.ceil(2 * Math.sqrt(values.length))));
   const counts = new Array<number>(bins).fill(0);

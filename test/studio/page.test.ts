@@ -204,6 +204,20 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     expect(alpha[0]).toBe(0);
   });
 
+  test.each(["See", "Complete"])("%s says what it changed of an image that it opens", async (panel) => {
+    await go(panel);
+    const colours = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => (i % 3 === 0 ? 200 : 20));
+    const open = (name: string, bytes: Uint8Array): Promise<void> =>
+      page.setInputFiles('.panel input[type="file"]', [{ name, mimeType: "image/png", buffer: Buffer.from(bytes) }]);
+    await open("big.png", encodePng({ height: 30, width: 40, channels: 3, pixels: colours }));
+    await page.waitForSelector(".fitted");
+    expect(await page.textContent(".fitted")).toBe(
+      "Scaled from 40x30 to 28x21, a margin was added, colour became grey.",
+    );
+    await open("own.png", encodePng({ height: 28, width: 28, channels: 1, pixels: new Uint8Array(784).fill(9) }));
+    await page.waitForSelector(".fitted", { state: "detached" });
+  });
+
   test("Compress and the command line read each other's archives; what is left out is named", async () => {
     await go("Compress");
     const engine = createEngine(await openPixelcnn("mnist"));
@@ -392,7 +406,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     },
   );
 
-  test("no task holds the page's thread for 100 ms while it samples and compresses", async () => {
+  test("no task holds the page's thread for 100 ms while it samples, compresses and trains", async () => {
     await go("Play");
     await page.evaluate(() => {
       const found: number[] = [];
@@ -403,6 +417,22 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     });
     await press("64");
     await figures(/^64 images in/);
+    await go("Compress");
+    const noise = Uint8Array.from({ length: 28 * 28 }, (_, p) => (p * p * 7) % 251);
+    const buffer = Buffer.from(encodePng({ height: 28, width: 28, channels: 1, pixels: noise }));
+    const many = Array.from({ length: 64 }, (_, i) => ({ name: `${i}.png`, mimeType: "image/png", buffer }));
+    await page.setInputFiles('.drop input[type="file"]', many);
+    await page.waitForSelector('.panel button:text-is("Download images.pxc")', { timeout: 60_000 });
+    await go("Train");
+    await page.waitForSelector(".strip canvas");
+    await press("Train");
+    await page.waitForFunction(
+      () => Number(/^step (\d+)/.exec(document.querySelector(".figures")?.textContent ?? "")?.[1]) >= 20,
+      null,
+      { timeout: 60_000 },
+    );
+    await press("Stop");
+    await page.waitForSelector('.panel button:text-is("Go on")');
     const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { found: number[] }).found));
     expect(longest).toBeLessThan(process.env.CI ? 400 : 100);
   });

@@ -9,14 +9,17 @@ import { type ClassifyOptions, classify } from "../../measure/bayes.ts";
 import { type CompareOptions, compareConditions } from "../../measure/compare-conditions.ts";
 import { describeEvaluation, evaluate } from "../../measure/evaluate.ts";
 import { likelihood } from "../../measure/likelihood.ts";
-import { codesKind, familyName } from "../../models/families.ts";
+import { codesKind, familyName, pixelcnnIn } from "../../models/families.ts";
 import type { Model } from "../../models/model.ts";
 import { didYouMean } from "../../nearest.ts";
 import { checkDevice } from "../../onnx/session.ts";
+import { histogramSvg } from "../../pictures/chart.ts";
 import { openDescribed } from "../../runs/model-data.ts";
 import { type OpenedPixelcnn, openModel, openPixelcnn } from "../../runs/open-model.ts";
+import { writeOutput } from "../../runs/output.ts";
 import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
+import { checkOption, forceArg } from "../options/output.ts";
 import { defineCommand, type Outcome } from "../run-command.ts";
 import { labelledProgress, type Terminal } from "../terminal.ts";
 
@@ -50,6 +53,12 @@ export default defineCommand({
       description:
         "Of a model of classes: the likelihood under every class, and by Bayes' rule how many images get their own",
     },
+    histogram: {
+      type: "string",
+      valueHint: "F.svg",
+      description: "A chart to write: how many images need how many bits/dim, each under its own condition",
+    },
+    ...forceArg,
     batch: { type: "string", valueHint: "B", description: "Images a call; the result does not depend on it" },
     device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
@@ -60,7 +69,8 @@ export default defineCommand({
     "eval runs/classes --conditions shuffled",
     "eval runs/classes --classify",
   ],
-  async run(args, { terminal, signal, seed }) {
+  async run(args, { terminal, signal, seed, keepStdout }) {
+    checkOption(args.histogram, { option: "--histogram", inputs: [args.data], force: args.force }, { keepStdout });
     const options = {
       device: args.device === undefined ? undefined : checkDevice(args.device),
       threads: numberOption("threads", args.threads, { min: 1, max: 1024 }),
@@ -85,12 +95,21 @@ export default defineCommand({
       const started = performance.now();
       const about = { model: name, step, data: data.name, split: data.split, of: opened.length };
       const where = `${data.length} of ${opened.length} images of ${data.name}, ${data.split} split`;
+      const drawn = args.histogram === undefined ? "" : `\nhistogram: ${args.histogram}`;
       const done = (json: object, text: string): Outcome => ({
         code: fitting.code(),
-        json: { ...about, skipped: fitting.skipped(), ...json, seconds: (performance.now() - started) / 1000 },
-        text: `${text}\n${where}`,
+        json: {
+          ...about,
+          skipped: fitting.skipped(),
+          ...json,
+          histogram: args.histogram,
+          seconds: (performance.now() - started) / 1000,
+        },
+        text: `${text}\n${where}${drawn}`,
       });
-      if (how === "own" && !args.classify && codesKind(config) !== null) {
+      if (args.histogram !== undefined && (how === "shuffled" || args.classify || !pixelcnnIn(config)))
+        fail("usage", "expected --histogram with the likelihood of a model that has one, not with another measure");
+      if (how === "own" && !args.classify && codesKind(config) !== null && args.histogram === undefined) {
         const counter = terminal.counter("testing", "images");
         const result = await evaluate(whole, data, { ...options, onProgress: counter });
         terminal.endProgress();
@@ -104,9 +123,25 @@ export default defineCommand({
       if (how === "shuffled") return await shuffled(whole, data, { ...options, seed }, terminal, done);
       const conditions = how === "own" ? undefined : null;
       const onProgress = terminal.counter("testing", "images");
-      const result = await likelihood(model, data, { ...options, conditions, onProgress });
+      const result = await likelihood(codesKind(config) === "latents" ? whole : model, data, {
+        ...options,
+        conditions,
+        onProgress,
+      });
       terminal.endProgress();
-      const { images, nats, bitsPerDim, standardError } = result;
+      const { images, nats, bitsPerDim, standardError, each } = result;
+      if (args.histogram !== undefined) {
+        const toBits = bitsPerDim / nats;
+        const title = `Bits of each image under ${name}`;
+        await writeOutput(
+          args.histogram,
+          histogramSvg(
+            title,
+            "bits/dim",
+            Array.from(each, (n) => n * toBits),
+          ),
+        );
+      }
       return done(
         { images, nats, bitsPerDim, standardError, conditions: model.config.condition ? how : undefined },
         `${nats.toFixed(2)} nats an image (standard error ${standardError.toFixed(2)}), ${bitsPerDim.toFixed(4)} ` +

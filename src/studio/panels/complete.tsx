@@ -26,6 +26,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
   const [tool, setTool] = useState<Tool>(picked ? "line" : "draw");
   const [colour, setColour] = useState("#ffffff");
   const [brush, setBrush] = useState(1);
+  const [note, setNote] = useState<string | null>(null);
   const [images, setImages] = useState<Growing | null>(null);
   const [busy, setBusy] = useState(false);
   const [seed, setSeed] = useState(1);
@@ -99,7 +100,9 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
 
   const take = async ([file]: File[]): Promise<void> => {
     try {
-      setSheet(startSheet(model, await fitImage(file!, model)));
+      const fitted = await fitImage(file!, model);
+      setSheet(startSheet(model, fitted.pixels));
+      setNote(fitted.note);
       setTool("line");
     } catch (error) {
       report(`${file!.name}: ${(error as Error).message}`);
@@ -111,6 +114,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
       <div class="controls">
         <h2 id="complete-title">Complete</h2>
         <p class="lead">Erase a part of the image, or draw half of one. The model fills in the hatched pixels.</p>
+        {note && <p class="hint fitted">{note}</p>}
         <div class="sheet">
           <canvas
             ref={canvas}

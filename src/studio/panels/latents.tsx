@@ -17,6 +17,7 @@ const SLIDERS = 12;
 export function LatentsPanel({ model }: { model: ModelInfo }) {
   const { client, failed } = useStudio();
   const [ends, setEnds] = useState<readonly Uint8Array[]>([]);
+  const [note, setNote] = useState<string | null>(null);
   const [codes, setCodes] = useState<readonly Float32Array[]>([]);
   const [own, setOwn] = useState<Float32Array | null>(null);
   const [rows, setRows] = useState<
@@ -76,7 +77,8 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
   const open = async (place: number, [file]: File[]): Promise<void> => {
     try {
       const image = await fitImage(file!, model);
-      await take(ends.map((end, i) => (i === place ? image : end)));
+      setNote(image.note);
+      await take(ends.map((end, i) => (i === place ? image.pixels : end)));
     } catch (error) {
       failed(error);
     }
@@ -90,6 +92,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
         <p class="lead">
           The encoder turns an image into {model.conditionSize} numbers; the decoder draws images that have them.
         </p>
+        {note && <p class="hint fitted">{note}</p>}
         <div class="pair">
           {ends.map((pixels, i) => (
             <figure key={i === 0 ? "from" : "to"}>

@@ -21,6 +21,7 @@ export function SeePanel({ model }: { model: ModelInfo }) {
   const [look, setLook] = useState<{ pixels: Uint8Array; look: Look } | null>(null);
   const [place, setPlace] = useState<Place>({ row: Math.floor(height / 2), column: Math.floor(width / 2) });
   const [seed, setSeed] = useState(3);
+  const [note, setNote] = useState<string | null>(null);
   const condition = picked?.condition ?? null;
 
   useEffect(() => {
@@ -54,6 +55,7 @@ export function SeePanel({ model }: { model: ModelInfo }) {
             onClick={() => {
               setSeed(seed + 1);
               setPixels(null);
+              setNote(null);
             }}
           >
             Another sample
@@ -63,13 +65,16 @@ export function SeePanel({ model }: { model: ModelInfo }) {
             accept="image/*"
             onFiles={async ([file]) => {
               try {
-                setPixels(await fitImage(file!, model));
+                const fitted = await fitImage(file!, model);
+                setPixels(fitted.pixels);
+                setNote(fitted.note);
               } catch (error) {
                 report(`${file!.name}: ${(error as Error).message}`);
               }
             }}
           />
         </div>
+        {note && <p class="hint fitted">{note}</p>}
         {look && <Figures model={model} {...look} place={place} />}
       </div>
       <div class="stage">
