@@ -20,7 +20,8 @@ import { openGroupThreads } from "../src/codec/group-threads.ts";
 import { datasetFromArrays } from "../src/data/dataset.ts";
 import { likelihood } from "../src/measure/likelihood.ts";
 import { openCodingModel } from "../src/runs/archive-model.ts";
-import { openSourceImages, type SourceImage } from "../src/runs/source-images.ts";
+import type { SourceImage } from "../src/runs/source-image.ts";
+import { openSourceImages } from "../src/runs/source-images.ts";
 import { peerSizes } from "./peer-codecs.ts";
 
 const { values, positionals } = parseArgs({

@@ -25,8 +25,8 @@ export function counted(count: number, unit: string): string {
 }
 
 /**
- * A name or text of a user's as a message shows it: on one line, and with nothing that moves the cursor, changes colours
- * or reorders what is read. Joiners stay: names in emoji and in some scripts need them.
+ * A name or text of a user's as a message shows it: on one line, and with nothing that moves the cursor, changes
+ * colours or reorders what is read. Joiners stay: names in emoji and in some scripts need them.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (letter) => {

@@ -49,7 +49,7 @@ const imports = new Map(shipped.map((file) => [file, importsOf(file)]));
 function floorOf(file: string): string {
   const [first, second] = file.replace(/^src\//, "").split("/") as [string, string?];
   if (second !== undefined) return first;
-  return /^(errors|tensor|random|platform|words|nearest|csv|jobs|found)\.ts$/.test(first)
+  return /^(errors|tensor|random|platform|words|schema-words|nearest|csv|jobs|found)\.ts$/.test(first)
     ? "ground"
     : first.replace(/\.ts$/, "");
 }
@@ -117,7 +117,7 @@ test("one foreign library, one file", () => {
     [/^open$/, /^src\/server\/open-page\.ts$/],
     [/^uplot/, /^src\/studio\/chart\.tsx$/],
     [/^fast-png$/, /^src\/pictures\/png\.ts$/],
-    [/^sharp$/, /^src\/(data\/folder|runs\/source-images)\.ts$/],
+    [/^sharp$/, /^src\/data\/decode\.ts$/],
   ];
   const wrong: string[] = [];
   for (const [library, owner] of owners)

@@ -141,7 +141,7 @@ async function wholly<T>(
 /** Data of 12 bits lie below this in files of 16. */
 const DARK = 4096;
 
-/** Values of 16 bits as 8: the upper half or, where `white` is given, so that it becomes 255. Alpha is never stretched. */
+/** Values of 16 bits as 8: the upper half or, where `white` is given, so that it becomes 255; never so for alpha. */
 function toBytes(values: Uint16Array, channels: number, white: number | undefined, where: string): Uint8Array {
   const most = values.reduce((a, v, i) => (channels === 4 && i % 4 === 3 ? a : Math.max(a, v)), 0);
   if (white === undefined && most > 255 && most < DARK)

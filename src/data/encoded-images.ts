@@ -298,8 +298,8 @@ function sizeOfAll(list: ImageList, seen: Map<number, Seen | null>): { height: n
 }
 
 /**
- * 4 channels where any image uses transparency, otherwise 3 where any uses colour, otherwise 1. Where few images are the
- * reason, the user is told which.
+ * 4 channels where any image uses transparency, otherwise 3 where any uses colour, otherwise 1. Where few images are
+ * the reason, the user is told which.
  */
 async function channelsOfAll(
   list: ImageList,

@@ -1,6 +1,6 @@
 /**
- * What kind of data lies at a path. A folder must hold one kind: where it holds several, the user says which; nothing is
- * taken by the alphabet, and nothing is dropped silently.
+ * What kind of data lies at a path. A folder must hold one kind: where it holds several, the user says which; nothing
+ * is taken by the alphabet, and nothing is dropped silently.
  */
 
 import { readdir, stat } from "node:fs/promises";

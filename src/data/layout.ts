@@ -1,6 +1,6 @@
 /**
- * How a folder of images is laid out: which images are its splits, and which folders are classes. Used wherever a folder
- * is read: training, scoring and compression see the same classes.
+ * How a folder of images is laid out: which images are its splits, and which folders are classes. Used wherever a
+ * folder is read: training, scoring and compression see the same classes.
  */
 
 import { describePassed, type Listing, lookalikes, passedOver } from "./listing.ts";
@@ -48,8 +48,8 @@ export function layoutOf(path: string, listing: Listing): Layout {
     );
   else if (chosen === null && named.length > 0)
     notes.push(
-      `${named.join(" and ")} in ${path} ${named.length === 1 ? "is taken as a class" : "are taken as classes"}, like ` +
-        "the other folders: splits are a folder train and a folder test, val or validation",
+      `${named.join(" and ")} in ${path} ${named.length === 1 ? "is taken as a class" : "are taken as classes"}, ` +
+        "like the other folders: splits are a folder train and a folder test, val or validation",
     );
   const raw = [...new Set(images.map((file) => file.split("/").slice(inside, -1)[0] ?? ""))];
   for (const [a, b] of lookalikes(raw).slice(0, 3))

@@ -17,8 +17,10 @@ const ALIASES = [".jfif", ".jpe", ".pnm", ".apng"];
 /** Images all the same, so that leaving them out deserves a word of its own. */
 const NOT_READ = [".bmp", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".psd", ".exr", ".hdr", ".pbm", ".ico", ".dng"];
 /** Files whose names say that they are no images: they are not looked into. */
-const OTHER =
-  /\.(txt|caption|md|rst|pdf|docx?|xlsx?|json|jsonl|csv|tsv|xml|html?|ya?ml|toml|ini|log|db|py|ipynb|js|ts|sh|npy|npz|parquet|bin|gz|zip|tar|tgz|7z|rar|mat|pkl|pt|pth|safetensors|onnx|pxc|mp4|mov|avi|wav|mp3)$|ubyte$/i;
+const OTHER_ENDINGS =
+  "txt caption md rst pdf doc docx xls xlsx json jsonl csv tsv xml htm html yml yaml toml ini log db py ipynb js ts sh " +
+  "npy npz parquet bin gz zip tar tgz 7z rar mat pkl pt pth safetensors onnx pxc mp4 mov avi wav mp3";
+const OTHER = new RegExp(`\\.(${OTHER_ENDINGS.replaceAll(" ", "|")})$|ubyte$`, "i");
 /** Folders that operating systems, network disks and tools put among the user's own. */
 const SYSTEM_FOLDERS = new Set(
   ["@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"].concat([
@@ -176,7 +178,7 @@ const REASONS: Readonly<Record<Passed["why"], string>> = {
 };
 const NAMED = 3;
 
-/** `5 files and folders are passed over: 2 hidden (.a, .b), 3 no images (notes.txt, ...)`; null where there are none. */
+/** `5 files passed over: 2 hidden (.a, .b), 3 no images (notes.txt, ...)`; null where there are none. */
 export function describePassed(passed: readonly Passed[]): string | null {
   if (passed.length === 0) return null;
   const parts = (Object.keys(REASONS) as Passed["why"][]).flatMap((why) => {

@@ -26,7 +26,8 @@ import { type CodingModel, modelHint } from "./archive-model.ts";
 import { writeOutput } from "./output.ts";
 import { makeFolder } from "./run-folder.ts";
 import type { SourceConditions } from "./source-conditions.ts";
-import type { SourceImage, SourceImages, Teller } from "./source-images.ts";
+import type { SourceImage, Teller } from "./source-image.ts";
+import type { SourceImages } from "./source-images.ts";
 
 export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "threads" | "onProgress"> {
   /** The archive to write; with `single` and several images, a folder. */

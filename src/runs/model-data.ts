@@ -29,8 +29,8 @@ export interface ForModel {
 }
 
 /**
- * The model's own data are fitted as they were for training. Others must be of the model's size and channels, unless the
- * user says how to fit them.
+ * The model's own data are fitted as they were for training. Others must be of the model's size and channels, unless
+ * the user says how to fit them.
  */
 export async function openForModel(
   config: RunConfig,

@@ -9,7 +9,8 @@ import type { PixelcnnConfig } from "../models/config.ts";
 import type { Model } from "../models/model.ts";
 import type { HeatmapImage } from "../pictures/heatmap.ts";
 import type { SourceConditions } from "./source-conditions.ts";
-import { pixelsOf, type SourceImage, type SourceImages } from "./source-images.ts";
+import type { SourceImage } from "./source-image.ts";
+import { pixelsOf, type SourceImages } from "./source-images.ts";
 
 /** Images of one size that are scored together, and most sub-pixels of those. */
 const TOGETHER = 1024;

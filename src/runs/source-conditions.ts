@@ -19,7 +19,8 @@ import {
 } from "./asked-conditions.ts";
 import { checkSize } from "./model-images.ts";
 import type { OpenedPixelcnn } from "./open-model.ts";
-import { pixelsOf, type SourceImage } from "./source-images.ts";
+import type { SourceImage } from "./source-image.ts";
+import { pixelsOf } from "./source-images.ts";
 
 export interface SourceConditions {
   /** Where they come from, in words. */

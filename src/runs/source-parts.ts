@@ -20,7 +20,7 @@ import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { checkSplit, failNoImages, indicesOf, readSelection, type Selection } from "../data/selection.ts";
 import { fail, type PixelcnnError } from "../errors.ts";
 import type { RunConfig } from "../train/config.ts";
-import type { SourceImage, SourceRules } from "./source-images.ts";
+import type { SourceImage, SourceRules } from "./source-image.ts";
 
 /** An image, or why it is none. */
 export type Item = { readonly image: SourceImage } | { readonly error: PixelcnnError };

@@ -22,7 +22,7 @@ import { presetFor } from "./presets.ts";
 import { changesOf, describeChanges, filesOfSource, readFileList, writeFileList } from "./run-files.ts";
 import { loadState, makeFolder, readRunConfig, writeWhole } from "./run-folder.ts";
 import { lockRun } from "./run-lock.ts";
-import type { Teller } from "./source-images.ts";
+import type { Teller } from "./source-image.ts";
 import { keptSource, openTrainData, type Splits } from "./train-data.ts";
 import { resumeCommand } from "./train-run.ts";
 

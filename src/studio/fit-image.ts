@@ -1,4 +1,4 @@
-/** An image file as one image of the model's size and levels: fitted inside, in the middle; what that changed is said. */
+/** An image file as one image of the model's size and levels: fitted inside, in the middle; what changed is said. */
 
 import { evenTable } from "../codec/level-table.ts";
 import { lostWith } from "../data/picture.ts";

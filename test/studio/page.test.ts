@@ -103,6 +103,12 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
         return [...canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data];
       }),
     );
+  const trainedTo = (step: number): Promise<unknown> =>
+    page.waitForFunction(
+      (least) => Number(/^step (\d+)/.exec(document.querySelector(".figures")?.textContent ?? "")?.[1]) >= least,
+      step,
+      { timeout: 60_000 },
+    );
   const figures = (text: RegExp): Promise<unknown> =>
     page.waitForFunction(
       (source) => new RegExp(source).test(document.querySelector(".figures")?.textContent ?? ""),
@@ -323,11 +329,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await go("Train");
     await page.waitForSelector(".strip canvas");
     await press("Train");
-    await page.waitForFunction(
-      () => Number(/^step (\d+)/.exec(document.querySelector(".figures")?.textContent ?? "")?.[1]) >= 60,
-      null,
-      { timeout: 50_000 },
-    );
+    await trainedTo(60);
     const loss = Number(/([\d.]+) nats/.exec((await page.textContent(".figures"))!)![1]);
     // 16 x 16 pixels of 4 levels: 355 nats for a uniform guess.
     expect(loss).toBeLessThan(250);
@@ -426,11 +428,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await go("Train");
     await page.waitForSelector(".strip canvas");
     await press("Train");
-    await page.waitForFunction(
-      () => Number(/^step (\d+)/.exec(document.querySelector(".figures")?.textContent ?? "")?.[1]) >= 20,
-      null,
-      { timeout: 60_000 },
-    );
+    await trainedTo(20);
     await press("Stop");
     await page.waitForSelector('.panel button:text-is("Go on")');
     const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { found: number[] }).found));

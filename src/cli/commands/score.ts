@@ -150,8 +150,8 @@ function usualLines(usual: UsualBits | null, bitsPerDim: number): string[] {
   const times = bitsPerDim / usual.bitsPerDim;
   return [
     `the model's own test images need ${usual.bitsPerDim.toFixed(4)} bits/dim on average; these need ` +
-      `${times.toFixed(2)} times as many. Both ends are unusual: an image of one colour needs far fewer bits than any ` +
-      "that the model was trained on",
+      `${times.toFixed(2)} times as many. Both ends are unusual: an image of one colour needs far fewer bits than ` +
+      "any that the model was trained on",
   ];
 }
 
