@@ -1,8 +1,9 @@
 /**
- * What texts beside a folder's images say: `captions.jsonl` at its top with lines {"file": "cat/1.png", "text": "..."
- * or ["...", ...]}; or `metadata.jsonl` or `metadata.csv`, as the Hugging Face hub's image folders have them, at the top
- * or in a split's folder, with `file_name` and a text or caption, and a label; or, where there is none of these, beside
- * an image a `.txt` or `.caption` file of the same name, one caption per line. Names are compared in one Unicode form.
+ * What texts beside a folder's images say: `captions.jsonl` at its top with lines {"file": "cat/1.png", "text": "..."}
+ * or "text": ["...", ...]; or `metadata.jsonl` or `metadata.csv`, as the Hugging Face hub's image folders have them, at
+ * the top or in a split's folder, with `file_name` and a text or caption, and a label; or, where there is none of
+ * these, beside an image a `.txt` or `.caption` file of the same name, one caption per line. Names are compared in one
+ * Unicode form.
  */
 
 import { join } from "node:path";

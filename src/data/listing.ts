@@ -18,8 +18,8 @@ const ALIASES = [".jfif", ".jpe", ".pnm", ".apng"];
 const NOT_READ = [".bmp", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".psd", ".exr", ".hdr", ".pbm", ".ico", ".dng"];
 /** Files whose names say that they are no images: they are not looked into. */
 const OTHER_ENDINGS =
-  "txt caption md rst pdf doc docx xls xlsx json jsonl csv tsv xml htm html yml yaml toml ini log db py ipynb js ts sh " +
-  "npy npz parquet bin gz zip tar tgz 7z rar mat pkl pt pth safetensors onnx pxc mp4 mov avi wav mp3";
+  "txt caption md rst pdf doc docx xls xlsx json jsonl csv tsv xml htm html yml yaml toml ini log db py ipynb js ts " +
+  "sh npy npz parquet bin gz zip tar tgz 7z rar mat pkl pt pth safetensors onnx pxc mp4 mov avi wav mp3";
 const OTHER = new RegExp(`\\.(${OTHER_ENDINGS.replaceAll(" ", "|")})$|ubyte$`, "i");
 /** Folders that operating systems, network disks and tools put among the user's own. */
 const SYSTEM_FOLDERS = new Set(

@@ -103,11 +103,11 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
         return [...canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data];
       }),
     );
-  const trainedTo = (step: number): Promise<unknown> =>
+  const trainedTo = (step: number, timeout = 60_000): Promise<unknown> =>
     page.waitForFunction(
       (least) => Number(/^step (\d+)/.exec(document.querySelector(".figures")?.textContent ?? "")?.[1]) >= least,
       step,
-      { timeout: 60_000 },
+      { timeout },
     );
   const figures = (text: RegExp): Promise<unknown> =>
     page.waitForFunction(
@@ -358,14 +358,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
       await press("WebGPU");
       await press("Train");
       const said = async (step: number): Promise<number> => {
-        await page.waitForFunction(
-          (least) => {
-            const text = document.querySelector(".figures")?.textContent ?? "";
-            return Number(/^step (\d+)/.exec(text)?.[1]) >= least;
-          },
-          step,
-          { timeout: 240_000 },
-        );
+        await trainedTo(step, 240_000);
         return Number(/([\d.]+) nats/.exec((await page.textContent(".figures"))!)![1]);
       };
       const first = await said(1);
