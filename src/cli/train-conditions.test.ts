@@ -334,13 +334,13 @@ describe("what cannot be is refused in words, and leaves no run behind", () => {
       "a thumbnail of nothing",
       ["data", "--condition", "thumbnail:0x2"],
       2,
-      /condition.*\n {2}height: Too small.*received 0/,
+      /condition.*\n {2}height: expected at least 1 but received 0/,
     ],
     [
       "half a condition by --set",
       ["data", ...set("condition.from=encoder")],
       2,
-      /condition.*\n {2}model: .*received undefined/,
+      /condition.*\n {2}model: expected text but received nothing/,
     ],
     ["a key of no condition", ["data", ...set("condition.of=class", "condition.from=class")], 2, /unknown key of/],
     [

@@ -424,6 +424,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await trainedTo(20);
     await press("Stop");
     await page.waitForSelector('.panel button:text-is("Go on")');
+    await go("Play");
     const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { found: number[] }).found));
     expect(longest).toBeLessThan(process.env.CI ? 400 : 100);
   });
