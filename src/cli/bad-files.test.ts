@@ -1,6 +1,6 @@
 /**
- * Files that cannot be used, through the commands: all of them are named at once, or left out and named; nothing is left
- * out of an archive silently, and names come back as they were.
+ * Files that cannot be used, through the commands: all of them are named at once, or left out and named; nothing is
+ * left out of an archive silently, and names come back as they were.
  */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { encode as encodePng } from "fast-png";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pngFile, tiffFile } from "../data/image-files.test-support.ts";
@@ -62,9 +63,17 @@ describe("a folder of which some files cannot be coded", () => {
   test("names all of them at once, and writes nothing", async () => {
     const ran = await run(compress, model, at("mixed"), "-o", at("none.pxc"));
     expect(ran.code).toBe(1);
-    expect(messageOf(ran)).toMatch(
-      /^3 of 6 images cannot be used:\n {2}expected an image that can be decoded for mixed\/broken\.png but received: .*\n {2}expected 8 bits a channel.* in mixed\/deep\.png, to keep it without loss, but received 16 bits a channel\n {2}expected an image that can be decoded for mixed\/page\.png but received an HTML page.*\n--on-broken skip leaves them out$/,
-    );
+    const lines = messageOf(ran).split("\n");
+    expect(lines).toEqual([
+      "3 of 6 images cannot be used:",
+      expect.stringMatching(/^ {2}expected an image that can be decoded for mixed\/broken\.png but received: /),
+      "  expected 8 bits a channel, one page, and grey or RGB colours in mixed/deep.png, to keep it without loss, but " +
+        "received 16 bits a channel",
+      expect.stringMatching(
+        /^ {2}expected an image that can be decoded for mixed\/page\.png but received an HTML page/,
+      ),
+      "--on-broken skip leaves them out",
+    ]);
     expect(readdirSync(root)).not.toContain("none.pxc");
   });
 
@@ -98,7 +107,9 @@ describe("a folder of which some files cannot be coded", () => {
     const csv = at("scores.csv");
     const scored = await run(score, model, at("mixed"), "--on-broken", "skip", "--csv", csv);
     expect([scored.code, scored.json.images, scored.json.of]).toEqual([1, 4, 10]);
-    expect(scored.messages).toContain("deep.png has 16 bits a channel: it is taken as 8 bits, one frame, RGB");
+    expect(scored.messages).toContain(
+      "deep.png has 16 bits a channel; it is taken as 8 bits, and so are others like it",
+    );
     expect(readFileSync(csv, "utf8").split("\n")).toHaveLength(6);
     const files = [at("mixed/a.png"), at("mixed/broken.png"), at("mixed/page.png")];
     const wanted = ["--rows", "4", "-n", "1", "-o", at("completed.png")];
@@ -163,6 +174,15 @@ describe("all data, under their names", () => {
           .raw()
           .toBuffer(),
       );
+  });
+
+  test("rows of a Parquet file that are left out are named, as files are", async () => {
+    const images = [picture(1), Buffer.from("text"), picture(3)];
+    const data = [{ name: "image", data: images, type: "BYTE_ARRAY" as const }];
+    put("rows.parquet", new Uint8Array(parquetWriteBuffer({ columnData: data })));
+    const ran = await run(compress, model, at("rows.parquet"), "-o", at("rows.pxc"), "--on-broken", "skip");
+    expect([ran.code, ran.json.images, ran.json.of, ran.json.leftOut.length]).toEqual([1, 2, 3, 1]);
+    expect(ran.text).toContain("2 of 3 files and images; left out: expected an image that can be decoded for row 1 of");
   });
 
   test("names with control characters are shown without them", async () => {
@@ -312,7 +332,7 @@ describe("eval and score decode alike", () => {
   });
 });
 
-test("for any folder, what compress codes comes back pixel for pixel, and coded + named is all that was there", async () => {
+test("for any folder, all that compress codes comes back, and coded + named is all that was there", async () => {
   type Kind = "image" | "text" | "cut" | "html" | "empty" | "deep" | "hidden";
   const part = fc
     .stringMatching(/^[a-zA-Z0-9 é日_()~-]{1,12}$/)

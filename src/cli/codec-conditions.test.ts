@@ -211,6 +211,14 @@ describe("a model of classes", () => {
     expect(conditionsOf("divided.pxc")).toEqual([0, 1, 0, 1]);
   });
 
+  test("takes the classes that metadata name, as training does", async () => {
+    for (const i of [0, 1]) png(`told-classes/${i}.png`, 8, 8, blot(i));
+    const lines = ["2", "0"].map((label, i) => JSON.stringify({ file_name: `${i}.png`, label }));
+    writeFileSync(at("told-classes/metadata.jsonl"), lines.join("\n"));
+    await run("compress classes told-classes -o told-classes.pxc");
+    expect(conditionsOf("told-classes.pxc")).toEqual([2, 0]);
+  });
+
   test("takes one class or a mixture for all", async () => {
     const mixed = await run("compress classes blots --class 0*0.75+2*0.25 -o mixed.pxc");
     expect(mixed.json.conditions).toEqual({ of: "0*0.75+2*0.25, for all images", images: 12, bytes: 13 });

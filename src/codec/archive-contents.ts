@@ -112,7 +112,7 @@ export function writtenNames(stored: readonly string[]): string[] {
   return safeNames(
     stored.map((name) => name || undefined),
     (name) => (/\.png$/i.test(name) ? name : `${name.replace(endings, "")}.png`),
-  ).map((name) => (/\.png$/i.test(name) ? name : `${name}.png`));
+  );
 }
 
 /** Names that are not written as they are stored: [stored, written], without those of which only the ending differs. */

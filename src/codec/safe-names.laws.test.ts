@@ -48,6 +48,10 @@ test("no two names are one file, whatever the disk", () => {
   ]);
   // What needs no change has the first claim, wherever it stands.
   expect(safeNames(["a:b.png", "a_b.png"])).toEqual(["a_b (2).png", "a_b.png"]);
+  // What has no name takes no place of one that has.
+  const ended = (name: string): string => (name.endsWith(".png") ? name : `${name}.png`);
+  expect(safeNames([undefined, "image-000001.png"], ended)).toEqual(["image-000001 (2).png", "image-000001.png"]);
+  expect(safeNames(["x".repeat(255)], ended)).toEqual([`${"x".repeat(251)}.png`]);
   const png = (name: string): string => name.replace(/\.\w+$/, ".png");
   expect(safeNames(["a.jpg", "a.png", "a.webp", "b.jpg"], png)).toEqual(["a (2).png", "a.png", "a (3).png", "b.png"]);
 });

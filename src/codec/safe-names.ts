@@ -29,8 +29,8 @@ function cut(text: string, bytes: number): string {
 
 /**
  * Safe relative paths for `names`, in order; `undefined` or nothing left becomes `image-000001` and so on, from 1.
- * Names that stay as they are come first: no other name takes the place of one. `rename`: how the files are called, say
- * with another ending.
+ * Names that stay as they are come first: no other name takes the place of one. `rename`: how a file of that name is
+ * called, say with another ending.
  */
 export function safeNames(
   names: readonly (string | undefined)[],
@@ -61,7 +61,8 @@ export function safeNames(
       .split(/[\\/]+/)
       .map(safePart)
       .filter((part) => part !== "");
-    const file = kept.pop() ?? `image-${String(index + 1).padStart(6, "0")}`;
+    // Safe once more, since another ending may be longer.
+    const file = safePart(rename(kept.pop() ?? `image-${String(index + 1).padStart(6, "0")}`));
     // The folders nearest to the file.
     const folders: string[] = [];
     let left = LONGEST_PATH - bytesOf(file);
@@ -73,7 +74,7 @@ export function safeNames(
     return { folders, file };
   };
 
-  const all = names.map((name, index) => partsOf(name && rename(name), index));
+  const all = names.map((name, index) => partsOf(name, index));
   const unchanged = (index: number): boolean => [...all[index]!.folders, all[index]!.file].join("/") === names[index]!;
   const paths: string[] = new Array(names.length);
   const place = (index: number): void => {

@@ -8,8 +8,9 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { fail, parseJson } from "../errors.ts";
 import { asSplit, type Dataset, datasetFromArrays, subset } from "./dataset.ts";
-import { failLoss, type ImageCodec } from "./encoded-images.ts";
+import type { ImageCodec } from "./encoded-images.ts";
 import { readText } from "./files.ts";
+import { lossTeller } from "./losses.ts";
 import { channelsUsed, toChannels } from "./picture.ts";
 import type { Source } from "./source.ts";
 
@@ -95,15 +96,11 @@ async function openAtlas(
   options: AtlasOptions,
 ): Promise<Dataset> {
   const png = `${stem}.png`;
-  const { white, strict, onWarning } = options;
+  const { white, strict } = options;
   const decoded = await codec.decode(png, png, {
     white,
     exact: strict,
-    onLoss: (loss, found) => {
-      if (loss === "profile") return;
-      if (strict) failLoss(png, found);
-      onWarning?.(`${png} has ${found}: it is taken as 8 bits, one frame, RGB`);
-    },
+    onLoss: lossTeller(options)(png),
   });
   const [height, width] = head?.tile ?? [options.size?.height, options.size?.width];
   if (height === undefined || width === undefined) {

@@ -33,6 +33,9 @@ export interface Captions {
 /** Text files read at a time. */
 const AT_ONCE = 16;
 
+/** Whether tables beside the images say something of them, which may be their classes. */
+export const hasMetadata = ({ others }: Listing): boolean => others.some((file) => METADATA.test(file));
+
 export async function readCaptions(
   root: string,
   { files: images, others }: Listing,

@@ -1,10 +1,11 @@
-/** The one decoder: every kind of file that cameras, scanners and programs write, with the right values or the right words. */
+/** The one decoder: the files that cameras, scanners and programs write, with the right values or the right words. */
 
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { imageCodec } from "./decode.ts";
-import type { Decoding, Loss } from "./encoded-images.ts";
+import type { Decoding } from "./encoded-images.ts";
 import { PNG_TYPES, type PngSpec, pngFile, tiffFile } from "./image-files.test-support.ts";
+import type { Loss } from "./losses.ts";
 import { channelsUsed, type Picture, toChannels } from "./picture.ts";
 
 const decoded = (bytes: Uint8Array, how: Decoding = {}): Promise<Picture> => imageCodec.decode(bytes, "f", how);

@@ -12,6 +12,7 @@ import { reasonOf } from "../words.ts";
 import type { Decoding, EncodedImage, ImageCodec, ImageInfo } from "./encoded-images.ts";
 import { readRegular, readStart } from "./files.ts";
 import { checkGif, isAnimatedPng } from "./frames.ts";
+import type { OnLoss } from "./losses.ts";
 import { decodeNetpbm } from "./netpbm.ts";
 import type { Picture } from "./picture.ts";
 
@@ -92,7 +93,7 @@ async function examine(
   sharp: SharpModule,
   bytes: Uint8Array,
   where: string,
-  onLoss: Decoding["onLoss"],
+  onLoss: OnLoss | undefined,
 ): Promise<Metadata> {
   const header = await sharp(bytes).metadata();
   const { depth, channels, pages = 1, space, hasProfile } = header;

@@ -8,11 +8,13 @@
  * a warning.
  */
 
-import { fail, PixelcnnError } from "../errors.ts";
+import { fail, type PixelcnnError } from "../errors.ts";
 import { inLanes } from "../jobs.ts";
 import { counted } from "../words.ts";
 import { boundedCache } from "./bounded-cache.ts";
+import { failBroken, isBroken, listBroken } from "./broken.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
+import { lossTeller, type OnLoss } from "./losses.ts";
 import { lostWith, type Picture, padTo, toChannels, usesAlpha, usesColour } from "./picture.ts";
 import type { Seen, SurveyMemory } from "./survey-memory.ts";
 
@@ -39,9 +41,6 @@ export interface Target {
   readonly fit: Fit;
 }
 
-/** What a picture of 8 bits, one frame and RGB does not keep of its file. */
-export type Loss = "depth" | "frames" | "colours" | "profile";
-
 export interface Decoding {
   /** Fits the image to a size. */
   readonly target?: Target | undefined;
@@ -49,8 +48,7 @@ export interface Decoding {
   readonly white?: number | undefined;
   /** The file's own values, not moved by its colour profile. */
   readonly exact?: boolean | undefined;
-  /** Told of each loss, with what the file has, in words ("16 bits a channel"); may throw to refuse it. */
-  readonly onLoss?: ((loss: Loss, found: string) => void) | undefined;
+  readonly onLoss?: OnLoss | undefined;
 }
 
 /** `where` names the image in errors. */
@@ -89,8 +87,8 @@ export interface ImageOptions {
   strict?: boolean | undefined;
   /** The value of images of 16 bits that becomes 255; absent: 65535. */
   white?: number | undefined;
-  /** Told how many images "skip" left out. */
-  onSkipped?: ((count: number) => void) | undefined;
+  /** Told why each image that "skip" left out cannot be read. */
+  onSkipped?: ((reasons: readonly string[]) => void) | undefined;
   /** Bound on the decoded images held. */
   cacheBytes: number;
   onWarning?: ((text: string) => void) | undefined;
@@ -114,35 +112,12 @@ const INSPECTED = 256;
 
 const FITTING = "; --fit resize, crop or contain would change it";
 
-/** What becomes of each loss where it is no error; a profile is applied, which is no loss of the picture. */
-const BECOMES: Readonly<Record<Exclude<Loss, "profile">, string>> = {
-  depth: "as 8 bits",
-  frames: "its first alone",
-  colours: "converted to RGB",
-};
-
-/** The error of an image that its 8-bit picture would not hold whole. */
-export function failLoss(where: string, found: string): never {
-  return fail(
-    "data",
-    `expected 8 bits a channel, one page, and grey or RGB colours in ${where}, to keep it without loss, but received ` +
-      found,
-  );
-}
-
 export async function encodedImages(list: ImageList, codec: ImageCodec, options: ImageOptions): Promise<CachedDataset> {
   const { size, fit, cacheBytes, white, strict } = options;
-  const told = new Set<Loss>();
+  const onLossOf = lossTeller(options);
   const read = async (index: number, target?: Target): Promise<Picture> => {
     const where = list.whereOf(index);
-    const onLoss = (loss: Loss, found: string): void => {
-      if (loss === "profile") return;
-      if (strict) failLoss(where, found);
-      if (told.has(loss)) return;
-      told.add(loss);
-      options.onWarning?.(`${where} has ${found}; it is taken ${BECOMES[loss]}, and so are others like it`);
-    };
-    return codec.decode(await list.read(index), where, { target, white, exact: strict, onLoss });
+    return codec.decode(await list.read(index), where, { target, white, exact: strict, onLoss: onLossOf(where) });
   };
   const seen = await survey(list, codec, read, options);
   const kept = Uint32Array.from(seen.keys());
@@ -214,19 +189,6 @@ export async function encodedImages(list: ImageList, codec: ImageCodec, options:
   }) as CachedDataset;
 }
 
-/** Messages of broken images that are listed, at most. */
-const LISTED = 20;
-
-/** Messages, one a line, and how many more there are. */
-export function listedMessages(messages: readonly string[]): string {
-  const more = messages.length > LISTED ? [`and ${messages.length - LISTED} more`] : [];
-  return [...messages.slice(0, LISTED), ...more].map((text) => `\n  ${text}`).join("");
-}
-
-/** Whether an error is about one image, so that the others can still be read. */
-export const isBroken = (error: unknown): error is PixelcnnError =>
-  error instanceof PixelcnnError && (error.kind === "data" || error.kind === "io");
-
 /**
  * What opening must know of each image, by its index in the list; broken ones are absent when they are to be skipped.
  * All that are broken are named at once.
@@ -263,13 +225,10 @@ async function survey(
   if (news) await memory?.keep(seen);
   if (broken.size === 0) return seen;
   const errors = [...broken].sort(([a], [b]) => a - b).map(([, error]) => error);
-  const messages = listedMessages(errors.map(({ message }) => message));
   const which = `${broken.size} of ${counted(list.length, "image")} of ${list.name}`;
-  if (onBroken === "skip") {
-    onWarning?.(`skipped ${which} that cannot be read:${messages}`);
-    onSkipped?.(broken.size);
-  } else if (errors.length === 1) throw errors[0];
-  else fail(errors[0]!.kind, `${which} cannot be read:${messages}\nonBroken "skip" leaves them out`);
+  if (onBroken === "error") failBroken(`${which} cannot be read`, errors, 'onBroken "skip" leaves them out');
+  onWarning?.(listBroken(`skipped ${which} that cannot be read`, errors));
+  onSkipped?.(errors.map(({ message }) => message));
   return seen;
 }
 

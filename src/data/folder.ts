@@ -61,8 +61,8 @@ async function openFolder(
   options: ImageOptions,
 ): Promise<CachedDataset> {
   const { captions, labels: said } = await readCaptions(path, listing, options.onWarning);
-  // What is strict reads the files again: what is known of them does not say what their decoding would lose.
-  const memory = options.strict ? null : await surveyMemory(path, images);
+  // What is known of a file says neither what its decoding loses, nor with which white it can be decoded.
+  const memory = options.strict || options.white !== undefined ? null : await surveyMemory(path, images);
   const className = (file: string): string | null => said?.get(file) ?? classOf(file);
   const names = [...new Set(images.map(className))].filter((name) => name !== null).sort();
   const labels = images.map((file) => names.indexOf(className(file) ?? ""));

@@ -34,8 +34,7 @@ export function layoutOf(path: string, listing: Listing): Layout {
   // A folder train alone, or test alone, is what it says; beside other folders the name is a class like theirs.
   const alone = chosen === null && named.length === 1 && filled.length === 1 ? named[0]! : null;
   const inside = chosen !== null || alone !== null ? 1 : 0;
-  const classOf = (file: string): string | null =>
-    file.split("/").slice(inside, -1)[0]?.normalize("NFC").trim() ?? null;
+  const classOf = (file: string): string | null => file.split("/").slice(inside, -1)[0]?.normalize("NFC") ?? null;
   const images = chosen
     ? files.filter((file) => topOf(file) === chosen.train || topOf(file) === chosen.test)
     : [...files];

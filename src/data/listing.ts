@@ -22,12 +22,10 @@ const OTHER_ENDINGS =
   "sh npy npz parquet bin gz zip tar tgz 7z rar mat pkl pt pth safetensors onnx pxc mp4 mov avi wav mp3";
 const OTHER = new RegExp(`\\.(${OTHER_ENDINGS.replaceAll(" ", "|")})$|ubyte$`, "i");
 /** Folders that operating systems, network disks and tools put among the user's own. */
-const SYSTEM_FOLDERS = new Set(
-  ["@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"].concat([
-    "node_modules",
-    "__pycache__",
-  ]),
-);
+const SYSTEM_FOLDERS = new Set([
+  ...["@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"],
+  ...["node_modules", "__pycache__"],
+]);
 /** Files of the same kind; `~$` begins the lock of an open office document. */
 const SYSTEM_FILE = /^(thumbs\.db|desktop\.ini|ehthumbs\.db|~\$.*)$/i;
 /** What a folder with a config.json holds when it is a run or a model of ours. */
@@ -149,7 +147,7 @@ function isOwnFolder(folder: string): boolean {
 }
 
 /** Files of a folder that are used beside the images: captions and tables of them. */
-export function isSideFile(file: string, images: ReadonlySet<string>): boolean {
+function isSideFile(file: string, images: ReadonlySet<string>): boolean {
   const name = file.split("/").at(-1)!.toLowerCase();
   if (["captions.jsonl", "metadata.jsonl", "metadata.csv"].includes(name)) return true;
   if (!/\.(txt|caption)$/.test(name)) return false;
@@ -159,33 +157,34 @@ export function isSideFile(file: string, images: ReadonlySet<string>): boolean {
 /** A path without its ending, in one normal form. */
 export const stemOf = (file: string): string => file.replace(/\.[^./]+$/, "").normalize("NFC");
 
-/** All that is not used of a folder, with reasons; `used`: what else of it is read. */
-export function passedOver({ files, others, passed }: Listing, used: ReadonlySet<string> = new Set()): Passed[] {
+/** All that is not used of a folder, with reasons. */
+export function passedOver({ files, others, passed }: Listing): Passed[] {
   const stems = new Set(files.map(stemOf));
-  const rest = others.filter((file) => !used.has(file) && !isSideFile(file, stems));
+  const rest = others.filter((file) => !isSideFile(file, stems));
   const why = (file: string): Passed["why"] =>
     NOT_READ.includes(extname(file).toLowerCase()) ? "not read" : "no images";
   return [...passed, ...rest.map((name) => ({ name, why: why(name) }))].sort(byName);
 }
 
-const REASONS: Readonly<Record<Passed["why"], string>> = {
-  hidden: "hidden",
-  "of the system": "of the system",
-  "runs of pixelcnn": "in folders of models and runs",
-  "not read": "images of other formats",
-  "no images": "no images",
-  "cannot be read": "that cannot be read",
+/** Why something is passed over, of one and of many. */
+export const PASSED_WORDS: Readonly<Record<Passed["why"], { readonly one: string; readonly many: string }>> = {
+  hidden: { one: "hidden", many: "hidden" },
+  "of the system": { one: "of the system", many: "of the system" },
+  "runs of pixelcnn": { one: "a model or run", many: "in folders of models and runs" },
+  "not read": { one: "a format that is not read", many: "images of other formats" },
+  "no images": { one: "no image", many: "no images" },
+  "cannot be read": { one: "cannot be read", many: "that cannot be read" },
 };
 const NAMED = 3;
 
 /** `5 files passed over: 2 hidden (.a, .b), 3 no images (notes.txt, ...)`; null where there are none. */
 export function describePassed(passed: readonly Passed[]): string | null {
   if (passed.length === 0) return null;
-  const parts = (Object.keys(REASONS) as Passed["why"][]).flatMap((why) => {
+  const parts = (Object.keys(PASSED_WORDS) as Passed["why"][]).flatMap((why) => {
     const names = passed.filter((one) => one.why === why).map((one) => printable(one.reason ?? one.name));
     if (names.length === 0) return [];
     const shown = names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", ..." : "");
-    return [`${names.length} ${REASONS[why]} (${shown})`];
+    return [`${names.length} ${PASSED_WORDS[why].many} (${shown})`];
   });
   const formats = passed.some(({ why }) => why === "not read") ? `; ${FORMATS_READ}` : "";
   return `${counted(passed.length, "file")} passed over: ${parts.join(", ")}${formats}`;

@@ -5,11 +5,11 @@
  */
 
 import { fail } from "../errors.ts";
-import type { Decoding } from "./encoded-images.ts";
+import type { OnLoss } from "./losses.ts";
 import type { Picture } from "./picture.ts";
 
 /** `where` names the file in errors. Values are scaled to 0..255, rounded. */
-export function decodeNetpbm(bytes: Uint8Array, where: string, onLoss?: Decoding["onLoss"]): Picture {
+export function decodeNetpbm(bytes: Uint8Array, where: string, onLoss?: OnLoss): Picture {
   let at = 2;
   const space = (b: number | undefined): boolean => b === 0x20 || (b !== undefined && b >= 9 && b <= 13);
   const number = (name: string): number => {

@@ -25,8 +25,8 @@ export interface DataEvents {
   strict?: boolean | undefined;
   /** Decode every image when opening, so that all that cannot be read are named at once. */
   thorough?: boolean | undefined;
-  /** Told how many images `onBroken: "skip"` left out. */
-  onSkipped?: ((count: number) => void) | undefined;
+  /** Told why each image that `onBroken: "skip"` left out cannot be read. */
+  onSkipped?: ((reasons: readonly string[]) => void) | undefined;
   /** One text for each thing a user should know: skipped images, a download. The library itself prints nothing. */
   onWarning?: ((text: string) => void) | undefined;
 }

@@ -190,8 +190,8 @@ test("a missing shard is named, a validation part is the test split, and folders
   write("several/de/train.parquet", { images: pngs(3) });
   write("several/en/train.parquet", { images: pngs(3) });
   await expect(openData(`${path}/several`)).rejects.toThrow(
-    `expected Parquet files in ${path}/several or in one folder of it but received some in each of de, en: give one of ` +
-      `them, such as ${path}/several/de`,
+    `expected Parquet files in ${path}/several or in one folder of it but received some in each of de, en: give one ` +
+      `of them, such as ${path}/several/de`,
   );
 });
 

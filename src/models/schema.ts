@@ -99,11 +99,9 @@ export function parseStrict<S extends z.ZodType>(schema: S, input: unknown, what
       return `${where}: unknown ${issue.keys.length > 1 ? "keys" : "key"} ${issue.keys.join(", ")}`;
     // Checks of our own that look at several fields say what came themselves.
     const received = issue.input === undefined ? "nothing" : JSON.stringify(issue.input);
-    if (issue.code === "custom" || issue.message.includes("but received")) {
-      const told = issue.message.includes("but received") || !("input" in issue) || issue.input === undefined;
-      return `${where}: ${issue.message}${told ? "" : ` but received ${received}`}`;
-    }
-    return `${where}: expected ${expectedBy(issue)} but received ${received}`;
+    if (issue.message.includes("but received")) return `${where}: ${issue.message}`;
+    if (issue.code !== "custom") return `${where}: expected ${expectedBy(issue)} but received ${received}`;
+    return `${where}: ${issue.message}${issue.input === undefined ? "" : ` but received ${received}`}`;
   });
   return fail("usage", `expected ${what} to fit its schema:\n  ${lines.join("\n  ")}`);
 }

@@ -23,8 +23,8 @@ export interface ForModel {
   readonly fit?: Fit | undefined;
   /** Images that cannot be read: an error that names all of them, or left out. */
   readonly onBroken?: "error" | "skip" | undefined;
-  /** Told how many were left out. */
-  readonly onSkipped?: ((count: number) => void) | undefined;
+  /** Told why each that was left out cannot be read. */
+  readonly onSkipped?: ((reasons: readonly string[]) => void) | undefined;
   readonly tell: (text: string) => void;
 }
 

@@ -1,12 +1,13 @@
 /**
  * The arguments `<image>...`: image files, or images of a data set as `mnist:test:0-7` (set or path, split, numbers and
- * ranges). Either way they become the model's kind of image: its channels, its levels. Their size must already be the
- * model's.
+ * ranges). Either way they become the model's kind of image: its channels, its levels. Their size must be the
+ * model's, unless the user says how to fit them.
  */
 
 import { existsSync } from "node:fs";
+import { failBroken, isBroken, listBroken } from "../data/broken.ts";
 import { imageCodec } from "../data/decode.ts";
-import { type Decoding, isBroken, listedMessages } from "../data/encoded-images.ts";
+import { lossTeller, type OnLoss } from "../data/losses.ts";
 import { lostWith, padTo, toChannels } from "../data/picture.ts";
 import { indicesOf, readSelection } from "../data/selection.ts";
 import { fail, type PixelcnnError } from "../errors.ts";
@@ -34,23 +35,21 @@ export async function readImages(words: readonly string[], config: RunConfig, ru
     fail("usage", "expected at least one image, a file or some of a data set (mnist:test:0-7), but received none");
   const parts: ModelImages[] = [];
   const broken: PixelcnnError[] = [];
+  const onLossOf = lossTeller({ onWarning: rules.tell });
   for (const word of words) {
     try {
-      parts.push(await readOne(word, config, rules));
+      parts.push(await readOne(word, config, rules, onLossOf));
     } catch (error) {
       if (!isBroken(error)) throw error;
       broken.push(error);
     }
   }
-  const messages = listedMessages(broken.map(({ message }) => message));
-  if (broken.length > 0 && (rules.onBroken !== "skip" || parts.length === 0)) {
-    const [first] = broken as [PixelcnnError];
-    if (broken.length === 1) throw first;
-    fail(first.kind, `${broken.length} of ${words.length} images cannot be read:${messages}`, first);
-  }
+  const which = `${broken.length} of ${counted(words.length, "image")}`;
   if (broken.length > 0) {
-    rules.tell(`skipped ${broken.length} of ${counted(words.length, "image")} that cannot be read:${messages}`);
-    rules.onSkipped?.(broken.length);
+    if (rules.onBroken !== "skip" || parts.length === 0)
+      failBroken(`${which} cannot be read`, broken, "--on-broken skip leaves them out");
+    rules.tell(listBroken(`skipped ${which} that cannot be read`, broken));
+    rules.onSkipped?.(broken.map(({ message }) => message));
   }
   const pixels = new Uint8Array(parts.reduce((sum, part) => sum + part.pixels.length, 0));
   let at = 0;
@@ -61,7 +60,12 @@ export async function readImages(words: readonly string[], config: RunConfig, ru
   return { pixels, names: parts.flatMap((part) => part.names), labels: parts.flatMap((part) => part.labels) };
 }
 
-async function readOne(word: string, config: RunConfig, rules: ImageRules): Promise<ModelImages> {
+async function readOne(
+  word: string,
+  config: RunConfig,
+  rules: ImageRules,
+  onLossOf: (where: string) => OnLoss,
+): Promise<ModelImages> {
   const selection = readSelection(word);
   if (selection?.numbers !== undefined) {
     const { numbers, ...source } = selection;
@@ -85,19 +89,17 @@ async function readOne(word: string, config: RunConfig, rules: ImageRules): Prom
         `${JSON.stringify(word)}, and there is no such file`,
     );
   }
-  return { pixels: await readFileAs(word, config, rules), names: [word], labels: [-1] };
+  return { pixels: await readFileAs(word, config, rules, onLossOf(word)), names: [word], labels: [-1] };
 }
 
 async function readFileAs(
   path: string,
   { model: { height, width, channels, levels }, data: { white } }: RunConfig,
-  { fit, tell }: ImageRules,
+  { fit }: ImageRules,
+  onLoss: OnLoss,
 ): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3 && channels !== 4)
     return fail("usage", `expected a model of 1, 3 or 4 channels to read image files for but it has ${channels}`);
-  const onLoss: Decoding["onLoss"] = (loss, found) => {
-    if (loss !== "profile") tell(`${path} has ${found}: it is taken as 8 bits, one frame, RGB`);
-  };
   const target = fit && { height, width, fit };
   const picture = await imageCodec.decode(path, path, { target, white, onLoss });
   if (!fit) checkSize(path, picture, { height, width });

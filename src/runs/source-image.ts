@@ -61,3 +61,11 @@ export interface SourceRules {
   /** Called with what a user should know. */
   readonly tell: Teller;
 }
+
+/** What lay there and is not among the images. */
+export interface LeftOut {
+  /** A path below the folder, or the message of an image that cannot be used, which names it. */
+  readonly name: string;
+  /** In a few words; empty where the name says it. */
+  readonly reason: string;
+}

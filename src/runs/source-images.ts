@@ -5,20 +5,12 @@
  * folder is no image is named too, so that nothing is left out silently.
  */
 
-import { isBroken, listedMessages } from "../data/encoded-images.ts";
-import type { Passed } from "../data/listing.ts";
+import { failBroken, isBroken } from "../data/broken.ts";
 import { fail, type PixelcnnError } from "../errors.ts";
 import type { RunConfig } from "../train/config.ts";
 import { counted, printable } from "../words.ts";
-import type { SourceImage, SourceRules } from "./source-image.ts";
+import type { LeftOut, SourceImage, SourceRules } from "./source-image.ts";
 import { type Item, openPart, type Part } from "./source-parts.ts";
-
-/** What lay there and is not among the images. */
-export interface LeftOut {
-  readonly name: string;
-  /** In a few words, or the error's message. */
-  readonly reason: string;
-}
 
 export interface SourceImages {
   readonly length: number;
@@ -77,10 +69,13 @@ async function checked(parts: readonly Part[], rules: SourceRules, close: () => 
     number++;
     onChecked?.({ done: number, total: Math.min(all, limit) });
   }
-  if (broken.size > 0 && onBroken === "error") failBroken([...broken.values()], number);
+  if (broken.size > 0 && onBroken === "error") {
+    const heading = `${broken.size} of ${counted(number, "image")} cannot be used`;
+    failBroken(heading, [...broken.values()], "--on-broken skip leaves them out");
+  }
   const looked = number;
   const leftOut = [
-    ...parts.flatMap((part) => part.leftOut.map((passed) => ({ name: passed.name, reason: reasonFor(passed) }))),
+    ...parts.flatMap((part) => part.leftOut),
     ...[...broken.values()].map(({ message }) => ({ name: message, reason: "" })),
   ];
   const skipped = parts.reduce((sum, part) => sum + part.skipped, 0);
@@ -107,27 +102,6 @@ async function checked(parts: readonly Part[], rules: SourceRules, close: () => 
 async function* itemsOf(parts: readonly Part[]): AsyncGenerator<Item> {
   for (const part of parts) yield* part.items();
 }
-
-function failBroken(errors: readonly PixelcnnError[], of: number): never {
-  const [first] = errors as [PixelcnnError];
-  if (errors.length === 1) throw first;
-  return fail(
-    first.kind,
-    `${errors.length} of ${counted(of, "image")} cannot be used:${listedMessages(errors.map((e) => e.message))}\n` +
-      "--on-broken skip leaves them out",
-  );
-}
-
-const REASONS: Readonly<Record<Passed["why"], string>> = {
-  hidden: "hidden",
-  "of the system": "of the system",
-  "runs of pixelcnn": "a model or run",
-  "not read": "a format that is not read",
-  "no images": "no image",
-  "cannot be read": "cannot be read",
-};
-
-const reasonFor = ({ why, reason }: Passed): string => reason ?? REASONS[why];
 
 /** Names that a text lists; the rest are counted, and --json has them all. */
 const LISTED = 20;

@@ -6,21 +6,22 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { evenTable, fitLevels } from "../codec/level-table.ts";
-import { readCaptions } from "../data/captions.ts";
+import { isBroken } from "../data/broken.ts";
+import { hasMetadata, readCaptions } from "../data/captions.ts";
 import type { Batch, Dataset } from "../data/dataset.ts";
 import { imageCodec } from "../data/decode.ts";
-import { failLoss, isBroken, type Loss } from "../data/encoded-images.ts";
 import { failEmpty } from "../data/folder.ts";
 import { formatAt } from "../data/format.ts";
 import { layoutOf } from "../data/layout.ts";
-import { isImageFile, type Passed, passedOver } from "../data/listing.ts";
+import { isImageFile, PASSED_WORDS, passedOver } from "../data/listing.ts";
+import { lossTeller } from "../data/losses.ts";
 import { namedSets } from "../data/named.ts";
 import { openData } from "../data/open.ts";
 import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { checkSplit, failNoImages, indicesOf, readSelection, type Selection } from "../data/selection.ts";
 import { fail, type PixelcnnError } from "../errors.ts";
 import type { RunConfig } from "../train/config.ts";
-import type { SourceImage, SourceRules } from "./source-image.ts";
+import type { LeftOut, SourceImage, SourceRules } from "./source-image.ts";
 
 /** An image, or why it is none. */
 export type Item = { readonly image: SourceImage } | { readonly error: PixelcnnError };
@@ -28,9 +29,9 @@ export type Item = { readonly image: SourceImage } | { readonly error: PixelcnnE
 export interface Part {
   readonly length: number;
   readonly classes: readonly string[] | null;
-  /** What lies there and is no image. */
-  readonly leftOut: readonly Passed[];
-  /** Images that the data set left out itself, since they cannot be read. */
+  /** What lies there and is no image, or cannot be read. */
+  readonly leftOut: readonly LeftOut[];
+  /** How many of these are images. */
   readonly skipped: number;
   /** Each time anew, from the first. */
   items(): AsyncGenerator<Item>;
@@ -54,17 +55,24 @@ export async function openPart(word: string, config: RunConfig, rules: SourceRul
   if (format !== "images") return whole();
   const { files } = listing!;
   if (files.length === 0) failEmpty(word, listing!);
-  const { classOf } = layoutOf(word, listing!);
+  const { classOf: folderOf } = layoutOf(word, listing!);
+  // Captions may be many files: they are read where a condition is made of them, or one table holds classes too.
+  const said = rules.conditionedOn === "captions" || hasMetadata(listing!);
+  const { captions, labels } = said
+    ? await readCaptions(word, listing!, rules.tell.warn)
+    : { captions: null, labels: null };
+  const classOf = (file: string): string | null => labels?.get(file) ?? folderOf(file);
   const none = files.every((file) => classOf(file) === null);
-  const { captions } =
-    rules.conditionedOn === "captions" ? await readCaptions(word, listing!, rules.tell.warn) : { captions: null };
   const inFolder = files.map((file) => ({
     name: several ? `${basename(word)}/${file}` : file,
     file: join(word, file),
     className: none ? undefined : classOf(file),
     caption: captions === null ? undefined : (captions.get(file)?.[0] ?? null),
   }));
-  return filesPart(inFolder, passedOver(listing!), config, rules);
+  const leftOut = passedOver(listing!).map(({ name, why, reason }) => {
+    return { name, reason: reason ?? PASSED_WORDS[why].one };
+  });
+  return filesPart(inFolder, leftOut, config, rules);
 }
 
 /** How the model's own data are read, where the word names them. */
@@ -75,21 +83,11 @@ type NamedFile = Pick<SourceImage, "name" | "file" | "className" | "caption">;
 
 function filesPart(
   files: readonly NamedFile[],
-  leftOut: readonly Passed[],
+  leftOut: readonly LeftOut[],
   config: RunConfig,
   { strict, tell }: SourceRules,
 ): Part {
-  const profiles = new Set<string>();
-  const told = new Set<Loss>();
-  const onLossOf = (file: string) => (loss: Loss, found: string) => {
-    if (loss === "profile") profiles.add(file);
-    else if (strict) failLoss(file, found);
-    else if (!told.has(loss)) {
-      told.add(loss);
-      tell.warn(`${file} has ${found}: it is taken as 8 bits, one frame, RGB; so are others like it`);
-    }
-  };
-  let saidProfiles = !strict;
+  const onLossOf = lossTeller({ strict, onWarning: tell.warn });
   return {
     length: files.length,
     classes: null,
@@ -109,14 +107,6 @@ function filesPart(
           return { ...one, bytes: size, label: undefined, ...levelsOf(picture, file, config) };
         });
       }
-      const [first] = profiles;
-      if (!saidProfiles && first !== undefined)
-        tell.warn(
-          profiles.size === 1
-            ? `${first}: the pixels are kept, its colour profile is not`
-            : `${profiles.size} images, ${first} for one: the pixels are kept, their colour profiles are not`,
-        );
-      saidProfiles = true;
     },
   };
 }
@@ -148,7 +138,7 @@ async function dataPart(
     binarise,
     ...others
   } = config.data;
-  let skipped = 0;
+  let skipped: readonly string[] = [];
   const data = await openData(source, {
     ...others,
     ...(ownLevels ? {} : { binarise, levels }),
@@ -160,8 +150,8 @@ async function dataPart(
     binariseSeed: seed ?? others.binariseSeed,
     strict,
     thorough: true,
-    onSkipped: (count) => {
-      skipped = count;
+    onSkipped: (reasons) => {
+      skipped = reasons;
     },
     onWarning: tell.warn,
   });
@@ -187,8 +177,8 @@ async function dataPart(
   return {
     length,
     classes: data.classes,
-    leftOut: [],
-    skipped,
+    leftOut: skipped.map((name) => ({ name, reason: "" })),
+    skipped: skipped.length,
     async *items() {
       const most = Math.max(1, Math.min(AT_ONCE, limit ?? AT_ONCE));
       for (let first = 0; first < length; first += most) {

@@ -123,7 +123,7 @@ export default defineCommand({
       if (how === "shuffled") return await shuffled(whole, data, { ...options, seed }, terminal, done);
       const conditions = how === "own" ? undefined : null;
       const onProgress = terminal.counter("testing", "images");
-      const result = await likelihood(codesKind(config) === "latents" ? whole : model, data, {
+      const result = await likelihood(how === "own" && codesKind(config) === "latents" ? whole : model, data, {
         ...options,
         conditions,
         onProgress,

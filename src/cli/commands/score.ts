@@ -96,9 +96,13 @@ export default defineCommand({
     terminal.endProgress();
     const show = args.heatmap === undefined ? 0 : SHOWN;
     const onProgress = terminal.counter("scoring", "images");
-    const table = args.csv === undefined ? null : await openGrowing(args.csv);
-    await table?.write(SCORES_HEAD);
-    const onScored = async (images: readonly ScoredImage[]) => table?.write(scoreRows(images));
+    let table: Awaited<ReturnType<typeof openGrowing>> | null = null;
+    const onScored = async (images: readonly ScoredImage[]): Promise<void> => {
+      if (args.csv === undefined) return;
+      const isFirst = table === null;
+      table ??= await openGrowing(args.csv);
+      await table.write((isFirst ? SCORES_HEAD : "") + scoreRows(images));
+    };
     const options = { conditions, pixels: args.pixels, show, threads, onScored, signal, onProgress };
     const scores = await scoreImages(opened, sources, options).finally(async () => {
       await sources.close();

@@ -46,8 +46,8 @@ export function readFitting(words: FittingWords, terminal: Pick<Terminal, "warn"
     rules: {
       fit: fit as (typeof FITS)[number] | undefined,
       onBroken: readOnBroken(words["on-broken"]),
-      onSkipped: (count: number): void => {
-        skipped += count;
+      onSkipped: (reasons: readonly string[]): void => {
+        skipped += reasons.length;
       },
       tell: terminal.warn,
     },
