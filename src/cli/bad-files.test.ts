@@ -118,6 +118,30 @@ describe("a folder of which some files cannot be coded", () => {
     expect([done.code, done.json.skipped, done.json.images.length]).toEqual([1, 2, 1]);
   });
 
+  test.each<[string, string[], RegExp]>([
+    [
+      "a missing file among others",
+      ["mixed/a.png", "nowhere.png"],
+      /but received ".*nowhere.png", and there is no such/,
+    ],
+    [
+      "a broken file in the second folder",
+      ["b", "useless"],
+      /^expected an image.* for useless\/a.png but received text/,
+    ],
+    ["more than a message holds", ["many"], /^30 of 31 images cannot be used:(\n {2}.*){20}\n {2}and 10 more\n--on/],
+    ["a broken one beyond the limit", ["mixed", "--limit", "1"], /^no error$/],
+    ["a broken one within the limit", ["mixed", "--limit", "4"], /broken.png/],
+    ["a file that is a folder's name", ["mixed/b", "mixed/notes.txt"], /notes.txt/],
+  ])("%s", async (_, words, message) => {
+    put("useless/a.png", "text");
+    put("b/a.png", picture(5));
+    put("many/good.png", picture(6));
+    for (let i = 0; i < 30; i++) put(`many/${i}.png`, "text");
+    const places = words.map((word) => (/^(-|\d)/.test(word) ? word : at(word)));
+    expect(messageOf(await run(score, model, ...places))).toMatch(message);
+  });
+
   test("a folder with nothing that can be used is an error, skip or not", async () => {
     put("useless/a.png", "text");
     for (const more of [[], ["--on-broken", "skip"]])

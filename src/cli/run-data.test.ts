@@ -1,15 +1,18 @@
 /** Runs know their data, have one owner, and stop as they are told. */
 
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -148,6 +151,10 @@ describe("one owner", () => {
     ["half a lock", '{"pid": 12'],
     ["an empty lock", ""],
     ["a lock that is none", "[1, 2]"],
+    ["no process", owner({ pid: 0 })],
+    ["a number that no process has", owner({ pid: -4 })],
+    ["a process by its name", owner({ pid: "node" })],
+    ["bytes that are no text", "\u0000\u0001\ufffd"],
   ])("the lock of %s is taken over", async (_, text) => {
     mkdirSync(at("taken"), { recursive: true });
     writeFileSync(at("taken", "run.lock"), text);
@@ -169,12 +176,28 @@ describe("one owner", () => {
   });
 
   test("of twenty that ask at once, one has it", async () => {
-    mkdirSync(at("race"), { recursive: true });
-    writeFileSync(at("race", "run.lock"), owner({ pid: 2 ** 22 - 3 }));
-    const asked = await Promise.allSettled(Array.from({ length: 20 }, () => lockRun(at("race"))));
-    const got = asked.filter((one) => one.status === "fulfilled");
-    expect(got).toHaveLength(1);
-    await got[0]!.value();
+    for (let round = 0; round < 50; round++) {
+      const place = at("race", String(round));
+      mkdirSync(place, { recursive: true });
+      writeFileSync(join(place, "run.lock"), owner({ pid: 2 ** 22 - 3 }));
+      const asked = await Promise.allSettled(Array.from({ length: 20 }, () => lockRun(place)));
+      const got = asked.filter((one) => one.status === "fulfilled");
+      expect(got, `round ${round}`).toHaveLength(1);
+      await got[0]!.value();
+      expect(readdirSync(place)).toEqual([]);
+    }
+  });
+
+  test("a claim on a dead lock whose process died too does not hold the run for ever", async () => {
+    mkdirSync(at("claimed"), { recursive: true });
+    const text = owner({ pid: 2 ** 22 - 3 });
+    writeFileSync(at("claimed", "run.lock"), text);
+    const claim = at("claimed", `run.lock.${createHash("sha256").update(text).digest("hex").slice(0, 16)}.tmp`);
+    writeFileSync(claim, "");
+    utimesSync(claim, 1, 1);
+    const release = await lockRun(at("claimed"));
+    await release();
+    expect(readdirSync(at("claimed"))).toEqual([]);
   });
 });
 

@@ -3,11 +3,12 @@
  * exclusively, and removed when its process ends. The lock of a process that is gone is taken over.
  */
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fail } from "../errors.ts";
 import { reasonOf } from "../words.ts";
 
@@ -42,12 +43,42 @@ function isAlive({ pid, start }: Owner): boolean {
   return start === null || now === null || now === start;
 }
 
-async function ownerOf(path: string): Promise<Owner | null> {
+/** The text of a lock; null where there is none. */
+const textOf = (path: string): Promise<string | null> => readFile(path, "utf8").catch(() => null);
+
+function ownerIn(text: string | null): Owner | null {
   try {
-    const owner = JSON.parse(await readFile(path, "utf8")) as Owner;
-    return typeof owner.pid === "number" && typeof owner.host === "string" ? owner : null;
+    const owner = JSON.parse(text ?? "") as Owner;
+    // 0 and below would mean groups of processes.
+    return Number.isSafeInteger(owner.pid) && owner.pid > 0 && typeof owner.host === "string" ? owner : null;
   } catch {
     return null;
+  }
+}
+
+/** A claim on a dead lock that is as old as this, in milliseconds, is of a process that died with it. */
+const CLAIM_AGE = 10_000;
+
+/**
+ * Removes a dead lock, known by its text. Of several that found it dead, only the one that makes the claim on it may:
+ * another would remove the lock of whoever came in between.
+ */
+async function removeDead(path: string, text: string): Promise<void> {
+  const claim = `${path}.${createHash("sha256").update(text).digest("hex").slice(0, 16)}.tmp`;
+  try {
+    await writeFile(claim, "", { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+      fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
+    const { mtimeMs } = await stat(claim).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > CLAIM_AGE) await rm(claim, { force: true });
+    await setTimeout(5);
+    return;
+  }
+  try {
+    if ((await textOf(path)) === text) await rm(path, { force: true });
+  } finally {
+    await rm(claim, { force: true });
   }
 }
 
@@ -76,10 +107,11 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
         // A disk without hard links: as exclusive, but not whole from its first moment.
         if (code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP") {
           await writeFile(path, `${JSON.stringify(me)}\n`, { flag: "wx" }).catch(() => undefined);
-          if ((await ownerOf(path))?.since === me.since) break;
+          if (ownerIn(await textOf(path))?.since === me.since) break;
         } else if (code !== "EEXIST") fail("io", `cannot write ${path}: ${reasonOf(error)}`, error);
       }
-      const owner = await ownerOf(path);
+      const text = await textOf(path);
+      const owner = ownerIn(text);
       if (owner && owner.host !== me.host)
         fail(
           "usage",
@@ -92,10 +124,7 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
           `expected a run that nobody else trains but process ${owner.pid} has had ${folder} since ${owner.since}; ` +
             "stop it first, or give another --out",
         );
-      // Of two that take over a dead one's lock, one moves it away; the other finds a new one, or none.
-      const dead = `${path}.${randomBytes(4).toString("hex")}.tmp`;
-      await rename(path, dead).catch(() => undefined);
-      await rm(dead, { force: true });
+      if (text !== null) await removeDead(path, text);
     }
   } finally {
     await rm(whole, { force: true });
