@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { decodePng } from "../pictures/png.ts";
 import { openGrowing } from "../runs/output.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
 import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
@@ -262,4 +263,31 @@ test("a table that grows is in its file before the work is over, and stays when 
   expect(readFileSync(path, "utf8")).toBe("file,bits\na.png,1\n");
   await table.close();
   await expect(openGrowing(at("no", "folder.csv"))).rejects.toMatchObject({ kind: "io" });
+});
+
+describe("a disk that fills up", () => {
+  const disk = at("disk");
+  let mounted = false;
+  beforeAll(() => {
+    mkdirSync(disk);
+    mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=48k", "tmpfs", disk]).status === 0;
+  });
+  afterAll(() => {
+    if (mounted) spawnSync("umount", [disk]);
+  });
+
+  test("leaves whole pictures or none, and says what happened", async ({ skip }) => {
+    if (!mounted) skip("no small disk can be made here");
+    for (let i = 0; i < 40; i++)
+      writePng(
+        at("many", `${i}.png`),
+        Array.from({ length: 64 }, (_, p) => (p * (i + 1)) % 2),
+      );
+    await runCommand(compress, model, at("many"), "-o", at("many.pxc"));
+    const { code, json } = await runCommand(decompress, at("many.pxc"), "-o", join(disk, "out"), "--model", model);
+    expect([code, json.error.message]).toEqual([1, expect.stringMatching(/^cannot write .*: the disk is full$/)]);
+    const there = readdirSync(join(disk, "out"));
+    expect(there.length).toBeGreaterThan(0);
+    for (const name of there) expect(decodePng(readFileSync(join(disk, "out", name)), name).height).toBe(8);
+  });
 });

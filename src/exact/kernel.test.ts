@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { FIRST_ADDRESS } from "./descriptions.ts";
 import { createKernel, kernelBytes } from "./kernel.ts";
 import { listInstructions } from "./wasm-instructions.test-support.ts";
@@ -39,4 +39,20 @@ test("more memory than 2 GiB is refused with the remedy", () => {
     "expected at most 2 GiB of buffers for one run of the exact engine but received 3.0 GiB: run fewer images at a " +
       "time",
   );
+});
+
+test("a page whose policy forbids WebAssembly is told the directive that allows it", async () => {
+  vi.resetModules();
+  // As Chromium says it.
+  const said =
+    "WebAssembly.Module(): Refused to compile or instantiate WebAssembly module because 'unsafe-eval' is not";
+  const module = vi.spyOn(WebAssembly, "Module").mockImplementation(function refuse() {
+    throw new WebAssembly.CompileError(said);
+  });
+  const fresh = await import("./kernel.ts");
+  expect(() => fresh.createKernel("wasm", 16)).toThrow(
+    "expected a page that may compile WebAssembly but its content security policy forbids it: add 'wasm-unsafe-eval' to " +
+      "script-src",
+  );
+  module.mockRestore();
 });
