@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { COLOURS as FILE_COLOURS } from "../pictures/chart.ts";
+import { rounded } from "../words.ts";
 import { useDark } from "./scheme.ts";
 
 /** Told apart in light and dark, and by most colour-blind eyes: those of charts in files, and four more. */
@@ -30,6 +31,8 @@ interface ChartProps {
   readonly sync: string;
 }
 
+/** What a legend shows where the pointer is on no point. */
+const NOWHERE = "–";
 /** Most points of a line that are drawn: more than a screen has columns. */
 const MOST = 2000;
 
@@ -57,9 +60,12 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
           x: { time: false, distr: logX ? 3 : 1 },
           y: { distr: logY ? 3 : 1, range: (_, least, most) => rangeOf(least, Math.min(most, high), logY) },
         },
-        axes: [axes, { ...axes, size: 62 }],
+        axes: [
+          { ...axes, label: axis, labelSize: 18 },
+          { ...axes, size: 62, ...(logY && { values: (_: uPlot, ticks: number[]) => ticks.map(roundTick) }) },
+        ],
         series: [
-          { label: axis, value: (_, v) => (v === null ? "" : v.toFixed(axis === "minutes" ? 2 : 0)) },
+          { label: axis, value: (_, v) => (v == null ? NOWHERE : v.toFixed(axis === "minutes" ? 2 : 0)) },
           ...ends.map(({ name, colour, lit, dots }) => ({
             label: name,
             stroke: colour,
@@ -67,7 +73,7 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
             alpha: lit ? 1 : 0.25,
             spanGaps: true,
             points: { show: dots, size: 5 },
-            value: (_: uPlot, v: number | null) => (v === null ? "" : v.toFixed(3)),
+            value: (_: uPlot, v: number | null) => (v == null ? NOWHERE : v.toFixed(3)),
           })),
         ],
       },
@@ -91,6 +97,9 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
     </figure>
   );
 }
+
+/** The ends of a logarithmic axis are no round numbers; some of its ticks have none. */
+const roundTick = (tick: number | null): string => (tick === null ? "" : rounded(tick));
 
 const summary = (lines: readonly Line[]): string =>
   lines.map(({ name, y }) => `${name} ended at ${y.at(-1)?.toFixed(2)}`).join("; ") || "no lines";

@@ -146,7 +146,7 @@ function PackedView({ packed: { archive, images, leftOut, rounded } }: { packed:
       {leftOut.length > 0 && (
         <div class="left-out">
           <h3>
-            {leftOut.length} of {leftOut.length + images.length} files are left out
+            {leftOut.length} of {leftOut.length + images.length} files {leftOut.length === 1 ? "is" : "are"} left out
           </h3>
           <ul>
             {leftOut.map(({ name, reason }) => (

@@ -46,7 +46,7 @@ export function SeePanel({ model }: { model: ModelInfo }) {
         <h2 id="see-title">See</h2>
         <p class="lead">
           Before each pixel, the model says how likely each level is. What it expected costs few bits, what surprised it
-          costs many.
+          costs many. Click a pixel, or move with the arrow keys, to see what it expected there.
         </p>
         <div class="row">
           <button
