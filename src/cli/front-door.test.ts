@@ -63,6 +63,12 @@ describe("an error says what was expected and what came, and ends with its code"
       "expected an option of `pixelcnn eval` but received --limt; did you mean --limit?",
     ],
     [
+      "a value for an option that takes none",
+      () => ["info", run, "--json=yes"],
+      2,
+      'expected no value for --json but received "yes"',
+    ],
+    [
       "an option without its value",
       () => fresh("--steps"),
       2,

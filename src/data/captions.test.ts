@@ -49,6 +49,16 @@ test("a .txt beside an image holds its captions, a line each", async () => {
   });
 });
 
+test("a list comes before tables of metadata, which are named as left out", async () => {
+  for (const file of ["a.png", "b.png"]) write(`both/${file}`, pixel);
+  write("both/captions.jsonl", '{"file": "a.png", "text": "from the list"}');
+  write("both/metadata.csv", "file_name,text\na.png,from the table\n");
+  const warnings: string[] = [];
+  const all = await openData(`${path}/both`, { split: "all", onWarning: (text) => warnings.push(text) });
+  expect(captionsOf(all)).toEqual({ "a.png": ["from the list"], "b.png": [] });
+  expect(warnings).toEqual([`${path}/both: metadata.csv is left out, since there is a captions.jsonl`]);
+});
+
 test("images that were skipped take no caption from their neighbours", async () => {
   for (const file of ["a", "b", "c"]) {
     write(`skipped/${file}.png`, file === "b" ? "broken" : pixel);

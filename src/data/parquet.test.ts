@@ -157,6 +157,14 @@ test("a damaged file, a missing column and labels out of range are refused", asy
   );
 });
 
+test("files of other columns than the first are refused", async () => {
+  write("columns/a.parquet", { images: pngs(2), labels: [0, 1] });
+  const other = write("columns/b.parquet", { images: pngs(2) });
+  await expect(openData(`${path}/columns`)).rejects.toThrow(
+    `expected columns image and label in ${other}, as in ${path}/columns/a.parquet, but received image and null`,
+  );
+});
+
 test("classes are mapped by name where splits list them in another order", async () => {
   write("order/train.parquet", { images: pngs(2), labels: [0, 1], names: ["cat", "dog"] });
   write("order/test.parquet", { images: pngs(3, 50), labels: [0, 1, 2], names: ["dog", "cat", "eel"] });
