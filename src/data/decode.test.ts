@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { imageCodec } from "./decode.ts";
 import type { Decoding } from "./encoded-images.ts";
+import { checkGif, isAnimatedWebp, jpegComponents } from "./frames.ts";
 import { PNG_TYPES, type PngSpec, pngFile, tiffFile } from "./image-files.test-support.ts";
 import type { Loss } from "./losses.ts";
 import { channelsUsed, type Picture, toChannels } from "./picture.ts";
@@ -198,6 +199,9 @@ describe("JPEG", () => {
     const grey = await decoded(await image.clone().greyscale().jpeg().toBuffer());
     expect(channelsUsed(grey)).toBe(1);
     const cmyk = await image.clone().toColourspace("cmyk").jpeg().toBuffer();
+    const plain = await image.clone().jpeg().toBuffer();
+    const progressive = await image.clone().toColourspace("b-w").jpeg({ progressive: true }).toBuffer();
+    expect([cmyk, plain, progressive].map(jpegComponents)).toEqual([4, 3, 1]);
     expect((await lossesOf(cmyk)).map(([loss, found]) => [loss, found])).toContainEqual([
       "colours",
       "colours of the kind cmyk",
@@ -274,6 +278,9 @@ describe("GIF, WebP and AVIF", () => {
       const moving = await sharp(frames, animation).toFormat(format, { loop: 0 }).toBuffer();
       expect(await lossesOf(moving)).toEqual([["frames", "2 frames"]]);
       expect(Math.abs(valuesOf(await decoded(moving))[0]! - 250)).toBeLessThan(3);
+      // What a page sees without sharp.
+      const moves = format === "gif" ? (file: Buffer) => checkGif(file, "f") : isAnimatedWebp;
+      expect([moves(still), moves(moving)]).toEqual([false, true]);
     }
   });
 

@@ -13,8 +13,30 @@ export function isAnimatedPng(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Throws where the first frame of a GIF holds fewer pixels than its size says: decoders fill the rest silently. */
-export function checkGif(bytes: Uint8Array, where: string): void {
+/** Whether a WebP is an animation: a bit of the extended header, which comes first. */
+export const isAnimatedWebp = (bytes: Uint8Array): boolean =>
+  String.fromCharCode(...bytes.subarray(12, 16)) === "VP8X" && (bytes[20]! & 2) !== 0;
+
+/** The number of components that a JPEG's frame header names: 1 grey, 3 colours, 4 CMYK; 0 without such a header. */
+export function jpegComponents(bytes: Uint8Array): number {
+  for (let at = 2; at + 9 < bytes.length; ) {
+    if (bytes[at] !== 0xff) return 0;
+    const marker = bytes[at + 1]!;
+    // SOF0 to SOF15, without the tables DHT, JPG and DAC, which lie among them.
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return bytes[at + 9]!;
+    // Fill bytes before a marker, and markers without a length.
+    if (marker === 0xff) at += 1;
+    else if (marker >= 0xd0 && marker <= 0xd8) at += 2;
+    else at += 2 + 256 * bytes[at + 2]! + bytes[at + 3]!;
+  }
+  return 0;
+}
+
+/**
+ * Whether a GIF has a frame after its first. Throws where the first frame holds fewer pixels than its size says:
+ * decoders fill the rest silently.
+ */
+export function checkGif(bytes: Uint8Array, where: string): boolean {
   const end = (): never => fail("data", `expected a whole GIF for ${where} but it ends early`);
   const byte = (at: number): number => bytes[at] ?? end();
   const short = (at: number): number => byte(at) + 256 * byte(at + 1);
@@ -25,18 +47,23 @@ export function checkGif(bytes: Uint8Array, where: string): void {
   };
   let at = 13 + table(byte(10));
   while (byte(at) === 0x21) at = skipBlocks(at + 2);
-  if (byte(at) !== 0x2c) return;
+  if (byte(at) !== 0x2c) return false;
   const pixels = short(at + 5) * short(at + 7);
   at += 10 + table(byte(at + 9));
   const codes = byte(at);
-  const parts: Uint8Array[] = [];
+  const data = new Uint8Array(bytes.length - at);
+  let length = 0;
   for (at += 1; byte(at) > 0; at += byte(at) + 1) {
     if (at + 1 + byte(at) > bytes.length) end();
-    parts.push(bytes.subarray(at + 1, at + 1 + byte(at)));
+    data.set(bytes.subarray(at + 1, at + 1 + byte(at)), length);
+    length += byte(at);
   }
-  const found = pixelsOfLzw(Buffer.concat(parts), codes, pixels);
+  const found = pixelsOfLzw(data.subarray(0, length), codes, pixels);
   if (found < pixels)
     fail("data", `expected ${pixels} pixels in the first frame of ${where} but its data end after ${found}`);
+  // What follows may be missing: a first frame that is whole is whole.
+  for (at += 1; bytes[at] === 0x21; at++) for (at += 2; bytes[at]; at += bytes[at]! + 1);
+  return bytes[at] === 0x2c;
 }
 
 /** How many pixels GIF's LZW codes stand for, at most `most`. Only lengths matter: no pixel is made. */

@@ -4,8 +4,10 @@ import { type CodecImage, encodeImages, imagesDone } from "../codec/codec.ts";
 import { decompress, describeArchive, withNotes } from "../codec/compress.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
 import { fitLevels, type LevelTable } from "../codec/level-table.ts";
+import { checkGif, isAnimatedPng, isAnimatedWebp, jpegComponents } from "../data/frames.ts";
 import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
+import { imageKind, knownIn } from "../found.ts";
 import { decodePng, encodePng } from "../pictures/png.ts";
 import type { OpenedPixelcnn } from "../runs/open-model.ts";
 
@@ -111,9 +113,20 @@ export async function unpackFile(
 
 const isPng = (bytes: Uint8Array): boolean => [0x89, 0x50, 0x4e, 0x47].every((byte, i) => bytes[i] === byte);
 
+/** What the command line refuses to compress too, since one picture of 8 bits a channel is not the file; else null. */
+function lossOf(bytes: Uint8Array, name: string): string | null {
+  const kind = imageKind(bytes);
+  if (kind === "png") return isAnimatedPng(bytes) ? "several frames" : null;
+  if (kind === "gif") return checkGif(bytes, name) ? "several frames" : null;
+  if (kind === "webp") return isAnimatedWebp(bytes) ? "several frames" : null;
+  return kind === "jpeg" && jpegComponents(bytes) === 4 ? "colours of the kind CMYK" : null;
+}
+
 /** PNG exactly; other formats as the browser decodes them. */
 export async function decodeFile(bytes: Uint8Array, name: string): Promise<Picture> {
   if (bytes.length === 0) fail("data", "it is empty");
+  const loss = lossOf(bytes, name);
+  if (loss) fail("data", `it has ${loss}, which an archive of images does not keep`);
   if (isPng(bytes)) {
     try {
       return decodePng(bytes, name);
@@ -126,7 +139,11 @@ export async function decodeFile(bytes: Uint8Array, name: string): Promise<Pictu
   const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]), {
     premultiplyAlpha: "none",
     colorSpaceConversion: "none",
-  }).catch((error: Error) => fail("data", "it is no image that this browser can read", error));
+  }).catch((error: Error) => {
+    const what = knownIn(bytes);
+    if (what === null) return fail("data", "it is no image that this browser can read", error);
+    return fail("data", `it is ${what}${/which|:/.test(what) ? "" : ", which this browser cannot read"}`, error);
+  });
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true })!;
   context.drawImage(bitmap, 0, 0);
   const { data, width, height } = context.getImageData(0, 0, bitmap.width, bitmap.height);

@@ -35,6 +35,7 @@ import { builtPage } from "../../src/server/page-files.ts";
 import { type ServedStudio, serveStudio } from "../../src/server/serve-studio.ts";
 import { launch, noBrowser } from "../package/browser.ts";
 import { install } from "../package/installed.ts";
+import { REFUSED } from "./refused-files.ts";
 
 // The page is built where the package is packed.
 const installed = noBrowser ? "" : await install();
@@ -230,22 +231,14 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     const { pixels } = await engine.sample({ count: 2, seed: 11 });
     const size = { height: 28, width: 28 };
     const png = (image: Uint8Array): Buffer => Buffer.from(encodePng({ ...size, channels: 1, pixels: image }));
-    const colours = encodePng({ height: 1, width: 1, channels: 3, pixels: Uint8Array.of(1, 2, 3) });
-    const files = [
-      { name: "a.png", mimeType: "image/png", buffer: png(pixels.subarray(0, 784)) },
-      { name: "b.png", mimeType: "image/png", buffer: png(pixels.subarray(784)) },
-      { name: "red.png", mimeType: "image/png", buffer: Buffer.from(colours) },
-      { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") },
-      { name: "empty.png", mimeType: "image/png", buffer: Buffer.alloc(0) },
-    ];
-    await page.setInputFiles('.drop input[type="file"]', files);
+    const files = [["a.png", png(pixels.subarray(0, 784))], ["b.png", png(pixels.subarray(784))], ...REFUSED] as const;
+    const dropped = files.map(([name, buffer]) => ({ name, mimeType: "application/octet-stream", buffer }));
+    await page.setInputFiles('.drop input[type="file"]', dropped);
     await page.waitForSelector(".left-out");
-    expect(await page.textContent(".left-out h3")).toBe("3 of 5 files are left out");
-    expect(await page.$$eval(".left-out li", (all) => all.map((one) => one.textContent))).toEqual([
-      "red.png: it has colours, and this model codes grey",
-      "broken.png: it is no image that this browser can read",
-      "empty.png: it is empty",
-    ]);
+    expect(await page.textContent(".left-out h3")).toBe("6 of 8 files are left out");
+    expect(await page.$$eval(".left-out li", (all) => all.map((one) => one.textContent))).toEqual(
+      REFUSED.map(([name, , reason]) => `${name}: ${reason}`),
+    );
     const [file] = await Promise.all([page.waitForEvent("download"), press("Download images.pxc")]);
     const archived = join(folder, "page.pxc");
     await file.saveAs(archived);
