@@ -60,6 +60,10 @@ export const models = {
     25,
   ),
   "diagonal BiLSTM, map of a quarter": randomModel(diagonalBilstmConfigOf({ ...recurrentGrey, ...mapOf(2, 3, 2) }), 26),
+  "vector through m(h) and a linear path": randomModel(
+    configOf({ channels: 3, levels: 8, ...SIZE, condition: { kind: "vector", size: 5, features: 6, linear: 3 } }),
+    27,
+  ),
 };
 
 export const conditionGolden = {
@@ -122,6 +126,11 @@ export const conditionGolden = {
     "8c3eb6b5e0d1be087a72de59cc1b0a11ef6ec224f435a7c9376b60b5828248aa",
   "diagonal BiLSTM, map of a quarter: intervals of known images":
     "3861990f10fcc9de7bcbd587f951e224f7c00c2b72e583eb98bf679d0f6390a4",
+  "vector through m(h) and a linear path: samples": "1206e1597285ad304c71dedc6172e3c61d62ba440e22c39219d2b80c6fe16929",
+  "vector through m(h) and a linear path: guided samples":
+    "38e9660fd6edcc737cec28057861f66a66988a3b78350da51e971531ab143ffe",
+  "vector through m(h) and a linear path: intervals of known images":
+    "797b1b62bb8de489e7e014bdb964892725fcb03d52f68be6306226b9d2dc8b1c",
 };
 
 export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {

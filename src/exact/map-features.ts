@@ -14,18 +14,42 @@ export interface MapLayers {
   readonly from: MapShape;
   /** [4, 4, in, M] each, first to last; none where the map covers the image as it is. */
   readonly weights: readonly Float32Array[];
+  /** The linear path, [inputs, H, W, L]; null for none. */
+  readonly linear: Float32Array | null;
   /** Size of the image. */
   readonly height: number;
   readonly width: number;
-  /** Numbers a pixel that come out, M. */
+  /** Numbers a pixel that come out, M, and L of the linear path behind them. */
   readonly features: number;
 }
 
-/** [h0, w0, inputs] -> s, [H, W, M]. */
-export function upsampledCondition(
-  { from, weights, height, width, features }: MapLayers,
-  numbers: Float32Array,
-): Float32Array {
+/** [h0, w0, inputs] -> s, [H, W, M + L]. */
+export function upsampledCondition(layers: MapLayers, numbers: Float32Array): Float32Array {
+  const { from, linear, height, width, features } = layers;
+  const M = features - from.linear;
+  const upsampled = throughLayers({ ...layers, features: M }, numbers);
+  if (linear === null) return upsampled;
+  const line = linearPath(linear, numbers, height * width * from.linear);
+  const both = new Float32Array(height * width * features);
+  for (let p = 0; p < height * width; p++) {
+    both.set(upsampled.subarray(p * M, (p + 1) * M), p * features);
+    both.set(line.subarray(p * from.linear, (p + 1) * from.linear), p * features + M);
+  }
+  return both;
+}
+
+/** h over the root of its size, times a matrix [inputs, outputs]. */
+function linearPath(matrix: Float32Array, numbers: Float32Array, outputs: number): Float32Array {
+  const factor = f(1 / Math.sqrt(numbers.length));
+  const sums = new Float32Array(outputs);
+  for (const [i, number] of numbers.entries()) {
+    const value = f(number * factor);
+    for (let o = 0; o < outputs; o++) sums[o] = f(sums[o]! + f(value * matrix[i * outputs + o]!));
+  }
+  return sums;
+}
+
+function throughLayers({ from, weights, height, width, features }: MapLayers, numbers: Float32Array): Float32Array {
   let s: Grid = { height: from.height, width: from.width, features: from.inputs, data: numbers };
   for (const [k, layer] of weights.entries()) {
     // Of the last layer only the image's part is wanted.

@@ -204,6 +204,18 @@ export function naiveMap(
       Array.from({ length: 2 * before[0]!.length }, (_, x) => Array.from({ length: outputs }, (_, o) => sum(y, x, o))),
     );
   }
+  const line = parameters.get("map.linear.W");
+  if (line) {
+    const [size, height, width, L] = line.shape as [number, number, number, number];
+    const h = Array.from({ length: size }, (_, i) => round(numbers[i]! * round(1 / Math.sqrt(size))));
+    const at = (y: number, x: number, l: number): number => {
+      const each = h.map((v, i) => round(v * (line.data[((i * height + y) * width + x) * L + l] as number)));
+      return each.reduce((sum, product) => round(sum + product), 0);
+    };
+    s = Array.from({ length: height }, (_, y) =>
+      Array.from({ length: width }, (_, x) => [...s[y]![x]!, ...Array.from({ length: L }, (_, l) => at(y, x, l))]),
+    );
+  }
   return s;
 }
 

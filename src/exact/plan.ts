@@ -138,6 +138,7 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
     from,
     // Copies: a parameter may be a view of a whole file, which a message to a thread would take along.
     weights: network.condition!.map.map(({ name }) => get(name).slice()),
+    linear: from.linear === 0 ? null : get(network.condition!.linear!.name).slice(),
     height: config.height,
     width: config.width,
     features: network.condition!.width,

@@ -66,6 +66,20 @@ describe("the loss's derivatives by every weight are those of central difference
         { encoder: { features: [4, 5], hidden: 6, normalise: true }, height: 3, width: 4 },
       ),
     ],
+    [
+      "linear paths and a deconvolution",
+      configOf(
+        { kind: "deconvolution", features: [3, 2], linear: true },
+        { encoder: { features: [5], hidden: 0, linear: true } },
+      ),
+    ],
+    [
+      "linear paths and a PixelCNN decoder",
+      configOf(
+        { kind: "pixelcnn", ...SMALL, mapFeatures: 4, linear: true },
+        { encoder: { features: [4, 5], hidden: 6, linear: true, normalise: true }, height: 3, width: 4 },
+      ),
+    ],
     ["an encoder without a hidden layer", deconvolution({ encoder: { features: [5], hidden: 0 } })],
   ])("%s", async (_, config) => {
     const parameters = randomParameters(autoencoderParameters(config), 3);
@@ -131,6 +145,20 @@ test("an image whose pixels are not shown is told from its latents alone, and te
   expect(Math.max(...derivatives.get("encoder.outputs.W")!.map(Math.abs))).toBeGreaterThan(1e-3);
   // The first layer's taps meet nothing but zeros.
   expect(Math.max(...derivatives.get("layer1.vertical.W_f")!.map(Math.abs))).toBe(0);
+});
+
+test("a linear path of m(h) has a feature a channel, and needs m(h)", () => {
+  const config = pixelcnn({ channels: 2, decoder: { kind: "pixelcnn", ...SMALL, mapFeatures: 4, linear: true } });
+  expect(decoderConfig(config).condition).toEqual({ kind: "vector", size: 3, features: 4, linear: 2 });
+  const parameters = randomParameters(autoencoderParameters(config));
+  expect(decoderParameters(config, parameters).get("map.linear.W")!.shape).toEqual([3, 3, 5, 2]);
+  expect(() => pixelcnn({ decoder: { kind: "pixelcnn", ...SMALL, linear: true } })).toThrow(
+    "decoder.mapFeatures: expected mapFeatures above 0 beside a linear path, which is a part of m(h), but received 0",
+  );
+  const alone = { ...decoderConfig(config), condition: { kind: "vector", size: 3, linear: 2 } };
+  expect(() => resolveModel(alone)).toThrow(
+    "condition.features: expected features of m(h) beside the linear ones but received 2 linear alone",
+  );
 });
 
 test("latents that go through m(h) are a vector that does", () => {

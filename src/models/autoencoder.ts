@@ -22,7 +22,7 @@ import {
 } from "./deconvolution.ts";
 import { encoderOutputs, encoderParameters, encoderSchema } from "./encoder.ts";
 import { pixelcnnLogProbability } from "./log-probability.ts";
-import { groupProblems, largestMap, pixelcnnParameters } from "./networks.ts";
+import { configProblems, largestMap, pixelcnnParameters } from "./networks.ts";
 import { objectOf } from "./schema.ts";
 
 const decoderSchema = z.discriminatedUnion("kind", [
@@ -33,6 +33,11 @@ const decoderSchema = z.discriminatedUnion("kind", [
      * Feature maps of m(h), which tells each place of the image its own of the latents; 0: V h, the same everywhere.
      */
     mapFeatures: z.int().min(0).max(4096).default(0),
+    /**
+     * Whether m(h) has a linear path too, one feature a channel. With the encoder's it begins as the image of the
+     * principal components, so that the layers see a blurred image from the first step on.
+     */
+    linear: z.boolean().default(false),
   }),
   z.strictObject({ kind: z.literal("deconvolution"), ...deconvolutionFields }),
 ]);
@@ -48,9 +53,14 @@ export const autoencoderSchema = z
     decoder: decoderSchema.prefault({ kind: "pixelcnn" }),
   })
   .superRefine((config, context) => {
+    const { decoder } = config;
+    if (decoder.kind === "pixelcnn" && decoder.linear && decoder.mapFeatures === 0) {
+      const message = "expected mapFeatures above 0 beside a linear path, which is a part of m(h), but received 0";
+      context.addIssue({ code: "custom", path: ["decoder", "mapFeatures"], message });
+    }
     // What a PixelCNN asks of its fields, asked of the decoder's.
     const pixelcnn = decoderOf(config).pixelcnn(config);
-    for (const { path, message } of pixelcnn ? groupProblems(pixelcnn) : [])
+    for (const { path, message } of pixelcnn ? configProblems(pixelcnn) : [])
       context.addIssue({ code: "custom", path: ["decoder", ...path.split(".")], message });
   });
 /** A resolved auto-encoder config. */
@@ -92,11 +102,12 @@ const DECODERS: { readonly [K in DecoderConfig["kind"]]: Decoder<DecoderOf<K>> }
     loss: (config, lookup, pixels, latents, sees) =>
       neg(pixelcnnLogProbability(decoderConfig(config), lookup, { pixels, condition: latents, sees })),
     largestLayer: (config) => largestMap(decoderConfig(config)),
-    pixelcnn: ({ height, width, channels, levels, latents, decoder: { kind: _, mapFeatures, ...layers } }) => {
+    pixelcnn: ({ height, width, channels, levels, latents, decoder: { kind: _, mapFeatures, linear, ...layers } }) => {
       const condition = {
         kind: "vector" as const,
         size: latents,
         ...(mapFeatures > 0 ? { features: mapFeatures } : {}),
+        ...(mapFeatures > 0 && linear ? { linear: channels } : {}),
       };
       return { family: "gated-pixelcnn", height, width, channels, levels, ...layers, condition };
     },

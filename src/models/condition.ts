@@ -22,6 +22,8 @@ export interface MapShape {
   readonly width: number;
   readonly inputs: number;
   readonly features: number;
+  /** Features that a linear path adds, L; 0 for none. */
+  readonly linear: number;
 }
 
 /**
@@ -31,10 +33,11 @@ export interface MapShape {
 export function mapOf(condition: ConditionConfig | null): MapShape | null {
   if (condition?.kind === "map") {
     const { height, width, channels, features } = condition;
-    return { height, width, inputs: channels + 1, features };
+    return { height, width, inputs: channels + 1, features, linear: 0 };
   }
   if (condition?.kind !== "vector" || condition.features === undefined) return null;
-  return { height: 1, width: 1, inputs: condition.size, features: condition.features };
+  const { size, features, linear = 0 } = condition;
+  return { height: 1, width: 1, inputs: size, features, linear };
 }
 
 /** Side of the kernel of m(h)'s transposed convolutions. */
@@ -50,8 +53,12 @@ export function networkCondition({ condition, height = 0, width = 0 }: Condition
   if (map === null) return { width: conditionNumbersOf(condition), perPixel: false, map: [] };
   const layers = mapLayersOf(map, height, width);
   return {
-    width: layers === 0 ? map.inputs : map.features,
+    width: (layers === 0 ? map.inputs : map.features) + map.linear,
     perPixel: true,
+    // Of numbers of about 1: h is divided by the root of its size before the product.
+    ...(map.linear > 0
+      ? { linear: { name: "map.linear.W", shape: [map.inputs, height, width, map.linear], fan: 1 } }
+      : {}),
     map: Array.from({ length: layers }, (_, i) => {
       const inputs = i === 0 ? map.inputs : map.features;
       // Four of the sixteen taps reach an output; ReLU halves the variance.

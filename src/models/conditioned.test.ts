@@ -93,6 +93,12 @@ const CONFIGS: [claim: string, config: GatedConfig, n?: number][] = [
     configOf({ ...colour, height: 2, condition: { ...spread, scale: 1.5 } }),
     3,
   ],
+  ["grey, a vector through m(h) and a linear path", configOf({ ...dilated, condition: { ...spread, linear: 1 } }), 3],
+  [
+    "colour, a vector through m(h) and a linear path, scaled",
+    configOf({ ...colour, height: 2, condition: { ...spread, scale: 1.5, linear: 3 } }),
+    3,
+  ],
   ["one pixel, a vector through m(h)", configOf({ height: 1, width: 1, condition: spread }), 0],
   ["one pixel, a map of one cell", configOf({ height: 1, width: 1, condition: mapOf(1, 1) }), 0],
 ];

@@ -40,6 +40,11 @@ const vectorCondition = {
    * features. Default none: V h, the same everywhere.
    */
   features: optional(integer(1, 4096)),
+  /**
+   * Features of m(h) beside those, each a product of the vector with a matrix of its own at every place, L; wants
+   * `features`. Default none.
+   */
+  linear: optional(integer(1, 64)),
 };
 const mapCondition = {
   kind: literal("map"),

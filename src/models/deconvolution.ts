@@ -19,14 +19,20 @@ export const deconvolutionFields = {
    * first of them.
    */
   features: z.array(z.int().min(1).max(4096)).min(1).max(12).default([128, 64, 32]),
+  /**
+   * A linear path beside the layers: the image adds a product of the latents. With the encoder's it begins at the
+   * principal components of the training images (train/principal-start.ts).
+   */
+  linear: z.boolean().default(false),
 };
 
 export interface DeconvolutionConfig {
   readonly features: readonly number[];
+  readonly linear: boolean;
 }
 
 /** Size of the first map: the image's, halved once per layer, rounded up. */
-export function firstMap({ features }: DeconvolutionConfig, { height, width }: Size): Size {
+export function firstMap({ features }: Pick<DeconvolutionConfig, "features">, { height, width }: Size): Size {
   const times = 2 ** features.length;
   return { height: Math.ceil(height / times), width: Math.ceil(width / times) };
 }
@@ -54,6 +60,12 @@ export function deconvolutionParameters(
     // Zero, so that a fresh model's guess is mid-grey.
     matrix("decoder.outputs.W", [features.at(-1)!, image.channels], features.at(-1)!, 0),
     bias("decoder.outputs.b", [image.channels]),
+    ...(config.linear
+      ? [
+          matrix("decoder.linear.W", [latents, image.height * image.width * image.channels], 1),
+          bias("decoder.linear.b", [image.height * image.width * image.channels]),
+        ]
+      : []),
   ];
 }
 
@@ -77,7 +89,10 @@ export function deconvolutionOutputs(
     const features = x.shape[2]!;
     const cropped = slice(slice(reshape(x, [B, size.height, size.width, features]), 1, 0, H), 2, 0, W);
     const rows = reshape(cropped, [B * H * W, features]);
-    return reshape(gemm(rows, lookup("decoder.outputs.W"), { c: lookup("decoder.outputs.b") }), [B, H, W, C]);
+    const outputs = gemm(rows, lookup("decoder.outputs.W"), { c: lookup("decoder.outputs.b") });
+    if (!config.linear) return reshape(outputs, [B, H, W, C]);
+    const line = mul(gemm(latents, lookup("decoder.linear.W")), 1 / Math.sqrt(latents.shape[1]!));
+    return reshape(add(reshape(outputs, [B, H * W * C]), add(line, lookup("decoder.linear.b"))), [B, H, W, C]);
   });
 }
 

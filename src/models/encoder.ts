@@ -28,6 +28,11 @@ export const encoderSchema = z
      * thousands of numbers, which Adam moves all at once.
      */
     normalise: z.boolean().default(false),
+    /**
+     * A linear path beside the layers: the outputs add a product of the whole image. It begins at the principal
+     * components of the training images, and the layers' own outputs at zero (train/principal-start.ts).
+     */
+    linear: z.boolean().default(false),
   })
   .superRefine(({ hidden, normalise }, context) => {
     if (hidden > 1 || !normalise) return;
@@ -51,7 +56,7 @@ export function encoderSizes({ features }: EncoderConfig, image: Size): Size[] {
 
 /** Every parameter of an encoder to `outputs` numbers; all names begin with "encoder.". */
 export function encoderParameters(config: EncoderConfig, image: ImageShape, outputs: number): ParameterSpec[] {
-  const { features, hidden } = config;
+  const { features, hidden, linear } = config;
   const specs = features.flatMap((out, i): ParameterSpec[] => {
     const inputs = i === 0 ? image.channels : features[i - 1]!;
     const shape = [RESAMPLE_KERNEL, RESAMPLE_KERNEL, inputs, out];
@@ -64,8 +69,10 @@ export function encoderParameters(config: EncoderConfig, image: ImageShape, outp
   const flat = height * width * features.at(-1)!;
   if (hidden > 0)
     specs.push(matrix("encoder.hidden.W", [flat, hidden], flat, RELU_GAIN), bias("encoder.hidden.b", [hidden]));
-  specs.push(matrix("encoder.outputs.W", [hidden || flat, outputs], hidden || flat, RELU_GAIN));
+  specs.push(matrix("encoder.outputs.W", [hidden || flat, outputs], hidden || flat, linear ? 0 : RELU_GAIN));
   specs.push(bias("encoder.outputs.b", [outputs]));
+  // Values of about 1, and a factor in the graph: Adam's steps are as large for every weight.
+  if (linear) specs.push(matrix("encoder.linear.W", [image.height * image.width * image.channels, outputs], 1));
   return specs;
 }
 
@@ -80,7 +87,8 @@ export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup:
     );
   return pixels.graph.scope("encoder", () => {
     const dtype = lookup("encoder.outputs.b").dtype as "float32" | "float64";
-    let x = reshape(scaledPixels(pixels, levels, dtype), [B, H * W, C]);
+    const scaled = scaledPixels(pixels, levels, dtype);
+    let x = reshape(scaled, [B, H * W, C]);
     encoderSizes(config, image)
       .slice(0, -1)
       .forEach((size, i) => {
@@ -91,7 +99,10 @@ export function encoderOutputs(config: EncoderConfig, image: ImageShape, lookup:
       y = gemm(y, lookup("encoder.hidden.W"), { c: lookup("encoder.hidden.b") });
       y = relu(config.normalise ? layerNormalised(y) : y);
     }
-    return gemm(y, lookup("encoder.outputs.W"), { c: lookup("encoder.outputs.b") });
+    const outputs = gemm(y, lookup("encoder.outputs.W"), { c: lookup("encoder.outputs.b") });
+    if (!config.linear) return outputs;
+    const D = H * W * C;
+    return add(outputs, mul(gemm(reshape(scaled, [B, D]), lookup("encoder.linear.W")), 1 / Math.sqrt(D)));
   });
 }
 

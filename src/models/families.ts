@@ -24,6 +24,7 @@ import { conditionNumbersOf } from "./condition.ts";
 import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
 import { type EmbedderConfig, embedderLoss, embedderParameters, embedderSchema, embeddingsOf } from "./embedder.ts";
 import { encoderWidth } from "./encoder.ts";
+import { type LinearPaths, linearPathsOf } from "./linear-paths.ts";
 import { pixelcnnLogProbability } from "./log-probability.ts";
 import { describeLayers, largestMap, networkTitle, pixelcnnParameters } from "./networks.ts";
 import { familySchema, parseStrict } from "./schema.ts";
@@ -94,6 +95,8 @@ interface Family<M> {
   readonly separable: boolean;
   /** Null where there is no encoder. */
   readonly codes: Codes<M> | null;
+  /** Paths that training begins at the principal components; null for none. */
+  linearPaths(config: M): LinearPaths | null;
   /** The part that gives the probability of an image; null where there is none. */
   pixelcnn(config: M): PixelcnnConfig | null;
   pixelcnnParameters(config: M, parameters: ParameterMap): ParameterMap;
@@ -118,6 +121,7 @@ const pixelcnnFamily: Family<PixelcnnConfig> = {
   largestLayer: largestMap,
   separable: true,
   codes: null,
+  linearPaths: () => null,
   pixelcnn: (config) => config,
   pixelcnnParameters: (_, parameters) => parameters,
 };
@@ -137,6 +141,7 @@ const autoencoder: Family<AutoencoderConfig> = {
   largestLayer: (config) => Math.max(encoderWidth(config.encoder, config), decoderOf(config).largestLayer(config)),
   separable: true,
   codes: { kind: "latents", size: ({ latents }) => latents, of: latentsOf },
+  linearPaths: linearPathsOf,
   pixelcnn: (config) => decoderOf(config).pixelcnn(config),
   pixelcnnParameters: decoderParameters,
 };
@@ -156,6 +161,7 @@ const embedder: Family<EmbedderConfig> = {
   largestLayer: (config) => encoderWidth(config.encoder, config),
   separable: false,
   codes: { kind: "embedding", size: ({ size }) => size, of: embeddingsOf },
+  linearPaths: linearPathsOf,
   pixelcnn: () => null,
   pixelcnnParameters: (_, parameters) => parameters,
 };
@@ -194,6 +200,9 @@ export const separable = (config: ModelConfig): boolean => familyOf(config).sepa
  * at its worst, one per sub-pixel; the largest possible triplet loss. A loss several times this has diverged.
  */
 export const uniformLoss = (config: ModelConfig): number => familyOf(config).uniformLoss(config);
+
+/** Linear paths, which training begins at the principal components of its images; null for none. */
+export const linearPaths = (config: ModelConfig): LinearPaths | null => familyOf(config).linearPaths(config);
 
 /** Numbers of the largest layer, per image: they decide how many images fit in a cache together. */
 export const largestLayer = (config: ModelConfig): number => familyOf(config).largestLayer(config);

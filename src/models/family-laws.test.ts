@@ -57,6 +57,11 @@ checkFamily(gated, [
   { title: "colour", config: gatedConfig({ ...gatedColour, firstKernel: 7, depth: 2 }), covers: false },
   { title: "grey, a vector", config: gatedConfig({ condition: vector }), covers: false },
   { title: "grey, a vector through m(h)", config: gatedConfig({ condition: spread }), covers: false },
+  {
+    title: "grey, a vector through m(h) and a linear path",
+    config: gatedConfig({ condition: { ...spread, linear: 2 } }),
+    covers: false,
+  },
   { title: "grey, a map", config: gatedConfig({ condition: map }), covers: false },
 ]);
 

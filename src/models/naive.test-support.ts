@@ -53,7 +53,25 @@ function naiveMap(
     });
     s = next.map((row) => row.map((features) => features.map((v) => Math.max(0, v))));
   }
-  return s;
+  const line = parameters.get("map.linear.W");
+  if (!line) return s;
+  const [code] = begin.s[0]!;
+  const L = line.shape.at(-1)!;
+  return s
+    .slice(0, H)
+    .map((row, i) =>
+      row
+        .slice(0, W)
+        .map((features, j) => [
+          ...features,
+          ...Array.from(
+            { length: L },
+            (_, l) =>
+              code!.reduce((sum, v, n) => sum + v * line.data[((n * H + i) * W + j) * L + l]!, 0) /
+              Math.sqrt(code!.length),
+          ),
+        ]),
+    );
 }
 
 /**

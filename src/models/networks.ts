@@ -128,8 +128,12 @@ export const largestMap = (config: PixelcnnConfig): number =>
   config.height * config.width * rowOf(config).widest(config);
 
 /** Problems of a config that no field has by itself: its path and, in words, what was expected. */
-export function groupProblems(config: PixelcnnConfig): { path: string; message: string }[] {
-  const { channels } = config;
+export function configProblems(config: PixelcnnConfig): { path: string; message: string }[] {
+  const { channels, condition } = config;
+  if (condition?.kind === "vector" && condition.linear !== undefined && condition.features === undefined) {
+    const message = `expected features of m(h) beside the linear ones but received ${condition.linear} linear alone`;
+    return [{ path: "condition.features", message }];
+  }
   return Object.entries(rowOf(config).grouped(config)).flatMap(([path, value]) => {
     if (value % channels === 0) return [];
     const message =
@@ -156,7 +160,7 @@ export function checkPixelcnn(given: unknown): PixelcnnConfig {
   const { height, width } = fields as typeof gatedFields;
   const anySize = { ...fields, height: optional(height), width: optional(width) };
   const config = checkFields(anySize, given) as unknown as PixelcnnConfig;
-  const [problem] = groupProblems(config);
+  const [problem] = configProblems(config);
   if (problem) fail("model", problem.message);
   if (mapOf(config.condition) && (config.height === undefined || config.width === undefined))
     fail(
@@ -187,9 +191,15 @@ function conditionIdentity(condition: ConditionConfig): object {
     case "class":
       return { kind: condition.kind, size: condition.classes.length };
     case "vector": {
-      const { kind, size, scale = 1, features } = condition;
-      // A scale of 1 is no scale.
-      return { kind, size, ...(scale === 1 ? {} : { scale }), ...(features === undefined ? {} : { features }) };
+      const { kind, size, scale = 1, features, linear } = condition;
+      return {
+        kind,
+        size,
+        // A scale of 1 is no scale.
+        ...(scale === 1 ? {} : { scale }),
+        ...(features === undefined ? {} : { features }),
+        ...(linear === undefined ? {} : { linear }),
+      };
     }
     case "map": {
       const { kind, height, width, channels, features } = condition;

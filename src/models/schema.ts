@@ -8,7 +8,7 @@ import { fail } from "../errors.ts";
 import { expectedBy } from "../schema-words.ts";
 import { conditionField, type GatedConfig, type PixelcnnConfig, type PixelcnnInput } from "./config.ts";
 import type { Field, Fields, Rule } from "./fields.ts";
-import { groupProblems, networkFields } from "./networks.ts";
+import { configProblems, networkFields } from "./networks.ts";
 
 /** The schema of one field. */
 export function schemaOf<Out, In>(field: Field<Out, In>): z.ZodType<Out, In> {
@@ -62,7 +62,7 @@ function ruleSchema(rule: Rule): z.ZodType {
 /** Any family that gives an image a probability; without a family, a Gated PixelCNN. */
 const pixelcnnSchemas = networkFields.map((fields) =>
   objectOf(fields).superRefine((config, context) => {
-    for (const { path, message } of groupProblems(config as unknown as PixelcnnConfig))
+    for (const { path, message } of configProblems(config as unknown as PixelcnnConfig))
       context.addIssue({ code: "custom", path: path.split("."), message });
   }),
 ) as unknown as [z.ZodObject];

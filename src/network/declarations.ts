@@ -32,7 +32,8 @@ interface Declared {
 
 /** Every parameter of the network: those of m(h), then the steps', in the network's order. */
 export function networkParameters(network: Network): ParameterSpec[] {
-  const map = (network.condition?.map ?? []).map(({ name, shape, fan, gain }) =>
+  const { map: layers = [], linear } = network.condition ?? {};
+  const map = [...layers, ...(linear ? [linear] : [])].map(({ name, shape, fan, gain }) =>
     matrix(name, shape, fan ?? sizeOf(shape), gain),
   );
   const declared = network.steps.flatMap((step) =>

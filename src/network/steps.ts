@@ -100,7 +100,7 @@ export type Step =
 
 /** One transposed convolution of m(h), which brings a condition to the size of the image (models/condition-map.ts). */
 export interface MapLayer extends Weights {
-  /** [4, 4, in, out]. */
+  /** [4, 4, in, out], unless said otherwise. */
   readonly shape: readonly number[];
 }
 
@@ -112,6 +112,8 @@ export interface NetworkCondition {
   readonly perPixel: boolean;
   /** Layers of m(h), first to last. */
   readonly map: readonly MapLayer[];
+  /** The linear path of m(h): [in, H, W, out]; its features come behind the layers'. */
+  readonly linear?: MapLayer | undefined;
 }
 
 /**

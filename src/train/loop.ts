@@ -14,7 +14,8 @@ import type { Device } from "../onnx/session.ts";
 import { scheduleVector } from "./adam.ts";
 import { openBatches, type TrainBatch } from "./batches.ts";
 import type { RunConfig, TrainConfig } from "./config.ts";
-import { initialState, type RunState } from "./state.ts";
+import { firstState } from "./principal-start.ts";
+import type { RunState } from "./state.ts";
 import { openStepper } from "./stepper.ts";
 
 export type TrainEvent =
@@ -126,7 +127,7 @@ export async function* train({
       );
   }
   if (data.length === 0) fail("data", `expected at least one image to train on but ${data.name} has none`);
-  const state = from ?? initialState(config);
+  const state = from ?? (await firstState(config, data, { threads }));
   const specs = modelParameters(model);
   const unit = lossUnit(model);
   const dims = model.height * model.width * model.channels;
