@@ -69,7 +69,7 @@ describe("the loss's derivatives by every weight are those of central difference
     [
       "linear paths and a deconvolution",
       configOf(
-        { kind: "deconvolution", features: [3, 2], linear: true },
+        { kind: "deconvolution", features: [3, 2], linear: true, refine: [3] },
         { encoder: { features: [5], hidden: 0, linear: true } },
       ),
     ],
@@ -264,16 +264,50 @@ function naiveDeconvolution(config: AutoencoderConfig, parameters: ParameterMap,
           }
     [h, w, F, map] = [2 * h, 2 * w, out, next.map((v) => Math.max(0, v))];
   });
+  const line = Array.from({ length: H * W * C }, (_, k) =>
+    decoder.linear
+      ? code.reduce((sum, v, i) => sum + (v / Math.sqrt(code.length)) * at("linear.W", i * H * W * C + k), 0) +
+        at("linear.b", k)
+      : 0,
+  );
+  // Features of each pixel of the image; nothing outside.
+  let pixels = Array.from({ length: H * W }, (_, p) => {
+    const from = (Math.floor(p / W) * w + (p % W)) * F;
+    const refined = decoder.linear && decoder.refine.length > 0;
+    return [...map.slice(from, from + F), ...(refined ? line.slice(p * C, (p + 1) * C) : [])];
+  });
+  decoder.refine.forEach((out, l) => {
+    const inputs = pixels[0]!.length;
+    pixels = pixels.map((_, p) =>
+      Array.from({ length: out }, (_, o) => {
+        let sum = at(`refine${l + 1}.b`, o);
+        for (let t = 0; t < 9; t++) {
+          const [y, x] = [Math.floor(p / W) + Math.floor(t / 3) - 1, (p % W) + (t % 3) - 1];
+          if (y < 0 || y >= H || x < 0 || x >= W) continue;
+          for (let f = 0; f < inputs; f++)
+            sum += pixels[y * W + x]![f]! * at(`refine${l + 1}.W`, (t * inputs + f) * out + o);
+        }
+        return Math.max(0, sum);
+      }),
+    );
+  });
   return Array.from({ length: H * W * C }, (_, k) => {
-    const [y, x, c] = [Math.floor(k / C / W), Math.floor(k / C) % W, k % C];
-    let sum = at("outputs.b", c);
-    for (let f = 0; f < F; f++) sum += map[(y * w + x) * F + f]! * at("outputs.W", f * C + c);
-    return sum;
+    const c = k % C;
+    const features = pixels[Math.floor(k / C)]!;
+    return features.reduce((sum, v, f) => sum + v * at("outputs.W", f * C + c), at("outputs.b", c)) + line[k]!;
   });
 }
 
-describe("the deconvolution", () => {
-  const config = deconvolution({ channels: 2, height: 5, width: 6 });
+describe.each([
+  ["the deconvolution", {}],
+  ["the deconvolution with a linear path", { linear: true }],
+  ["the deconvolution, refined", { refine: [5, 4] }],
+  ["the deconvolution with a linear path, refined", { linear: true, refine: [5] }],
+])("%s", (_, decoder) => {
+  const config = configOf(
+    { kind: "deconvolution", features: [3, 2], ...decoder },
+    { channels: 2, height: 5, width: 6, encoder: { features: [4, 5], hidden: 6, linear: "linear" in decoder } },
+  );
   const parameters = randomParameters(autoencoderParameters(config), 8);
   const pixels = randomLevels(config, 3);
 
@@ -299,22 +333,32 @@ describe("the deconvolution", () => {
     expect(await lossOf(config, parameters, pixels)).toBeCloseTo(error, 10);
   });
 
-  test("has the parameters of docs/model.md", () => {
-    const named = autoencoderParameters(deconvolution({ height: 28, width: 28 })).filter(({ name }) =>
-      /^decoder/.test(name),
-    );
-    expect(named.map(({ name, shape }) => `${name} ${shape.join(" ")}`)).toEqual([
-      "decoder.map.W 3 147",
-      "decoder.map.b 147",
-      "decoder.layer1.W 4 4 3 3",
-      "decoder.layer1.b 3",
-      "decoder.layer2.W 4 4 3 2",
-      "decoder.layer2.b 2",
-      "decoder.outputs.W 2 1",
-      "decoder.outputs.b 1",
-    ]);
+  test("gives its own parameters away, and no other", () => {
     expect([...decoderParameters(config, parameters).keys()].every((name) => name.startsWith("decoder."))).toBe(true);
   });
+});
+
+test("a deconvolution has the parameters of docs/model.md", () => {
+  const decoder = { kind: "deconvolution", features: [3, 2], linear: true, refine: [6, 5] };
+  const named = autoencoderParameters(configOf(decoder, { height: 28, width: 28 })).filter(({ name }) =>
+    /^decoder/.test(name),
+  );
+  expect(named.map(({ name, shape }) => `${name} ${shape.join(" ")}`)).toEqual([
+    "decoder.map.W 3 147",
+    "decoder.map.b 147",
+    "decoder.layer1.W 4 4 3 3",
+    "decoder.layer1.b 3",
+    "decoder.layer2.W 4 4 3 2",
+    "decoder.layer2.b 2",
+    "decoder.refine1.W 3 3 3 6",
+    "decoder.refine1.b 6",
+    "decoder.refine2.W 3 3 6 5",
+    "decoder.refine2.b 5",
+    "decoder.outputs.W 5 1",
+    "decoder.outputs.b 1",
+    "decoder.linear.W 3 784",
+    "decoder.linear.b 784",
+  ]);
 });
 
 describe("a config", () => {

@@ -8,8 +8,9 @@ import { z } from "zod";
 import type { Lookup } from "../network/lookup.ts";
 import { bias, matrix, type ParameterSpec } from "../network/parameters.ts";
 import { scaledPixels } from "../network/pixels.ts";
+import { convolve, tapsAt } from "../onnx/composites.ts";
 import type { Value } from "../onnx/graph.ts";
-import { add, gemm, max, min, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
+import { add, concat, gemm, max, min, mul, reduceSum, relu, reshape, slice, sub } from "../onnx/ops.ts";
 import { type ImageShape, RELU_GAIN } from "./encoder.ts";
 import { convolveUp, doubled, RESAMPLE_KERNEL, type Size } from "./resample.ts";
 
@@ -24,12 +25,26 @@ export const deconvolutionFields = {
    * principal components of the training images (train/principal-start.ts).
    */
   linear: z.boolean().default(false),
+  /**
+   * Feature maps of 3x3 convolutions with ReLU at the size of the image, before the outputs. They also see the image of
+   * the linear path, and sharpen it.
+   */
+  refine: z.array(z.int().min(1).max(4096)).max(12).default([]),
 };
 
 export interface DeconvolutionConfig {
   readonly features: readonly number[];
   readonly linear: boolean;
+  readonly refine: readonly number[];
 }
+
+/** Inputs of each refining convolution, and of the outputs behind them. */
+function refineInputs({ features, linear, refine }: DeconvolutionConfig, channels: number): number[] {
+  return [features.at(-1)! + (linear && refine.length > 0 ? channels : 0), ...refine];
+}
+
+/** The offsets of a 3x3 kernel. */
+const AROUND = Array.from({ length: 9 }, (_, t): [number, number] => [Math.floor(t / 3) - 1, (t % 3) - 1]);
 
 /** Size of the first map: the image's, halved once per layer, rounded up. */
 export function firstMap({ features }: Pick<DeconvolutionConfig, "features">, { height, width }: Size): Size {
@@ -57,8 +72,15 @@ export function deconvolutionParameters(
         bias(`decoder.layer${i + 1}.b`, [out]),
       ];
     }),
-    // Zero, so that a fresh model's guess is mid-grey.
-    matrix("decoder.outputs.W", [features.at(-1)!, image.channels], features.at(-1)!, 0),
+    ...config.refine.flatMap((out, i): ParameterSpec[] => {
+      const inputs = refineInputs(config, image.channels)[i]!;
+      return [
+        matrix(`decoder.refine${i + 1}.W`, [3, 3, inputs, out], 9 * inputs, RELU_GAIN),
+        bias(`decoder.refine${i + 1}.b`, [out]),
+      ];
+    }),
+    // Zero, so that a fresh model's guess is mid-grey, or that of the linear path.
+    matrix("decoder.outputs.W", [refineInputs(config, image.channels).at(-1)!, image.channels], 1, 0),
     bias("decoder.outputs.b", [image.channels]),
     ...(config.linear
       ? [
@@ -86,13 +108,29 @@ export function deconvolutionOutputs(
       x = relu(convolveUp(x, lookup(`decoder.layer${i + 1}.W`), size, lookup(`decoder.layer${i + 1}.b`)));
       size = doubled(size);
     });
-    const features = x.shape[2]!;
-    const cropped = slice(slice(reshape(x, [B, size.height, size.width, features]), 1, 0, H), 2, 0, W);
-    const rows = reshape(cropped, [B * H * W, features]);
+    const D = H * W * C;
+    const line = config.linear
+      ? add(
+          mul(gemm(latents, lookup("decoder.linear.W")), 1 / Math.sqrt(latents.shape[1]!)),
+          lookup("decoder.linear.b"),
+        )
+      : null;
+    const map = reshape(x, [B, size.height, size.width, x.shape[2]!]);
+    x = reshape(slice(slice(map, 1, 0, H), 2, 0, W), [B, H * W, x.shape[2]!]);
+    if (line && config.refine.length > 0) x = concat([x, reshape(line, [B, H * W, C])], 2);
+    config.refine.forEach((out, i) => {
+      const w = lookup(`decoder.refine${i + 1}.W`);
+      const taps = tapsAt(H, W, AROUND);
+      const y = convolve(x, reshape(w, [taps.count * x.shape[2]!, out]), {
+        taps,
+        bias: lookup(`decoder.refine${i + 1}.b`),
+      });
+      x = relu(reshape(y, [B, H * W, out]));
+    });
+    const rows = reshape(x, [B * H * W, x.shape[2]!]);
     const outputs = gemm(rows, lookup("decoder.outputs.W"), { c: lookup("decoder.outputs.b") });
-    if (!config.linear) return reshape(outputs, [B, H, W, C]);
-    const line = mul(gemm(latents, lookup("decoder.linear.W")), 1 / Math.sqrt(latents.shape[1]!));
-    return reshape(add(reshape(outputs, [B, H * W * C]), add(line, lookup("decoder.linear.b"))), [B, H, W, C]);
+    const y = reshape(outputs, [B, D]);
+    return reshape(line ? add(y, line) : y, [B, H, W, C]);
   });
 }
 

@@ -26,7 +26,8 @@ function images(count: number, seed = 1): Uint8Array {
   };
   return Uint8Array.from(Array.from({ length: count }, one).flat());
 }
-const dataset = (pixels: Uint8Array) => datasetFromArrays({ name: "made", split: "train", classes: null, ...shape }, pixels);
+const dataset = (pixels: Uint8Array) =>
+  datasetFromArrays({ name: "made", split: "train", classes: null, ...shape }, pixels);
 const scaled = (pixels: Uint8Array, i: number): number[] =>
   Array.from(pixels.subarray(i * D, (i + 1) * D), (v) => (2 * v) / 255 - 1);
 

@@ -80,7 +80,7 @@ describe.each([1, 2])("with %i threads", (threads) => {
 test("the number of threads does not change a bit, of a step of several shards or of a resumed run", async () => {
   const side = { height: 24, width: 24 };
   const wide = tinyRun({ budget: { steps: 6 }, model: { ...side, features: 32 }, train: { batch: 16 } });
-  expect(wide.train.batch / shardSize(wide.train.batch)).toBe(4);
+  expect(wide.train.batch / shardSize(wide.train.batch, wide.model)).toBe(4);
   const data = tinyData(11, side);
   const [one, two, three] = await Promise.all([1, 2, 3].map((threads) => collect({ config: wide, data, threads })));
   for (const more of [two!, three!]) {

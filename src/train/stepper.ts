@@ -144,7 +144,7 @@ async function openWhole(options: StepperOptions, device: Device): Promise<Stepp
 
 async function openSharded(options: StepperOptions): Promise<Stepper> {
   const { model, batch, adam } = options;
-  const shard = options.shard ?? shardSize(batch);
+  const shard = options.shard ?? shardSize(batch, model);
   if (batch % shard !== 0)
     fail("usage", `expected a shard that divides the batch of ${batch} images but received ${shard}`);
   const shards = batch / shard;
