@@ -116,6 +116,7 @@ test("one foreign library, one file", () => {
     [/^(@hono\/|hono)/, /^src\/server\//],
     [/^open$/, /^src\/server\/open-page\.ts$/],
     [/^uplot/, /^src\/studio\/chart\.tsx$/],
+    [/^@jsquash\//, /^src\/studio\/peer-sizes\.ts$/],
     [/^fast-png$/, /^src\/pictures\/png\.ts$/],
     [/^sharp$/, /^src\/data\/decode\.ts$/],
   ];

@@ -39,6 +39,12 @@ export interface Packed {
   readonly rounded: number;
 }
 
+/** What was packed, and its pictures as they were before any value was changed. */
+export interface Pack {
+  readonly packed: Packed;
+  readonly pictures: readonly Picture[];
+}
+
 export interface Unpacked {
   readonly name: string;
   readonly className: string | undefined;
@@ -56,8 +62,9 @@ export async function packFiles(
   model: OpenedPixelcnn,
   files: readonly Dropped[],
   { lossy, signal, onProgress }: Work & { readonly lossy: boolean },
-): Promise<Packed> {
+): Promise<Pack> {
   const { levels } = model.config;
+  const pictures: Picture[] = [];
   const coded: CodecImage[] = [];
   const tables: LevelTable[] = [];
   const images: Packed["images"][number][] = [];
@@ -73,20 +80,21 @@ export async function packFiles(
       const { height, width } = picture;
       coded.push({ name, height, width, pixels: fitted.pixels, label: undefined, condition: undefined });
       tables.push(fitted.table);
+      pictures.push(picture);
       images.push({ name, height, width, bytes: bytes.length, png: encodePng(picture).length });
     } catch (error) {
       if (!(error instanceof PixelcnnError)) throw error;
       leftOut.push({ name, reason: error.message });
     }
   }
-  if (coded.length === 0) return { archive: null, images, leftOut, rounded };
+  if (coded.length === 0) return { packed: { archive: null, images, leftOut, rounded }, pictures };
   const predictor = await enginePredictor(model);
   try {
     const about = { model: model.name, classes: null, levels, tables, lossy: rounded > 0 };
     const { images: noted, notes } = withNotes(coded, about);
     const progress = imagesDone(({ done, total }) => onProgress(done, total));
     const archive = await encodeImages(predictor, noted, { notes, signal, onProgress: progress });
-    return { archive, images, leftOut, rounded };
+    return { packed: { archive, images, leftOut, rounded }, pictures };
   } finally {
     await predictor.close();
   }

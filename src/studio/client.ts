@@ -2,10 +2,10 @@
 
 import { proxy, type Remote, wrap } from "comlink";
 import type { Failure } from "./guarded.ts";
-import type { Condition, Draw, Host, Look, ModelInfo, OnRow } from "./host.ts";
+import type { Condition, Draw, Host, Look, ModelInfo, OnRow, PeerSizes } from "./host.ts";
 import type { SetInfo, TrainHost, TrainingStep, TrainingView, TrainWish } from "./train-host.ts";
 
-export type { Condition, Draw, Look, ModelInfo, SetInfo, TrainingStep, TrainingView, TrainWish };
+export type { Condition, Draw, Look, ModelInfo, PeerSizes, SetInfo, TrainingStep, TrainingView, TrainWish };
 
 export interface Client {
   readonly host: Remote<Host>;

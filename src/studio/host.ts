@@ -5,8 +5,10 @@
 
 import { expose, transfer } from "comlink";
 import { datasetFromArrays } from "../data/dataset.ts";
+import type { Picture } from "../data/picture.ts";
 import { fail } from "../errors.ts";
 import { createEngine, type Engine } from "../exact/engine.ts";
+import { checkSignal } from "../jobs.ts";
 import { codesKind, familyName, modelParameters } from "../models/families.ts";
 import { countOf } from "../network/parameters.ts";
 import type { ModelFiles } from "../runs/model-files.ts";
@@ -52,6 +54,12 @@ export interface Draw {
 /** One row of `count` images, from image `first` on; levels [count, W, C]. */
 export type OnRow = (first: number, count: number, row: number, levels: Uint8Array) => void;
 
+/** Bytes of all images in the files of two other formats. */
+export interface PeerSizes {
+  readonly webp: number;
+  readonly jxl: number;
+}
+
 /** What the model expects of one image, before it sees each sub-pixel. */
 export interface Look {
   /** Bits of each sub-pixel, [H, W, C]. */
@@ -62,6 +70,7 @@ export interface Look {
 
 let model: OpenedPixelcnn | null = null;
 let engine: Engine | null = null;
+let lastPacked: readonly Picture[] = [];
 let stopper = new AbortController();
 
 const current = (): { model: OpenedPixelcnn; engine: Engine } =>
@@ -161,8 +170,27 @@ const host = {
   /** Files of images to one archive; those that cannot be coded without loss are named, with the reason. */
   async pack(files: readonly Dropped[], lossy: boolean, onProgress: (done: number, total: number) => void) {
     const { model } = current();
-    const packed = await packFiles(model, files, { lossy, signal: begin(), onProgress });
+    const { packed, pictures } = await packFiles(model, files, { lossy, signal: begin(), onProgress });
+    lastPacked = pictures;
     return transfer(packed, packed.archive ? [packed.archive.buffer] : []);
+  },
+
+  /** Bytes of the images that were packed last as WebP and as JPEG XL files, in all. */
+  async peers(onProgress: (done: number, total: number) => void): Promise<PeerSizes> {
+    const signal = begin();
+    const { openPeers } = await import("./peer-sizes.ts");
+    const encode = await openPeers();
+    const sizes = { webp: 0, jxl: 0 };
+    for (const [i, picture] of lastPacked.entries()) {
+      const { webp, jxl } = encode(picture);
+      sizes.webp += webp.length;
+      sizes.jxl += jxl.length;
+      onProgress(i + 1, lastPacked.length);
+      // A turn of the worker's loop, in which `stop` is heard.
+      await new Promise((resolve) => setTimeout(resolve));
+      checkSignal(signal);
+    }
+    return sizes;
   },
 
   /** The images of an archive of this model. */

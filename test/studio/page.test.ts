@@ -118,8 +118,9 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
 
   test("what loads before a model is asked for is below 400 kB, compressed", () => {
     const assets = join(builtPage(), "assets");
-    // The training worker and the two builds of its runtime are loaded when training starts.
-    const first = readdirSync(assets).filter((name) => !/^(train-host|ort|group-worker)/.test(name));
+    // The training worker with its runtime, and the encoders that Compress compares with, are loaded on request.
+    const later = /^(train-host|ort|group-worker|peer-sizes|jxl_enc|webp_enc)/;
+    const first = readdirSync(assets).filter((name) => !later.test(name));
     const bytes = first.reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0);
     expect(first.length).toBeGreaterThan(3);
     expect(bytes).toBeLessThan(400_000);

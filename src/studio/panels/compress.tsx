@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Packed, Unpacked } from "../archives.ts";
-import { across, type ModelInfo } from "../client.ts";
+import { across, type ModelInfo, type PeerSizes } from "../client.ts";
 import { Files, Toggle } from "../controls.tsx";
 import { type DroppedFile, filesOf } from "../drops.ts";
 import { download } from "../pixels.tsx";
@@ -111,12 +111,35 @@ export function CompressPanel({ model }: { model: ModelInfo }) {
   );
 }
 
+/** The sizes in two other formats, once they are asked for. */
+function usePeers(packed: Packed) {
+  const { client, failed } = useStudio();
+  const [peers, setPeers] = useState<PeerSizes | null>(null);
+  const [doing, setDoing] = useState<string | null>(null);
+  useEffect(() => setPeers(null), [packed]);
+  const compare = async (): Promise<void> => {
+    setDoing("Loading the encoders …");
+    try {
+      const onProgress = across((done: number, total: number) => setDoing(`${done} of ${total} images`));
+      setPeers(await client.host.peers(onProgress));
+    } catch (error) {
+      failed(error);
+    } finally {
+      setDoing(null);
+    }
+  };
+  return { peers, doing, compare };
+}
+
 const kilobytes = (bytes: number): string => (bytes < 10_000 ? `${bytes} bytes` : `${(bytes / 1000).toFixed(1)} kB`);
 
-function PackedView({ packed: { archive, images, leftOut, rounded } }: { packed: Packed }) {
+function PackedView({ packed }: { packed: Packed }) {
+  const { archive, images, leftOut, rounded } = packed;
+  const { peers, doing, compare } = usePeers(packed);
   const sum = (of: (image: Packed["images"][number]) => number): number =>
     images.reduce((all, one) => all + of(one), 0);
   const [files, png] = [sum(({ bytes }) => bytes), sum((image) => image.png)];
+  const most = Math.max(files, png, archive?.length ?? 0, peers?.webp ?? 0, peers?.jxl ?? 0);
   return (
     <>
       {archive && (
@@ -126,10 +149,22 @@ function PackedView({ packed: { archive, images, leftOut, rounded } }: { packed:
             <small>for {images.length === 1 ? "one image" : `${images.length} images`}</small>
           </p>
           <ul class="sizes">
-            <Size name="this archive" bytes={archive.length} most={Math.max(files, png, archive.length)} own />
-            <Size name="as PNG" bytes={png} most={Math.max(files, png, archive.length)} />
-            <Size name="your files" bytes={files} most={Math.max(files, png, archive.length)} />
+            <Size name="this archive" bytes={archive.length} most={most} own />
+            {peers && <Size name="as JPEG XL" bytes={peers.jxl} most={most} />}
+            {peers && <Size name="as WebP" bytes={peers.webp} most={most} />}
+            <Size name="as PNG" bytes={png} most={most} />
+            <Size name="your files" bytes={files} most={most} />
           </ul>
+          {peers ? (
+            <p class="hint">
+              JPEG XL, WebP and PNG: one file an image, without loss, at their slowest setting. This archive needs its
+              model to be opened; they do not.
+            </p>
+          ) : (
+            <button type="button" class="button" disabled={doing !== null} onClick={compare}>
+              {doing ?? "Compare with WebP and JPEG XL"}
+            </button>
+          )}
           {archive.length > files && <p>The archive is larger than the files that you gave: keep those.</p>}
           {rounded > 0 && (
             <p>{rounded} images were taken to the nearest values: these do not come back as they were.</p>

@@ -1,0 +1,105 @@
+/**
+ * Compress beside WebP and JPEG XL: the page's sizes are those of the same encoders in Node, whose files give the same
+ * pixels back; and the encoders are loaded when they are asked for, from the page's own origin.
+ */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import createDecoder from "@jsquash/jxl/codec/dec/jxl_dec.js";
+import createJxl from "@jsquash/jxl/codec/enc/jxl_enc.js";
+import { defaultOptions as jxlDefaults } from "@jsquash/jxl/meta.js";
+import createWebp from "@jsquash/webp/codec/enc/webp_enc_simd.js";
+import { defaultOptions as webpDefaults } from "@jsquash/webp/meta.js";
+import sharp from "sharp";
+import { expect, test } from "vitest";
+import { createEngine, openPixelcnn } from "../../src/index.ts";
+import { encodePng } from "../../src/pictures/png.ts";
+import { serveStudio } from "../../src/server/serve-studio.ts";
+import { launch, noBrowser } from "../package/browser.ts";
+import { install } from "../package/installed.ts";
+
+// The page is built where the package is packed.
+const installed = noBrowser ? "" : await install();
+const reason = noBrowser || (typeof installed === "string" ? ` (skipped: ${installed})` : "");
+
+const SIZE = { height: 28, width: 28 };
+const require = createRequire(import.meta.url);
+/** An encoder's WebAssembly, compiled from its file: Node's fetch opens no file. */
+const compiled = (name: string) => {
+  const module = new WebAssembly.Module(readFileSync(join(dirname(require.resolve(name)), name.split("/").pop()!)));
+  return {
+    noInitialRun: true,
+    instantiateWasm: (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) => {
+      const instance = new WebAssembly.Instance(module, imports);
+      done(instance);
+      return instance.exports;
+    },
+  };
+};
+
+test.skipIf(reason)(
+  `WebP and JPEG XL beside an archive${reason}`,
+  async () => {
+    const { pixels } = await createEngine(await openPixelcnn("mnist")).sample({ count: 3, seed: 5 });
+    const images = [0, 1, 2].map((i) => pixels.subarray(i * 784, (i + 1) * 784));
+
+    const [webp, jxl, decoder] = await Promise.all([
+      createWebp(compiled("@jsquash/webp/codec/enc/webp_enc_simd.wasm")),
+      createJxl(compiled("@jsquash/jxl/codec/enc/jxl_enc.wasm")),
+      createDecoder(compiled("@jsquash/jxl/codec/dec/jxl_dec.wasm")),
+    ]);
+    const expected = { webp: 0, jxl: 0 };
+    for (const image of images) {
+      const rgba = Uint8Array.from({ length: 784 * 4 }, (_, i) => (i % 4 === 3 ? 255 : image[i >> 2]!));
+      const asWebp = webp.encode(rgba, 28, 28, { ...webpDefaults, lossless: 1, exact: 1, quality: 100, method: 6 })!;
+      const asJxl = jxl.encode(rgba, 28, 28, { ...jxlDefaults, lossless: true, quality: 100, effort: 9 })!;
+      expected.webp += asWebp.length;
+      expected.jxl += asJxl.length;
+      expect([...(await sharp(asWebp.slice()).ensureAlpha().raw().toBuffer())]).toEqual([...rgba]);
+      expect([...(decoder.decode(asJxl.slice()) as ImageData).data]).toEqual([...rgba]);
+    }
+
+    const studio = await serveStudio({ folders: [] });
+    const browser = await launch();
+    try {
+      const page = await browser.newPage();
+      const complaints: string[] = [];
+      const requests: string[] = [];
+      page.on("console", (said) => ["error", "warning"].includes(said.type()) && complaints.push(said.text()));
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      page.on("request", (request) => requests.push(request.url()));
+      await page.goto(studio.url);
+      await page.waitForSelector(".panel");
+      await page.selectOption(".picker select", "mnist");
+      await page.click('nav a:text-is("Compress")');
+      await page.setInputFiles(
+        '.drop input[type="file"]',
+        images.map((image, i) => ({
+          name: `${i}.png`,
+          mimeType: "image/png",
+          buffer: Buffer.from(encodePng({ ...SIZE, channels: 1, pixels: image })),
+        })),
+      );
+      await page.waitForSelector(".sizes");
+      const sizes = (): Promise<string[]> =>
+        page.$$eval(".sizes li", (all) =>
+          all.map((one) => [...one.children].map((part) => part.textContent).join(" ")),
+        );
+      expect((await sizes()).map((line) => line.replace(/ .*/, ""))).toEqual(["this", "as", "your"]);
+      expect(requests.filter((url) => /jxl_enc|webp_enc/.test(url))).toEqual([]);
+      await page.click('button:text-is("Compare with WebP and JPEG XL")');
+      await page.waitForSelector('.sizes li:has-text("JPEG XL")');
+      expect(await sizes()).toEqual(
+        expect.arrayContaining([`as JPEG XL  ${expected.jxl} bytes`, `as WebP  ${expected.webp} bytes`]),
+      );
+      expect(requests.filter((url) => /(jxl|webp)_enc.*\.wasm$/.test(url)).length).toBe(2);
+      expect(requests.every((url) => url.startsWith(studio.url) || /^(blob|data):/.test(url))).toBe(true);
+      expect(complaints).toEqual([]);
+    } finally {
+      await browser.close();
+      await studio.close();
+    }
+  },
+  60_000,
+);
