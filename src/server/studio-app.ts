@@ -9,6 +9,7 @@ import { extname } from "node:path";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import { embedTexts } from "../text/sentence-vectors.ts";
+import { imagesOfSet, setsHere } from "./named-images.ts";
 import { readPageFile } from "./page-files.ts";
 import { RunShelf } from "./run-shelf.ts";
 
@@ -85,6 +86,15 @@ export function studioApp({ files, folders, host: named, every = 1000 }: StudioO
     const bytes = await shelf.file(id, name);
     const type = TYPES[extname(name)] ?? "application/octet-stream";
     return bytes ? context.body(bytes, 200, { "content-type": type }) : context.text("there is no such file", 404);
+  });
+
+  app.get("/api/sets", (context) => context.json(setsHere()));
+
+  app.get("/api/sets/:name", async (context) => {
+    const sent = await imagesOfSet(context.req.param("name"));
+    if (!sent) return context.text("there is no such set on this machine", 404);
+    const headers = { "content-type": "application/octet-stream", "x-images-in-all": String(sent.total) };
+    return context.body(sent.idx, 200, headers);
   });
 
   app.get("/api/embed", async (context) => {

@@ -22,7 +22,9 @@ export type PageSet =
   | { readonly kind: "glyphs" }
   | { readonly kind: "files"; readonly files: readonly Dropped[]; readonly size: number }
   | { readonly kind: "sheet"; readonly file: Dropped; readonly size: number }
-  | { readonly kind: "idx"; readonly file: Dropped };
+  | { readonly kind: "idx"; readonly file: Dropped }
+  /** A named set of the machine that serves the page (server/named-images.ts). */
+  | { readonly kind: "named"; readonly name: string; readonly address: string };
 
 const SIDE = 16;
 const DRAWN = 2000;
@@ -39,6 +41,8 @@ export async function imagesOf(set: PageSet): Promise<PageImages> {
       return fromSheet(set.file, set.size);
     case "idx":
       return fromIdx(set.file);
+    case "named":
+      return fromServer(set.name, set.address);
   }
 }
 
@@ -151,6 +155,13 @@ function together(name: string, pictures: readonly Picture[], leftOut: readonly 
   return { name, height, width, channels, pixels, count: pictures.length, leftOut };
 }
 
+async function fromServer(name: string, address: string): Promise<PageImages> {
+  const response = await fetch(address);
+  if (!response.ok) fail("io", `expected the images of ${name} but the server answered: ${await response.text()}`);
+  const images = await fromIdx({ name, bytes: new Uint8Array(await response.arrayBuffer()) });
+  return { ...images, leftOut: beyond(images.count, Number(response.headers.get("x-images-in-all"))) };
+}
+
 /** The images of an IDX file, plain or gzip; at most the first 20,000. */
 async function fromIdx({ name, bytes }: Dropped): Promise<PageImages> {
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -175,6 +186,9 @@ async function fromIdx({ name, bytes }: Dropped): Promise<PageImages> {
       `expected ${start + count * each} bytes in ${name} but received ${plain.length}: the file is cut short`,
     );
   const most = Math.min(count, 20_000);
-  const leftOut = most < count ? [`images ${most} to ${count - 1}: a page trains on the first ${most}`] : [];
-  return { name, height, width, channels, pixels: plain.slice(start, start + most * each), count: most, leftOut };
+  const pixels = plain.slice(start, start + most * each);
+  return { name, height, width, channels, pixels, count: most, leftOut: beyond(most, count) };
 }
+
+const beyond = (most: number, count: number): string[] =>
+  most < count ? [`images ${most} to ${count - 1}: a page trains on the first ${most}`] : [];

@@ -15,13 +15,7 @@ import sharp from "sharp";
 import { expect, test } from "vitest";
 import { createEngine, openPixelcnn } from "../../src/index.ts";
 import { encodePng } from "../../src/pictures/png.ts";
-import { serveStudio } from "../../src/server/serve-studio.ts";
-import { launch, noBrowser } from "../package/browser.ts";
-import { install } from "../package/installed.ts";
-
-// The page is built where the package is packed.
-const installed = noBrowser ? "" : await install();
-const reason = noBrowser || (typeof installed === "string" ? ` (skipped: ${installed})` : "");
+import { noStudio, openStudio } from "./opened-studio.ts";
 
 const SIZE = { height: 28, width: 28 };
 const require = createRequire(import.meta.url);
@@ -38,8 +32,8 @@ const compiled = (name: string) => {
   };
 };
 
-test.skipIf(reason)(
-  `WebP and JPEG XL beside an archive${reason}`,
+test.skipIf(noStudio)(
+  `WebP and JPEG XL beside an archive${noStudio}`,
   async () => {
     const { pixels } = await createEngine(await openPixelcnn("mnist")).sample({ count: 3, seed: 5 });
     const images = [0, 1, 2].map((i) => pixels.subarray(i * 784, (i + 1) * 784));
@@ -60,19 +54,11 @@ test.skipIf(reason)(
       expect([...(decoder.decode(asJxl.slice()) as ImageData).data]).toEqual([...rgba]);
     }
 
-    const studio = await serveStudio({ folders: [] });
-    const browser = await launch();
+    const { page, url, complaints, requests, go, close } = await openStudio();
     try {
-      const page = await browser.newPage();
-      const complaints: string[] = [];
-      const requests: string[] = [];
-      page.on("console", (said) => ["error", "warning"].includes(said.type()) && complaints.push(said.text()));
-      page.on("pageerror", (error) => complaints.push(String(error)));
-      page.on("request", (request) => requests.push(request.url()));
-      await page.goto(studio.url);
-      await page.waitForSelector(".panel");
       await page.selectOption(".picker select", "mnist");
-      await page.click('nav a:text-is("Compress")');
+      await page.waitForSelector('.about:has-text("256 greys")');
+      await go("Compress");
       await page.setInputFiles(
         '.drop input[type="file"]',
         images.map((image, i) => ({
@@ -94,11 +80,10 @@ test.skipIf(reason)(
         expect.arrayContaining([`as JPEG XL  ${expected.jxl} bytes`, `as WebP  ${expected.webp} bytes`]),
       );
       expect(requests.filter((url) => /(jxl|webp)_enc.*\.wasm$/.test(url)).length).toBe(2);
-      expect(requests.every((url) => url.startsWith(studio.url) || /^(blob|data):/.test(url))).toBe(true);
+      expect(requests.every((one) => one.startsWith(url) || /^(blob|data):/.test(one))).toBe(true);
       expect(complaints).toEqual([]);
     } finally {
-      await browser.close();
-      await studio.close();
+      await close();
     }
   },
   60_000,

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSplits } from "../../src/data/open.ts";
 import type { RunSummary } from "../../src/server/run-shelf.ts";
 import { type ServedStudio, serveStudio } from "../../src/server/serve-studio.ts";
 
@@ -69,6 +70,26 @@ test("lists the runs of the given folders, by an identity that is no path", asyn
   expect(run!.id).toMatch(/^[0-9a-f]{16}$/);
   expect(await (await ask(`api/runs/${run!.id}/pictures/1`)).text()).toBe("ten");
   expect(await (await ask(`api/runs/${run!.id}/model.safetensors`)).text()).toBe("weights");
+});
+
+test("gives the first images of a named set as IDX, and of no other name", async () => {
+  const names = (await (await ask("api/sets")).json()) as string[];
+  expect(names).toContain("mnist");
+  const answer = await ask("api/sets/mnist");
+  expect(answer.headers.get("x-images-in-all")).toBe("60000");
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  expect([...bytes.subarray(0, 16)]).toEqual([0, 0, 8, 3, 0, 0, 78, 32, 0, 0, 0, 28, 0, 0, 0, 28]);
+  expect(bytes.length).toBe(16 + 20_000 * 784);
+  const { train } = await openSplits("mnist");
+  const { pixels } = await train.batch([0, 19_999]);
+  expect([...bytes.subarray(16, 16 + 784)]).toEqual([...pixels.subarray(0, 784)]);
+  expect([...bytes.subarray(-784)]).toEqual([...pixels.subarray(784)]);
+  for (const name of ["nothing", "..", "%2e%2e%2f%2e%2e%2fetc", given, `${given}/digits`, "mnist%00"]) {
+    const refused = await get(`/api/sets/${name}`);
+    expect(refused).toMatch(/^HTTP\/1\.1 40[04] /);
+    expect(refused).not.toContain(SECRET);
+  }
+  expect(await get("/api/sets/mnist", "Origin: http://elsewhere.example")).toMatch(/^HTTP\/1\.1 403 /);
 });
 
 test("gives whole lines of a log from a byte on, and begins anew where a log was", async () => {

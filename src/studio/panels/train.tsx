@@ -28,9 +28,10 @@ const theTrainer = (): Remote<TrainHost> => {
 type State = "idle" | "starting" | "training" | "stopping" | "stopped";
 
 export function TrainPanel(_: { model: ModelInfo }) {
-  const { report, open, go, failed } = useStudio();
+  const { report, open, go, failed, served } = useStudio();
+  const named = useNamedSets(served);
   const [set, setSet] = useState<SetInfo | null>(null);
-  const [choice, setChoice] = useState<"shapes" | "glyphs" | "yours">("shapes");
+  const [choice, setChoice] = useState<string>("shapes");
   const [side, setSide] = useState(16);
   const [levels, setLevels] = useState(4);
   const [features, setFeatures] = useState(12);
@@ -125,15 +126,18 @@ export function TrainPanel(_: { model: ModelInfo }) {
         <Choices
           label="Images"
           options={[
-            { value: "shapes" as const, text: "shapes" },
-            { value: "glyphs" as const, text: "letters" },
-            { value: "yours" as const, text: "yours" },
+            { value: "shapes", text: "shapes" },
+            { value: "glyphs", text: "letters" },
+            ...named.map((name) => ({ value: `set ${name}`, text: name })),
+            { value: "yours", text: "yours" },
           ]}
           value={choice}
           onPick={(kind) => {
             if (busy) return;
             setChoice(kind);
-            if (kind !== "yours") void choose({ kind });
+            if (kind === "shapes" || kind === "glyphs") void choose({ kind });
+            const name = named.find((one) => kind === `set ${one}`);
+            if (name) void choose({ kind: "named", name, address: addressOf(`api/sets/${name}`) });
           }}
         />
         {choice === "yours" && (
@@ -274,6 +278,20 @@ export function TrainPanel(_: { model: ModelInfo }) {
       </div>
     </section>
   );
+}
+
+const addressOf = (path: string): string => new URL(path, document.baseURI).href;
+
+/** Names of the sets that the serving machine has; none of a page of plain files. */
+function useNamedSets(served: boolean): readonly string[] {
+  const [names, setNames] = useState<readonly string[]>([]);
+  useEffect(() => {
+    if (!served) return;
+    void fetch(addressOf("api/sets"))
+      .then(async (response) => setNames(response.ok ? await response.json() : []))
+      .catch(() => undefined);
+  }, [served]);
+  return names;
 }
 
 interface StripProps {
