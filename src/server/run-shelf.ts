@@ -5,8 +5,9 @@
  */
 
 import { createHash } from "node:crypto";
-import { lstat, open, readdir, readFile } from "node:fs/promises";
+import { lstat, readdir, readFile } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
+import { curveOfLog, type LogCurve } from "../runs/log-curve.ts";
 
 export interface RunSummary {
   /** Identity: the same as long as the folder stays where it is. */
@@ -26,14 +27,13 @@ export interface RunSummary {
 /** How deep below a given folder runs are looked for, and the most that are shown. */
 const DEEPEST = 4;
 const MOST_RUNS = 2000;
-/** Most bytes of a log that are sent at a time. */
-const CHUNK = 4 * 2 ** 20;
 /** The files of a run that a page may read, by name. */
 export const RUN_FILES = ["config.json", "model.safetensors"] as const;
 
 export class RunShelf {
   readonly #roots: readonly string[];
   #runs = new Map<string, { readonly folder: string; readonly summary: RunSummary }>();
+  readonly #curves = new Map<string, { readonly size: number; readonly changed: number; readonly curve: LogCurve }>();
 
   constructor(roots: readonly string[]) {
     this.#roots = roots.map((root) => resolve(root));
@@ -72,25 +72,20 @@ export class RunShelf {
     return this.#runs.get(id)?.folder ?? null;
   }
 
-  /** Whole lines of a run's log from byte `from` on, and where the next ones begin; null without such a run. */
-  async log(id: string, from: number): Promise<{ text: string; next: number } | null> {
+  /** The curves of a run's log; null without such a run. A log is read again when it has changed. */
+  async curve(id: string): Promise<LogCurve | null> {
     const folder = await this.#folderOf(id);
     if (folder === null) return null;
     const path = join(folder, "log.jsonl");
-    if (!(await isRegular(path))) return null;
-    const file = await open(path).catch(() => null);
-    if (!file) return null;
-    try {
-      const { size } = await file.stat();
-      // A log that is shorter than before was begun anew.
-      const start = from > size ? 0 : from;
-      const bytes = new Uint8Array(Math.min(CHUNK, size - start));
-      const { bytesRead } = await file.read(bytes, 0, bytes.length, start);
-      const end = bytes.subarray(0, bytesRead).lastIndexOf(10) + 1;
-      return { text: new TextDecoder().decode(bytes.subarray(0, end)), next: start + end };
-    } finally {
-      await file.close();
-    }
+    const found = await lstat(path).catch(() => null);
+    if (!found?.isFile()) return null;
+    const known = this.#curves.get(id);
+    if (known?.size === found.size && known.changed === found.mtimeMs) return known.curve;
+    const text = await readFile(path, "utf8").catch(() => null);
+    if (text === null) return null;
+    const curve = curveOfLog(text);
+    this.#curves.set(id, { size: found.size, changed: found.mtimeMs, curve });
+    return curve;
   }
 
   /** A file of a run by its name; null for any other name, and for what is no regular file. */

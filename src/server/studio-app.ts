@@ -68,11 +68,9 @@ export function studioApp({ files, folders, host: named, every = 1000 }: StudioO
 
   app.get("/api/runs", async (context) => context.json(await shelf.list()));
 
-  app.get("/api/runs/:id/log", async (context) => {
-    const from = Number(context.req.query("from") ?? 0);
-    if (!Number.isSafeInteger(from) || from < 0) return context.text("expected a byte of the log for from", 400);
-    const log = await shelf.log(context.req.param("id"), from);
-    return log ? context.json(log) : context.text("there is no such run", 404);
+  app.get("/api/runs/:id/curve", async (context) => {
+    const curve = await shelf.curve(context.req.param("id"));
+    return curve ? context.json(curve) : context.text("there is no such run", 404);
   });
 
   app.get("/api/runs/:id/pictures/:index", async (context) => {

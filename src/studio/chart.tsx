@@ -16,8 +16,6 @@ export interface Line {
   readonly colour: string;
   readonly x: readonly number[];
   readonly y: readonly number[];
-  /** Whether it stands out; others pale. */
-  readonly lit: boolean;
   readonly dots: boolean;
 }
 
@@ -27,6 +25,8 @@ interface ChartProps {
   readonly lines: readonly Line[];
   readonly logX: boolean;
   readonly logY: boolean;
+  /** The line that stands out, while the others pale; null for none. */
+  readonly lit: string | null;
   /** Charts of one name share the pointer. */
   readonly sync: string;
 }
@@ -35,9 +35,14 @@ interface ChartProps {
 const NOWHERE = "–";
 /** Most points of a line that are drawn: more than a screen has columns. */
 const MOST = 2000;
+/** Most lines that a legend names, and that are told at the pointer. */
+const MOST_NAMED = 12;
+/** Most cells of the table that uPlot draws: places on the axis, times lines. */
+const MOST_CELLS = 400_000;
 
-export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
+export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot | null>(null);
   const dark = useDark();
   useEffect(() => {
     const element = box.current!;
@@ -45,7 +50,8 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
     const style = getComputedStyle(element);
     const [ink, grid] = [style.getPropertyValue("--soft"), style.getPropertyValue("--line")];
     const ends = lines.map(({ x, y, ...line }) => ({ ...line, ...thin(x, y, logX) }));
-    const data = uPlot.join(ends.map(({ x, y }) => [x, y] as uPlot.AlignedData));
+    const few = lines.length <= MOST_NAMED;
+    const data = together(ends, logX);
     // The first losses of a run are far above all others, and would press the rest into a line.
     const all = ends.flatMap(({ y }) => y).sort((a, b) => a - b);
     const high = all.length < 30 || logY ? Number.POSITIVE_INFINITY : all[Math.floor(0.97 * all.length)]!;
@@ -54,8 +60,8 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
       {
         width: element.clientWidth,
         height: 260,
-        cursor: { sync: { key: sync } },
-        legend: { live: true },
+        cursor: { sync: { key: sync }, points: { show: few } },
+        legend: { show: few, live: true },
         scales: {
           x: { time: false, distr: logX ? 3 : 1 },
           y: { distr: logY ? 3 : 1, range: (_, least, most) => rangeOf(least, Math.min(most, high), logY) },
@@ -66,11 +72,10 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
         ],
         series: [
           { label: axis, value: (_, v) => (v == null ? NOWHERE : v.toFixed(axis === "minutes" ? 2 : 0)) },
-          ...ends.map(({ name, colour, lit, dots }) => ({
+          ...ends.map(({ id, name, colour, dots }) => ({
             label: name,
             stroke: colour,
-            width: lit ? 2 : 1,
-            alpha: lit ? 1 : 0.25,
+            ...look(lit === null || lit === id),
             spanGaps: true,
             points: { show: dots, size: 5 },
             value: (_: uPlot, v: number | null) => (v == null ? NOWHERE : v.toFixed(3)),
@@ -80,13 +85,24 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
       data,
       element,
     );
+    drawn.current = plot;
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
     observer.observe(element);
     return () => {
       observer.disconnect();
+      drawn.current = null;
       plot.destroy();
     };
   }, [lines, axis, logX, logY, sync, dark]);
+  // Under the pointer alone: the same plot with another look.
+  useEffect(() => {
+    const plot = drawn.current;
+    if (!plot) return;
+    lines.forEach(({ id }, i) => {
+      Object.assign(plot.series[i + 1]!, look(lit === null || lit === id));
+    });
+    plot.redraw(false);
+  }, [lit]);
   return (
     <figure class="chart">
       <figcaption>
@@ -98,11 +114,53 @@ export function Chart({ title, axis, lines, logX, logY, sync }: ChartProps) {
   );
 }
 
+const look = (stands: boolean): { width: number; alpha: number } =>
+  stands ? { width: 2, alpha: 1 } : { width: 1, alpha: 0.25 };
+
+interface Ends {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/**
+ * The lines over one list of places, as uPlot wants them: all places of all lines, or, where that would be too large a
+ * table, places at equal distances with the lines' values between their points.
+ */
+function together(lines: readonly Ends[], logX: boolean): uPlot.AlignedData {
+  const points = lines.reduce((sum, { x }) => sum + x.length, 0);
+  if (points * lines.length <= MOST_CELLS || lines.length === 1)
+    return uPlot.join(lines.map(({ x, y }) => [x, y] as unknown as uPlot.AlignedData));
+  const some = lines.filter(({ x }) => x.length > 0);
+  const [least, most] = [Math.min(...some.map(({ x }) => x[0]!)), Math.max(...some.map(({ x }) => x.at(-1)!))];
+  const count = Math.max(50, Math.min(1000, Math.floor(MOST_CELLS / lines.length)));
+  const places = Array.from({ length: count }, (_, i) => {
+    const part = i / (count - 1);
+    return logX ? least * (most / least) ** part : least + (most - least) * part;
+  });
+  return [places, ...lines.map((line) => valuesAt(places, line))] as uPlot.AlignedData;
+}
+
+/** Of a line, at ascending places; null beyond its ends. */
+function valuesAt(places: readonly number[], { x, y }: Ends): (number | null)[] {
+  let i = 0;
+  return places.map((place) => {
+    while (i < x.length && x[i]! < place) i++;
+    if (i === x.length || (i === 0 && x[0]! > place)) return null;
+    if (i === 0 || x[i] === place) return y[i]!;
+    const part = (place - x[i - 1]!) / (x[i]! - x[i - 1]!);
+    return y[i - 1]! + part * (y[i]! - y[i - 1]!);
+  });
+}
+
 /** The ends of a logarithmic axis are no round numbers; some of its ticks have none. */
 const roundTick = (tick: number | null): string => (tick === null ? "" : rounded(tick));
 
 const summary = (lines: readonly Line[]): string =>
-  lines.map(({ name, y }) => `${name} ended at ${y.at(-1)?.toFixed(2)}`).join("; ") || "no lines";
+  (lines.length > MOST_NAMED ? `${lines.length} lines, such as ` : "") +
+    lines
+      .slice(0, MOST_NAMED)
+      .map(({ name, y }) => `${name} ended at ${y.at(-1)?.toFixed(2)}`)
+      .join("; ") || "no lines";
 
 /** The axis of y, a little wider than the values. */
 function rangeOf(least: number, most: number, log: boolean): [number, number] {

@@ -1,6 +1,6 @@
 /** The studio's server reads what it was given and nothing else, answers its own page alone, and never falls over. */
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -92,19 +92,50 @@ test("gives the first images of a named set as IDX, and of no other name", async
   expect(await get("/api/sets/mnist", "Origin: http://elsewhere.example")).toMatch(/^HTTP\/1\.1 403 /);
 });
 
-test("gives whole lines of a log from a byte on, and begins anew where a log was", async () => {
+test("gives a log's curves: whole lines alone, what was repeated once, and a last test on more images apart", async () => {
   const path = join(given, "lines");
-  makeRun(path, [{ step: 1 }, { step: 2 }]);
+  const step = (n: number, loss: number) => ({
+    type: "step",
+    step: n,
+    loss,
+    unit: "nats",
+    seconds: 60 * n,
+    epoch: n / 2,
+  });
+  const test = (n: number, nats: number, images: number) => ({
+    type: "evaluation",
+    step: n,
+    nats,
+    seconds: 60 * n,
+    images,
+  });
+  makeRun(path, [{ type: "start", images: 100 }, step(1, 9), step(2, 8), test(2, 8.5, 50), step(3, 7), step(2, 6)]);
   const { id } = (await runs()).find(({ name }) => name === "lines")!;
-  const log = async (from: number) => (await ask(`api/runs/${id}/log?from=${from}`)).json();
-  expect(await log(0)).toEqual({ text: '{"step":1}\n{"step":2}\n', next: 22 });
-  writeFileSync(join(path, "log.jsonl"), '{"step":1}\n{"step":2}\n{"step":3}\n{"st');
-  expect(await log(22)).toEqual({ text: '{"step":3}\n', next: 33 });
-  expect(await log(33)).toEqual({ text: "", next: 33 });
-  writeFileSync(join(path, "log.jsonl"), '{"step":9}\n');
-  expect(await log(33)).toEqual({ text: '{"step":9}\n', next: 11 });
-  expect((await ask(`api/runs/${id}/log?from=-1`)).status).toBe(400);
-  expect((await ask(`api/runs/${id}/log?from=x`)).status).toBe(400);
+  const curve = async () => (await ask(`api/runs/${id}/curve`)).json();
+  const steps = { step: [1, 2], images: [50, 100], minutes: [1, 2], value: [9, 6] };
+  const tests = { step: [2], images: [100], minutes: [2], value: [8.5] };
+  const none = { step: [], images: [], minutes: [], value: [] };
+  expect(await curve()).toEqual({ steps, tests, last: none, unit: "nats", rate: null });
+  appendFileSync(join(path, "log.jsonl"), `${JSON.stringify(test(4, 5, 200))}\n{"type":"step","st`);
+  const last = { step: [4], images: [200], minutes: [4], value: [5] };
+  expect(await curve()).toEqual({ steps, tests, last, unit: "nats", rate: null });
+  writeFileSync(join(path, "log.jsonl"), `${JSON.stringify(step(9, 4))}\n`);
+  expect((await curve()).steps.step).toEqual([9]);
+  rmSync(path, { recursive: true });
+  expect((await ask(`api/runs/${id}/curve`)).status).toBe(404);
+});
+
+test("thins the steps of a long log, and keeps its last and every test", async () => {
+  const path = join(given, "long");
+  const lines = Array.from({ length: 10_000 }, (_, i) => [
+    { type: "step", step: i + 1, loss: 1, seconds: i, epoch: i },
+    ...(i % 1000 === 7 ? [{ type: "evaluation", step: i + 1, nats: 2, seconds: i, images: 5 }] : []),
+  ]).flat();
+  makeRun(path, lines);
+  const { id } = (await runs()).find(({ name }) => name === "long")!;
+  const { steps, tests } = await (await ask(`api/runs/${id}/curve`)).json();
+  expect([steps.step.length, steps.step[0], steps.step[1], steps.step.at(-1)]).toEqual([1001, 1, 11, 10_000]);
+  expect(tests.step).toEqual([8, 1008, 2008, 3008, 4008, 5008, 6008, 7008, 8008, 9008]);
   rmSync(path, { recursive: true });
 });
 
@@ -129,6 +160,7 @@ describe("nothing outside the given folders is read", () => {
     "/api/runs/ID/pictures/-1",
     "/api/runs/ID/pictures/99",
     "/api/runs/ID/log.jsonl",
+    "/api/runs/..%2foutside/curve",
     "/api/nothing",
   ])("%s", async (path) => {
     const [run] = await runs();

@@ -19,8 +19,8 @@ export function Figures({ rows }: { rows: readonly Row[] }) {
   const [down, setDown] = useState(false);
   const cells = rows.map(({ name, curve }) => [
     name,
-    curve.steps.at(-1)?.step ?? null,
-    curve.steps.at(-1)?.minutes ?? null,
+    curve.steps.step.at(-1) ?? null,
+    curve.steps.minutes.at(-1) ?? null,
     testOf(curve, "last"),
     testOf(curve, "best"),
     curve.rate,
@@ -91,13 +91,18 @@ export function Figures({ rows }: { rows: readonly Row[] }) {
   );
 }
 
+/** Columns that a person can compare. */
+const MOST_COMPARED = 20;
+
 /** Settings in which the chosen runs differ. */
 export function Settings({ rows }: { rows: readonly { readonly run: Run; readonly name: string }[] }) {
   const [settings, setSettings] = useState<ReadonlyMap<string, ReadonlyMap<string, string>>>(new Map());
   const ids = rows.map(({ run }) => run.id).join();
+  const many = rows.length > MOST_COMPARED;
   // By identity: the rows are made anew with each render.
   useEffect(() => {
     let over = false;
+    if (many) return;
     void (async () => {
       const found = new Map<string, ReadonlyMap<string, string>>();
       for (const { run } of rows) {
@@ -111,6 +116,7 @@ export function Settings({ rows }: { rows: readonly { readonly run: Run; readonl
     };
   }, [ids]);
   if (rows.length < 2) return null;
+  if (many) return <p class="hint">Choose at most {MOST_COMPARED} runs to compare their settings.</p>;
   const keys = [...new Set([...settings.values()].flatMap((one) => [...one.keys()]))];
   const differ = keys.filter((key) => new Set(rows.map(({ run }) => settings.get(run.id)?.get(key) ?? "–")).size > 1);
   if (differ.length === 0) return null;
@@ -167,7 +173,12 @@ export function Pictures({ runs, nameOf }: { runs: readonly Run[]; nameOf: (run:
           const index = Math.round(at * (run.pictures.length - 1));
           return (
             <figure key={run.id}>
-              <img class="pixels" src={`api/runs/${run.id}/pictures/${index}`} alt={`Samples of ${nameOf(run)}`} />
+              <img
+                loading="lazy"
+                class="pixels"
+                src={`api/runs/${run.id}/pictures/${index}`}
+                alt={`Samples of ${nameOf(run)}`}
+              />
               <figcaption>
                 <b>{nameOf(run)}</b>
                 <br />

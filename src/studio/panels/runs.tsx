@@ -1,12 +1,13 @@
 /** The runs of this machine, served by `pixelcnn studio`: live curves, samples, settings and test figures. */
 
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type LogCurve, NO_POINTS } from "../../runs/log-curve.ts";
 import { smoothed } from "../../runs/log-entries.ts";
 import { counted } from "../../words.ts";
 import { Chart, COLOURS, type Line } from "../chart.tsx";
 import type { ModelInfo } from "../client.ts";
 import { Choices, Range, Toggle } from "../controls.tsx";
-import { type Curve, emptyCurve, grow, type Run } from "../run-data.ts";
+import { type Curve, emptyCurve, type Run } from "../run-data.ts";
 import { useStudio } from "../studio.ts";
 import { Figures, Pictures, Settings } from "./run-tables.tsx";
 
@@ -18,6 +19,8 @@ interface Shown {
 }
 
 const STORE = "pixelcnn-studio-runs";
+/** Curves that are asked for together: the charts are drawn anew after each such lot. */
+const TOGETHER = 100;
 
 /** What was hidden and renamed, kept by the browser: the folders stay as they are. */
 function remembered(): Shown {
@@ -40,6 +43,7 @@ export function RunsPanel(_: { model: ModelInfo }) {
   const [logY, setLogY] = useState(false);
   const [smoothing, setSmoothing] = useState(0.6);
   const [live, setLive] = useState(false);
+  const reading = useRef(false);
 
   const load = useCallback(async (): Promise<readonly Run[]> => {
     const response = await fetch("api/runs");
@@ -68,61 +72,63 @@ export function RunsPanel(_: { model: ModelInfo }) {
 
   useEffect(() => localStorage.setItem(STORE, JSON.stringify(shown)), [shown]);
 
-  // Reads what is new of the chosen logs.
+  // Reads the curves of the chosen runs that are new or have grown, some together.
   useEffect(() => {
-    let over = false;
-    const read = async (): Promise<void> => {
-      for (const id of chosen ?? []) {
-        let curve = curves.get(id) ?? emptyCurve;
-        if (!curve.stale) continue;
-        for (;;) {
-          const response = await fetch(`api/runs/${id}/log?from=${curve.next}`);
-          if (!response.ok || over) break;
-          const { text, next } = (await response.json()) as { text: string; next: number };
-          const before = curve.next;
-          curve = grow(curve, text, next);
-          if (next === before) break;
-        }
-        if (over) return;
-        const read = { ...curve, stale: false };
-        setCurves((now) => new Map([...now, [id, read]]));
-      }
+    const stale = (chosen ?? []).filter((id) => (curves.get(id) ?? emptyCurve).stale).slice(0, TOGETHER);
+    if (stale.length === 0 || reading.current) return;
+    reading.current = true;
+    const read = async (id: string): Promise<[string, Curve]> => {
+      const response = await fetch(`api/runs/${id}/curve`);
+      const found = response.ok ? ((await response.json()) as LogCurve) : (curves.get(id) ?? emptyCurve);
+      return [id, { ...found, stale: false }];
     };
-    void read().catch(() => setLive(false));
-    return () => {
-      over = true;
-    };
+    void Promise.all(stale.map(read))
+      .then((found) => setCurves((now) => new Map([...now, ...found])))
+      .catch(() => setLive(false))
+      .finally(() => {
+        reading.current = false;
+      });
   }, [chosen, curves]);
 
   const listed = useMemo(() => (runs ?? []).filter(({ id }) => !shown.hidden.includes(id)), [runs, shown.hidden]);
   const nameOf = (run: Run): string => shown.names[run.id] ?? run.name;
-  const visible = listed.filter(({ id }) => chosen?.includes(id));
+  const visible = useMemo(() => {
+    const asked = new Set(chosen);
+    return listed.filter(({ id }) => asked.has(id));
+  }, [listed, chosen]);
   // By identity: a run keeps its colour while the order of the list changes.
-  const places = useMemo(() => (runs ?? []).map(({ id }) => id).sort(), [runs]);
-  const colourOf = (id: string): string => COLOURS[places.indexOf(id) % COLOURS.length]!;
+  const places = useMemo(
+    () =>
+      new Map(
+        (runs ?? [])
+          .map(({ id }) => id)
+          .sort()
+          .map((id, i) => [id, i]),
+      ),
+    [runs],
+  );
+  const colourOf = (id: string): string => COLOURS[places.get(id)! % COLOURS.length]!;
 
   const lines = useMemo((): { train: Line[]; test: Line[] } => {
-    const make = (kind: "steps" | "tests"): Line[] =>
+    const make = (kind: "steps" | "tests" | "last"): Line[] =>
       visible.flatMap((run) => {
-        const curve = curves.get(run.id);
-        const points = curve?.[kind] ?? [];
-        if (points.length === 0) return [];
-        const values = points.map(({ value }) => value);
+        const points = curves.get(run.id)?.[kind] ?? NO_POINTS;
+        if (points.value.length === 0) return [];
         return [
           {
             id: run.id,
-            name: nameOf(run),
+            name: kind === "last" ? `${nameOf(run)}, last test, on more images` : nameOf(run),
             colour: colourOf(run.id),
-            x: points.map((point) => point[axis]),
-            y: kind === "steps" ? smoothed(values, smoothing) : values,
-            lit: lit === null || lit === run.id,
-            dots: kind === "tests",
+            x: points[axis],
+            y: kind === "steps" ? smoothed(points.value, smoothing) : points.value,
+            dots: kind !== "steps",
           },
         ];
       });
-    return { train: make("steps"), test: make("tests") };
-  }, [visible, curves, axis, smoothing, lit, shown.names]);
+    return { train: make("steps"), test: [...make("tests"), ...make("last")] };
+  }, [visible, curves, axis, smoothing, shown.names]);
 
+  const chart = { axis, logX, logY, lit, sync: "runs" };
   const table = visible.map((run) => ({ run, name: nameOf(run), curve: curves.get(run.id) ?? emptyCurve }));
   const unit = table.find(({ curve }) => curve.unit !== "")?.curve.unit || "loss";
 
@@ -137,6 +143,16 @@ export function RunsPanel(_: { model: ModelInfo }) {
               ? "There is no run in these folders; “pixelcnn train mnist --out runs/digits” begins one."
               : `${counted(runs.length, "run")}; ${live ? "curves grow while a run trains" : "not connected"}.`}
         </p>
+        {listed.length > 1 && (
+          <div class="row">
+            <button type="button" class="button quiet" onClick={() => setChosen(listed.map(({ id }) => id))}>
+              Choose all
+            </button>
+            <button type="button" class="button quiet" onClick={() => setChosen([])}>
+              Choose none
+            </button>
+          </div>
+        )}
         <ul class="run-list">
           {listed.map((run) => (
             <li
@@ -218,8 +234,8 @@ export function RunsPanel(_: { model: ModelInfo }) {
         />
       </div>
       <div class="stage charts">
-        <Chart title={`Training loss, ${unit}`} axis={axis} lines={lines.train} logX={logX} logY={logY} sync="runs" />
-        <Chart title={`Test, ${unit}`} axis={axis} lines={lines.test} logX={logX} logY={logY} sync="runs" />
+        <Chart title={`Training loss, ${unit}`} lines={lines.train} {...chart} />
+        <Chart title={`Test, ${unit}`} lines={lines.test} {...chart} />
         <Figures rows={table} />
         <Settings rows={table.map(({ run, name }) => ({ run, name }))} />
         <Pictures runs={visible} nameOf={nameOf} />

@@ -267,12 +267,11 @@ export function TrainPanel(_: { model: ModelInfo }) {
           title="Loss of each batch, nats an image"
           axis="step"
           lines={
-            losses.x.length === 0
-              ? []
-              : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, lit: true, dots: false }]
+            losses.x.length === 0 ? [] : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, dots: false }]
           }
           logX={false}
           logY
+          lit={null}
           sync="train"
         />
       </div>
