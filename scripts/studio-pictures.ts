@@ -49,12 +49,14 @@ const PANELS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
       { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") },
     ]);
     await page.waitForSelector(".result");
+    await page.click('.panel button:text-is("Compare with WebP and JPEG XL")');
+    await page.waitForSelector('.sizes li:has-text("JPEG XL")');
   },
   latents: async (page) => {
     const files = ["config.json", "model.safetensors"].map((name) => join(autoencoder, name));
     await page.setInputFiles('.picker input[type="file"]', files);
-    await page.waitForSelector('.panel button:text-is("Walk between"):not([disabled])');
-    await press(page, "Walk between");
+    await page.waitForSelector('.panel button:text-is("Walk from first to second"):not([disabled])');
+    await press(page, "Walk from first to second");
     await page.waitForTimeout(3500);
   },
   train: async (page) => {

@@ -95,7 +95,7 @@ export function Seed({ value, onInput, onEnter }: SeedProps) {
         onKeyDown={(event) => event.key === "Enter" && onEnter(value)}
       />
       <button type="button" class="button" onClick={() => onEnter(value)}>
-        Draw
+        Draw this seed
       </button>
     </div>
   );

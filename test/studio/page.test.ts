@@ -129,11 +129,11 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
   test("Play draws the images of Node, bit for bit, and the first within a second", async () => {
     await choose("mnist");
     await go("Play");
-    await page.check("text=Show images at once");
+    await page.check("text=Show images only when they are finished");
     await press("4");
     await page.fill('input[type="number"]', "7");
     const began = await page.evaluate(() => performance.now());
-    await press("Draw");
+    await press("Draw this seed");
     await figures(/^4 images in/);
     const seconds = ((await page.evaluate(() => performance.now())) - began) / 1000;
     const engine = createEngine(await openPixelcnn("mnist"));
@@ -186,17 +186,17 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     });
     const [sheet] = await canvases(".editor");
     await press("Complete it");
-    await page.waitForSelector(".wall canvas >> nth=7");
+    await page.waitForSelector(".wall canvas >> nth=8");
     await page.waitForFunction(() =>
       [...document.querySelectorAll<HTMLCanvasElement>(".wall canvas")].every(
         (c) => c.width === 28 && c.getContext("2d")!.getImageData(27, 27, 1, 1).data[3] === 255,
       ),
     );
     const drawn = await canvases(".wall canvas");
-    expect(drawn).toHaveLength(8);
+    expect(drawn).toHaveLength(9);
     const known = 14 * 28 * 4;
     for (const one of drawn) expect(one.slice(0, known)).toEqual(sheet!.slice(0, known));
-    expect(new Set(drawn.map((one) => one.slice(known).join())).size).toBe(8);
+    expect(new Set(drawn.map((one) => one.slice(known).join())).size).toBe(9);
   });
 
   test("Complete takes strokes of a pointer", async () => {
@@ -308,8 +308,8 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     ]);
     await page.waitForFunction(() => document.querySelector(".about")?.textContent?.includes("auto-encoder"));
     await go("Latents");
-    await page.waitForSelector('.panel button:text-is("Walk between"):not([disabled])');
-    await press("Walk between");
+    await page.waitForSelector('.panel button:text-is("Walk from first to second"):not([disabled])');
+    await press("Walk from first to second");
     await page.waitForFunction(
       () =>
         [...document.querySelectorAll<HTMLCanvasElement>(".wall canvas")].filter(

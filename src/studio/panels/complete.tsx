@@ -5,11 +5,12 @@ import type { ModelInfo } from "../client.ts";
 import { Choices, Files, Range } from "../controls.tsx";
 import { fitImage } from "../fit-image.ts";
 import { paint } from "../pixels.tsx";
+import { useReveal } from "../reveal.ts";
 import { useStudio } from "../studio.ts";
 import { Growing, Wall } from "../wall.tsx";
 
 /** Completions that are drawn together. */
-const COUNT = 8;
+const COUNT = 9;
 
 type Tool = "draw" | "erase" | "line";
 
@@ -31,6 +32,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
   const [busy, setBusy] = useState(false);
   const [seed, setSeed] = useState(1);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const [stage, reveal] = useReveal<HTMLDivElement>();
   const last = useRef<readonly [number, number] | null>(null);
   const condition = picked?.condition ?? null;
 
@@ -85,6 +87,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
     setSeed(next);
     setImages(growing);
     setBusy(true);
+    reveal();
     report(null);
     try {
       await client.draw(
@@ -113,7 +116,9 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
     <section class="panel" aria-labelledby="complete-title">
       <div class="controls">
         <h2 id="complete-title">Complete</h2>
-        <p class="lead">Erase a part of the image, or draw half of one. The model fills in the hatched pixels.</p>
+        <p class="lead">
+          Erase a part of the image, or paint half of one on an empty sheet. The model fills in the hatched pixels.
+        </p>
         {note && <p class="hint fitted">{note}</p>}
         <div class="sheet">
           <canvas
@@ -132,9 +137,9 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
         <Choices
           label="Tool"
           options={[
-            { value: "line" as Tool, text: "Erase below" },
-            { value: "erase" as Tool, text: "Erase" },
-            { value: "draw" as Tool, text: "Draw" },
+            { value: "line" as Tool, text: "Erase below a row" },
+            { value: "erase" as Tool, text: "Erase with a brush" },
+            { value: "draw" as Tool, text: "Paint" },
           ]}
           value={tool}
           onPick={setTool}
@@ -147,15 +152,19 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
             Colour <input type="color" value={colour} onInput={(event) => setColour(event.currentTarget.value)} />
           </label>
         )}
-        <Range
-          label="Rows kept"
-          says="from the top"
-          min={0}
-          max={height}
-          step={1}
-          value={rowsKept(sheet, model)}
-          onInput={(rows) => setSheet((now) => ({ ...now, mask: now.mask.map((_, p) => (p < rows * width ? 1 : 0)) }))}
-        />
+        {tool === "line" && (
+          <Range
+            label="Rows kept"
+            says="or click the image where it shall end"
+            min={0}
+            max={height}
+            step={1}
+            value={rowsKept(sheet, model)}
+            onInput={(rows) =>
+              setSheet((now) => ({ ...now, mask: now.mask.map((_, p) => (p < rows * width ? 1 : 0)) }))
+            }
+          />
+        )}
         <div class="row">
           <button type="button" class="button main" disabled={busy} onClick={() => void complete(seed + 1)}>
             Complete it
@@ -172,9 +181,12 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
             Empty sheet
           </button>
         </div>
-        <p class="hint">Pixels that are known after a gap are kept, but the gap is drawn without seeing them.</p>
+        <p class="hint">
+          The model fills gaps from the top left to the bottom right. What you keep below a gap stays as it is, but the
+          gap is filled without looking at it.
+        </p>
       </div>
-      <div class="stage">
+      <div class="stage" ref={stage}>
         {images ? (
           <Wall images={images} still={false} label={(i) => `Completion ${i + 1}`} />
         ) : (

@@ -6,6 +6,7 @@ import type { ModelInfo } from "../client.ts";
 import { Files, Range } from "../controls.tsx";
 import { fitImage } from "../fit-image.ts";
 import { Pixels } from "../pixels.tsx";
+import { useReveal } from "../reveal.ts";
 import { useStudio } from "../studio.ts";
 import { Growing, Wall } from "../wall.tsx";
 
@@ -24,6 +25,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
     readonly { readonly key: number; readonly title: string; readonly images: Growing }[]
   >([]);
   const [busy, setBusy] = useState(false);
+  const [stage, reveal] = useReveal<HTMLDivElement>();
 
   useEffect(() => {
     if (!model.latents || ends.length > 0) return;
@@ -51,6 +53,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
     const images = new Growing(model, conditions.length);
     setRows((now) => [{ key: (now[0]?.key ?? 0) + 1, title, images }, ...now].slice(0, 6));
     setBusy(true);
+    reveal();
     try {
       const how = { count: conditions.length, seed: 1, temperature: 1, guidance: 0 };
       await client.draw({ ...how, condition: conditions }, (...row) => images.add(...row));
@@ -86,7 +89,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
 
   const [from, to] = codes;
   return (
-    <section class="panel" aria-labelledby="latents-title">
+    <section class="panel latents" aria-labelledby="latents-title">
       <div class="controls">
         <h2 id="latents-title">Latents</h2>
         <p class="lead">
@@ -97,6 +100,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
           {ends.map((pixels, i) => (
             <figure key={i === 0 ? "from" : "to"}>
               <Pixels pixels={pixels} shape={model} label={i === 0 ? "The first image" : "The second image"} />
+              <figcaption>{i === 0 ? "First image" : "Second image"}</figcaption>
               <Files label="Change …" accept="image/*" onFiles={(files) => void open(i, files)} />
             </figure>
           ))}
@@ -104,11 +108,11 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
         <div class="row">
           <button
             type="button"
-            class="button main"
+            class="button"
             disabled={busy || !from}
             onClick={() => void draw("Reconstructions of the first image", new Array(STEPS).fill(from!))}
           >
-            Reconstruct
+            Reconstruct the first
           </button>
           <button
             type="button"
@@ -116,7 +120,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
             disabled={busy || !to}
             onClick={() => void draw("From the first image to the second", walk(from!, to!))}
           >
-            Walk between
+            Walk from first to second
           </button>
           <button
             type="button"
@@ -124,9 +128,10 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
             disabled={busy || !own}
             onClick={() => void draw("By the sliders", new Array(STEPS).fill(own!))}
           >
-            Draw by sliders
+            Draw by the sliders
           </button>
         </div>
+        {own && <p class="hint">The sliders begin at the first image's numbers.</p>}
         {own &&
           [...own]
             .slice(0, SLIDERS)
@@ -148,7 +153,7 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
           </p>
         )}
       </div>
-      <div class="stage charts">
+      <div class="stage charts" ref={stage}>
         {rows.map(({ key, title, images }) => (
           <figure key={key}>
             <figcaption>{title}</figcaption>

@@ -63,7 +63,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         <p class="lead">Every image is drawn pixel by pixel, each from the pixels before it.</p>
         <div class="row">
           <button type="button" class="button main" disabled={busy} onClick={() => again(seed + 1)}>
-            Draw new ones
+            Draw with a new seed
           </button>
           <button type="button" class="button" disabled={!busy} onClick={() => void client.host.stop()}>
             Stop
@@ -111,7 +111,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
               onInput={(event) => setText(event.currentTarget.value)}
             />
             <button type="submit" class="button">
-              Draw
+              Draw this text
             </button>
           </form>
         )}
@@ -120,7 +120,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         )}
         <Range
           label="Temperature"
-          says={temperature < 1 ? "likelier, plainer" : temperature > 1 ? "wilder" : "as learnt"}
+          says={temperature < 1 ? "plainer images" : temperature > 1 ? "wilder images" : "as learnt"}
           min={0.5}
           max={1.5}
           step={0.05}
@@ -130,7 +130,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         {condition !== null && (
           <Range
             label="Guidance"
-            says="how much the condition counts"
+            says={`0: as learnt; above: the ${model.text ? "text" : "class"} counts for more`}
             min={0}
             max={3}
             step={0.25}
@@ -139,7 +139,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
           />
         )}
         <Seed value={seed} onInput={setSeed} onEnter={again} />
-        <Toggle label="Show images at once" value={still} onChange={setStill} />
+        <Toggle label="Show images only when they are finished" value={still} onChange={setStill} />
         <p class="figures" aria-live="polite">
           {busy
             ? "Drawing …"
@@ -162,6 +162,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         {images && (
           <Wall images={images} still={still} label={(i) => `Sample ${i + 1}: enlarge`} onPick={(i) => setShown(i)} />
         )}
+        <p class="hint below">Choose an image to enlarge it, save it, complete it or see its bits.</p>
       </div>
       {shown !== null && images && (
         <Enlarged

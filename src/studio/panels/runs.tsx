@@ -211,7 +211,7 @@ export function RunsPanel(_: { model: ModelInfo }) {
           </button>
         )}
         <Choices
-          label="Along the axis"
+          label="Horizontal axis"
           options={(["step", "images", "minutes"] as const).map((value) => ({
             value,
             text: value === "step" ? "steps" : value,
@@ -219,7 +219,7 @@ export function RunsPanel(_: { model: ModelInfo }) {
           value={axis}
           onPick={setAxis}
         />
-        <div class="row">
+        <div class="row wide">
           <Toggle label="Log x" value={logX} onChange={setLogX} />
           <Toggle label="Log y" value={logY} onChange={setLogY} />
         </div>

@@ -265,7 +265,12 @@ function Bars({ name, each, level }: { name: string; each: Float32Array; level: 
             <rect key={v} class={v === level ? "is" : ""} x={v + 0.05} width={0.9} y={40 - height} height={height} />
           );
         })}
+        <line class="is" x1={level + 0.5} x2={level + 0.5} y1={0} y2={40} />
       </svg>
+      <div class="scale" aria-hidden="true">
+        <span>0</span>
+        <span>{each.length - 1}</span>
+      </div>
       <figcaption>
         {name}: likeliest {likeliest} ({percent(most)}), here <b>{level}</b> ({percent(each[level]!)})
       </figcaption>

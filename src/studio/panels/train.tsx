@@ -211,6 +211,9 @@ export function TrainPanel(_: { model: ModelInfo }) {
           {state === "starting" ? "Loading the training runtime …" : figures || " "}
         </p>
         {ran && <p class="hint">Runs on {ran}.</p>}
+        {state === "training" && (
+          <p class="hint">It trains until you stop it. Then you can download the model, play with it, or go on.</p>
+        )}
         {state === "stopped" && view && (
           <div class="row">
             <button
