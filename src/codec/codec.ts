@@ -6,15 +6,18 @@
  */
 
 import { checkInteger, fail, PixelcnnError } from "../errors.ts";
-import type { OnProgress } from "../jobs.ts";
+import type { OnProgress, Share } from "../jobs.ts";
 import {
   checkModel,
+  type MemberNotes,
   openPxc,
   PIXEL_BUDGET,
   type PxcFile,
   readGroup,
   readSingleImage,
+  type WrittenGroup,
   writeArchive,
+  writeGroups,
   writeSingleFile,
 } from "./container.ts";
 import { hex } from "./digest.ts";
@@ -109,6 +112,17 @@ export async function encodeImages(
   images: readonly CodecImage[],
   options: EncodeOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const plan = planArchive(predictor, images, options);
+  const groups = await encodePlanned(predictor, images, plan, options);
+  return writeArchive({ ...predictor, notes: options.notes ?? "" }, groups, describeMembers(images, plan.flat()));
+}
+
+/** Checks the images and gathers them into groups: the indices of each group's, in the order of the archive. */
+export function planArchive(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  options: EncodeOptions = {},
+): number[][] {
   const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
   checkImages(predictor, images, options);
   const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
@@ -116,27 +130,41 @@ export async function encodeImages(
     const fit = Math.floor(pixelBudget / (size.height * size.width * predictor.channels));
     return Math.max(1, Math.min(groupSize, fit, predictor.mostImages?.(size) ?? groupSize));
   };
-  const plan = planGroups(images, most);
-  const firsts = plan.map(() => 0);
-  for (let k = 1; k < plan.length; k++) firsts[k] = firsts[k - 1]! + plan[k - 1]!.length;
+  return planGroups(images, most);
+}
+
+/** The bytes of the groups of a plan, or of a share of them: the same whoever codes the others. */
+export async function encodePlanned(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  plan: readonly (readonly number[])[],
+  options: CodecOptions,
+  { from, to }: Share = { from: 0, to: plan.length },
+): Promise<WrittenGroup[]> {
+  const firsts = [0];
+  for (const members of plan) firsts.push(firsts.at(-1)! + members.length);
+  const total = firsts[to]! - firsts[from]!;
+  const onProgress = shifted(options.onProgress, firsts[from]!);
   const groups: GroupRecord[] = [];
   const encode = (k: number, signal: AbortSignal | undefined): Promise<GroupRecord> => {
-    const members = plan[k]!.map((i) => images[i]!);
-    return encodeOneGroup(predictor, members, firsts[k]!, images.length, { ...options, signal });
+    const members = plan[from + k]!.map((i) => images[i]!);
+    return encodeOneGroup(predictor, members, firsts[from + k]!, total, { ...options, onProgress, signal });
   };
-  for await (const group of someAtATime(plan.length, options, encode)) groups.push(group);
-  const order = Uint32Array.from(plan.flat());
-  const has = (field: "name" | "label") => images.some((image) => (image[field] ?? "") !== "");
-  return writeArchive(
-    { digest: predictor.digest, channels: predictor.channels, levels: predictor.levels, notes: options.notes ?? "" },
-    groups,
-    {
-      names: has("name") ? Array.from(order, (i) => images[i]!.name ?? "") : undefined,
-      labels: has("label") ? Array.from(order, (i) => images[i]!.label) : undefined,
-      order: order.some((index, i) => index !== i) ? order : undefined,
-    },
-  );
+  for await (const group of someAtATime(to - from, options, encode)) groups.push(group);
+  return writeGroups(predictor, groups);
 }
+
+/** What an archive says of images, by their indices in its own order. */
+export function describeMembers(images: readonly CodecImage[], order: readonly number[]): MemberNotes {
+  return {
+    names: order.map((i) => images[i]!.name ?? ""),
+    labels: order.map((i) => images[i]!.label),
+    order,
+  };
+}
+
+const shifted = (onProgress: CodecOptions["onProgress"], first: number): CodecOptions["onProgress"] =>
+  onProgress && first > 0 ? (progress) => onProgress({ ...progress, images: progress.images - first }) : onProgress;
 
 /** A file of one image with the smallest header: 24 bytes at 28 x 28. It has no room for a name, a label or notes. */
 export async function encodeSingle(
