@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPxc } from "../codec/container.ts";
 import { randomFrom } from "../random.ts";
 import { type Ran, runCommand } from "./command-in-process.test-support.ts";
-import { scratchFolder } from "./command-line.test-support.ts";
+import { pixelcnn, scratchFolder } from "./command-line.test-support.ts";
 import compress from "./commands/compress.ts";
 import decompress from "./commands/decompress.ts";
 import evaluate from "./commands/eval.ts";
@@ -124,6 +124,7 @@ describe.each(COUNTS)("of %i shards", (of) => {
     ["colour", ["colour", "-n", "5"], { "--scale": "2" }],
     ["classes, a row each", ["classes", "-n", "2"], {}],
     ["a mixture", ["classes", "-n", "9", "--class", "dots*0.7+rows*0.3"], {}],
+    ["a stronger class", ["classes", "-n", "5", "--class", "dots", "--guidance", "1"], {}],
   ])("sample: %s", async (_, words, scale) => {
     const parts = await inShards(sample, words, of);
     const options = Object.entries(scale).flat() as string[];
@@ -167,6 +168,28 @@ test("the merged archive opens, with names and classes", async () => {
   expect(file.kind === "archive" && file.images).toBe(13);
   const { json } = await runCommand(decompress, "opens.pxc", "-o", "opened", "--model", "binary");
   expect(json.images).toBe(13);
+});
+
+test("processes side by side, two of them with the same shard, and a merge behind them", async () => {
+  const run = (...words: string[]) => pixelcnn(words, { cwd: scratch });
+  const words = ["score", "grey", "scans", "--parts", "beside", "--shard"];
+  const ran = await Promise.all(["1/2", "2/2", "2/2"].map((which) => run(...words, which, "--json")));
+  for (const { code, stdout, stderr } of ran)
+    expect({ code, stderr, of: JSON.parse(stdout).of }).toMatchObject({ code: 0, of: 2 });
+  expect(readdirSync("beside")).toHaveLength(2);
+  const { stdout, stderr, code } = await run("merge", "beside", "--csv", "-");
+  expect(code, stderr).toBe(0);
+  expect(stdout).toBe((await run("score", "grey", "scans", "--csv", "-")).stdout);
+});
+
+test("an image that cannot be coded is told by every shard, whoever it belongs to", async () => {
+  // Pages of 3x6 are within the budget, those of 5x6 are not.
+  const words = ["grey", "scans", "--pixel-budget", "20"];
+  const { error } = (await runCommand(compress, ...words, "-o", "budget.pxc")).json;
+  expect(error.message).toContain('for image 1 ("page 1.png") but received 5 x 6 x 1');
+  for (const which of ["1/5", "2/5", "3/5", "4/5", "5/5"])
+    expect((await runCommand(compress, ...words, "--shard", which, "--parts", "budget")).json.error).toEqual(error);
+  expect(existsSync("budget")).toBe(false);
 });
 
 test("bits of sub-pixels come through", async () => {
@@ -276,6 +299,15 @@ describe("a part", () => {
     writeFileSync(join(parts, "other.part"), writePart({ ...part, payload }));
     const { error } = (await runCommand(merge, parts, "-o", "two.png")).json;
     expect(error).toMatchObject({ kind: "data", message: expect.stringContaining("hold different ones") });
+  });
+
+  test("that is whole and says nothing that is known is refused", async () => {
+    const { createHash } = await import("node:crypto");
+    for (const text of ["", "{", "[]", '{"job":{"command":"train","shards":1},"shard":1,"result":{}}']) {
+      const head = `pixelcnn part 1\n${text}\n`;
+      writeFileSync("unknown.part", `${head}sha256 ${createHash("sha256").update(head).digest("hex")}\n`);
+      expect((await runCommand(merge, "unknown.part")).json.error.kind, text).toBe("corrupt");
+    }
   });
 
   test("that is damaged anywhere is refused", async () => {

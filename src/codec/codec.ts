@@ -26,7 +26,7 @@ import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
 import { checkCondition, checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
 import type { GroupThreads } from "./group-threads.ts";
-import { planGroups } from "./plan-groups.ts";
+import { type Groupable, planGroups } from "./plan-groups.ts";
 import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
 
@@ -112,19 +112,19 @@ export async function encodeImages(
   images: readonly CodecImage[],
   options: EncodeOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  checkImages(predictor, images, options);
   const plan = planArchive(predictor, images, options);
   const groups = await encodePlanned(predictor, images, plan, options);
   return writeArchive({ ...predictor, notes: options.notes ?? "" }, groups, describeMembers(images, plan.flat()));
 }
 
-/** Checks the images and gathers them into groups: the indices of each group's, in the order of the archive. */
+/** Images as groups: the indices of each group's, in the order of the archive. Their pixels do not matter. */
 export function planArchive(
   predictor: Predictor,
-  images: readonly CodecImage[],
+  images: readonly Groupable[],
   options: EncodeOptions = {},
 ): number[][] {
   const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
-  checkImages(predictor, images, options);
   const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
   const most = (size: PixelSize): number => {
     const fit = Math.floor(pixelBudget / (size.height * size.width * predictor.channels));
@@ -406,10 +406,12 @@ function progressOf(
   return onProgress && ((row: number) => onProgress({ images: first, count, totalImages, row, rows: height }));
 }
 
-function checkImages(
+/** Throws for an image that cannot be coded. `holds`: whose pixels are there to be checked; default all. */
+export function checkImages(
   predictor: Predictor,
   images: readonly CodecImage[],
   { pixelBudget = PIXEL_BUDGET }: CodecOptions,
+  holds: (index: number) => boolean = () => true,
 ): void {
   checkPredictor(predictor);
   const { channels, levels } = predictor;
@@ -420,11 +422,12 @@ function checkImages(
       `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ` +
       `${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
     const expected = height * width * channels;
-    if (pixels.length !== expected)
+    const held = holds(i);
+    if (held && pixels.length !== expected)
       fail("usage", `expected ${expected} levels (${size}) for ${what} but received ${pixels.length}`);
     if (expected > pixelBudget)
       fail("usage", `expected at most ${pixelBudget} sub-pixels (pixelBudget) for ${what} but received ${size}`);
-    const beyond = levels === 256 ? -1 : pixels.findIndex((level) => level >= levels);
+    const beyond = levels === 256 || !held ? -1 : pixels.findIndex((level) => level >= levels);
     if (beyond >= 0)
       fail(
         "usage",

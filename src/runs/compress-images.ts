@@ -99,13 +99,17 @@ export async function compressImages(
   return { ...about, written };
 }
 
-/** Reads the images and tells what becomes of their values; the source is closed. */
+/**
+ * Reads the images and tells what becomes of their values; the source is closed. `keeps`: of which images the pixels
+ * are kept, by their places; default all. Conditions may be made of the pixels of all.
+ */
 export async function readyImages(
-  { predictor: { levels }, name }: CodingModel,
+  { predictor: { channels, levels }, name }: CodingModel,
   sources: SourceImages,
   { conditions, bare, tell }: Pick<CompressImagesOptions, "conditions" | "bare" | "tell">,
+  keeps?: (index: number) => boolean,
 ): Promise<ReadyImages> {
-  const { coded, tables, rounded, replaced } = await prepare(sources, conditions).finally(sources.close);
+  const { coded, tables, rounded, replaced } = await prepare(sources, conditions, keeps).finally(sources.close);
   const even = evenTable(levels);
   const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
   if (restored > 0)
@@ -119,12 +123,13 @@ export async function readyImages(
   }
   const noted = { model: modelHint(name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
   const bits = Math.ceil(Math.log2(levels));
+  const dims = coded.map(({ height, width }) => height * width * channels);
   const about = {
     images: coded.length,
     rounded,
     restored,
-    dims: coded.reduce((sum, { pixels }) => sum + pixels.length, 0),
-    raw: coded.reduce((sum, { pixels }) => sum + Math.ceil((pixels.length * bits) / 8), 0),
+    dims: dims.reduce((sum, size) => sum + size, 0),
+    raw: dims.reduce((sum, size) => sum + Math.ceil((size * bits) / 8), 0),
     told: coded.filter(({ condition }) => condition !== undefined).length,
     replaced: Number.isNaN(replaced) ? undefined : replaced,
   };
@@ -164,10 +169,12 @@ export function acceptFor(
 async function prepare(
   sources: SourceImages,
   conditions: SourceConditions | null,
+  keeps: (index: number) => boolean = () => true,
 ): Promise<{ coded: CodecImage[]; tables: LevelTable[]; rounded: number; replaced: number }> {
   const images: SourceImage[] = [];
   conditions?.checkCount?.(sources.length);
-  for await (const image of sources.read()) images.push(image);
+  const none = new Uint8Array(0);
+  for await (const image of sources.read()) images.push(keeps(images.length) ? image : { ...image, pixels: none });
   const values = await conditions?.of(images, 0);
   return {
     coded: images.map(({ name, label, height, width, pixels }, i) => {

@@ -3,10 +3,11 @@
  * between a header and a directory are the archive that one process writes.
  */
 
-import { describeMembers, encodePlanned, imagesDone, planArchive } from "../codec/codec.ts";
+import { checkImages, describeMembers, encodePlanned, imagesDone, planArchive } from "../codec/codec.ts";
 import { type WrittenGroup, writeArchive } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
-import { shareOf } from "../jobs.ts";
+import type { Groupable } from "../codec/plan-groups.ts";
+import { type Share, shareOf } from "../jobs.ts";
 import type { CodingModel } from "./archive-model.ts";
 import {
   type AboutImages,
@@ -58,6 +59,13 @@ interface GroupsResult {
   readonly order: readonly number[];
 }
 
+/** An archive's groups, and which of them and of the images are a shard's. */
+interface Plan {
+  readonly groups: readonly (readonly number[])[];
+  readonly share: Share;
+  readonly members: readonly number[];
+}
+
 /** `survey` has seen the images. The source is closed when all are read, the model left open. */
 export async function compressShard(
   model: CodingModel,
@@ -68,12 +76,20 @@ export async function compressShard(
 ): Promise<ShardDone & { readonly images: number }> {
   const { predictor } = model;
   const { groupSize, pixelBudget, signal, onProgress } = given;
-  const ready = await readyImages(model, sources, given);
+  const planOf = (all: readonly Groupable[]): Plan => {
+    const groups = planArchive(predictor, all, { groupSize, pixelBudget });
+    const works = groups.map((group) => group.reduce((sum, i) => sum + all[i]!.height * all[i]!.width, 0));
+    const share = shareOf(works, wish.shard);
+    return { groups, share, members: groups.slice(share.from, share.to).flat() };
+  };
+  // Without conditions sizes make the groups, and only the shard's own pixels need a place in memory.
+  const early = given.conditions ? undefined : planOf(survey.sizes);
+  const own = new Set(early?.members);
+  const holds = (i: number): boolean => early === undefined || own.has(i);
+  const ready = await readyImages(model, sources, given, holds);
   const { images, notes } = ready;
-  const plan = planArchive(predictor, images, { groupSize, pixelBudget });
-  const works = plan.map((members) => members.reduce((sum, i) => sum + images[i]!.pixels.length, 0));
-  const share = shareOf(works, wish.shard);
-  const members = plan.slice(share.from, share.to).flat();
+  const { groups: plan, share, members } = early ?? planOf(images);
+  checkImages(predictor, ready.coded, { pixelBudget }, holds);
   const header: Header = { digest: hex(predictor.digest), notes, pixelBudget };
   const job = {
     command: "compress",

@@ -15,8 +15,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
 
 /** Sizes and fingerprint of images, as they are looked at. `paths`: where the files lie matters too. */
 export class SourceSurvey {
-  /** Pixels of each image. */
-  readonly sizes: number[] = [];
+  readonly sizes: { readonly height: number; readonly width: number }[] = [];
   readonly #hash = createHash("sha256");
   readonly #paths: boolean;
 
@@ -31,7 +30,7 @@ export class SourceSurvey {
     this.#hash.update(`${JSON.stringify(said.map((field) => (field === undefined ? "-" : [field])))}\n`);
     this.#hash.update(pixels);
     if (vector) this.#hash.update(bytesOf(vector));
-    this.sizes.push(height * width);
+    this.sizes.push({ height, width });
   }
 
   /** Once, when all were added. */

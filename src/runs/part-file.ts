@@ -7,10 +7,11 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../codec/digest.ts";
 import { readRegular } from "../data/files.ts";
-import { fail } from "../errors.ts";
+import { fail, parseJson } from "../errors.ts";
 import type { Shard } from "../jobs.ts";
 
-export type ShardCommand = "compress" | "eval" | "sample" | "score";
+const COMMANDS = ["compress", "eval", "sample", "score"] as const;
+export type ShardCommand = (typeof COMMANDS)[number];
 
 /** All that the shards of a job have in common, as JSON; the result depends on nothing else. */
 export interface Job {
@@ -71,9 +72,22 @@ export async function readPart(file: string): Promise<Part> {
   if (written.slice(SUM.length, -1) !== found)
     return wrong(`the checksum ${written.slice(SUM.length, -1)}`, `${found}: the file is damaged`);
   const headEnd = bytes.indexOf(NEWLINE, MAGIC.length);
-  const { job, shard, result } = JSON.parse(bytes.subarray(MAGIC.length, headEnd).toString("utf8"));
-  return { job, index: shard, result, payload: new Uint8Array(bytes.subarray(headEnd + 1, end)) };
+  const text = bytes.subarray(MAGIC.length, headEnd).toString("utf8");
+  const head = parseJson(text, () => wrong("JSON in its second line", "none"));
+  const { job, shard: index, result } = Object(head) as { job?: Job; shard?: number; result?: object };
+  if (
+    !job ||
+    !COMMANDS.includes(job.command) ||
+    !isWhole(job.shards) ||
+    !isWhole(index) ||
+    index > job.shards ||
+    !result
+  )
+    return wrong("a job, a shard and a result", "a part that a later version may know");
+  return { job, index, result, payload: new Uint8Array(bytes.subarray(headEnd + 1, end)) };
 }
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 1;
 
 /** In which a difference is told: what follows from the others comes last. */
 const ORDER: readonly (keyof Job)[] = ["command", "shards", "model", "data", "options", "about"];

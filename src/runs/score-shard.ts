@@ -58,7 +58,8 @@ export async function scoreShard(
   { conditions, pixels, ...options }: Omit<ScoreOptions, "share" | "show" | "onScored">,
   wish: ShardWish,
 ): Promise<ShardDone & { readonly images: number }> {
-  const share = shareOf(survey.sizes, wish.shard);
+  const works = survey.sizes.map(({ height, width }) => height * width);
+  const share = shareOf(works, wish.shard);
   const job = {
     command: "score",
     model: await modelFingerprint(opened.whole),

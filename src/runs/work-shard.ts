@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { canonicalJson } from "../codec/digest.ts";
 import { PixelcnnError } from "../errors.ts";
 import type { Shard } from "../jobs.ts";
-import { writeOutput } from "./output.ts";
+import { checkOutput, writeOutput } from "./output.ts";
 import { type Job, type Part, partName, readPart, writePart } from "./part-file.ts";
 import { makeFolder } from "./run-folder.ts";
 
@@ -37,6 +37,8 @@ export async function workShard(
   const there = force ? null : await partAt(file, job, shard);
   if (there) return { file, job, result: there.result, found: true };
   await makeFolder(parts);
+  // A place where nothing can be written is told before the work.
+  checkOutput(file, { option: "--parts", inputs: [], force: true });
   const { result, payload = new Uint8Array(0) } = await work();
   await writeOutput(file, writePart({ job, index: shard.index, result, payload }));
   return { file, job, result, found: false };
