@@ -57,7 +57,6 @@ test("every command of docs/scale.md is one, with options that it has and a shar
   const filled = blocks
     .join("")
     .replaceAll("$SLURM_ARRAY_TASK_ID", "2")
-    .replaceAll("$SLURM_ARRAY_TASK_COUNT", "50")
     .replaceAll("$((JOB_COMPLETION_INDEX + 1))", "2");
   const lines = [...filled.matchAll(/(?:^|exec |")pixelcnn (\w+) ([^#\n]*)/gm)];
   expect(lines.length).toBe(8);
