@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { archiveInfo } from "../src/cli/commands/info-archive.ts";
 import { nameRuns, writeNotes } from "../src/codec/archive-notes.ts";
 import { type CodecImage, decodeArchive, type EncodeOptions, encodeImages, encodeSingle } from "../src/codec/codec.ts";
-import { openPxc, readGroup, writeArchive } from "../src/codec/container.ts";
+import { openPxc, readGroup, writeArchive, writeGroups } from "../src/codec/container.ts";
 import type { GroupRecord } from "../src/codec/group-record.ts";
 import { openGroupThreads } from "../src/codec/group-threads.ts";
 import { datasetFromArrays } from "../src/data/dataset.ts";
@@ -201,10 +201,11 @@ function withNames(groups: readonly GroupRecord[]): Uint8Array {
   const runs = nameRuns(names);
   const tables = images.map(({ table }) => table);
   const notes = writeNotes({ model: modelName, classes: sources.classes, levels, tables, names: runs, lossy });
-  return writeArchive({ ...predictor, notes }, groups, {
-    names: runs ? undefined : names,
-    order: undefined,
-    labels: labels.some((label) => label !== undefined) ? labels : undefined,
+  const order = names.map((_, i) => i);
+  return writeArchive({ ...predictor, notes }, writeGroups(predictor, groups), {
+    names: runs ? names.map(() => "") : names,
+    labels,
+    order,
   });
 }
 

@@ -41,6 +41,37 @@ export async function inLanes(count: number, lanes: number, work: (item: number)
   if (errors.length > 0) throw errors.reduce((a, b) => (a.item < b.item ? a : b)).error;
 }
 
+/** One of several processes that share a job: number `index` of `of`, from 1. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** Items `from` to, without, `to`. */
+export interface Share {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The items of a job that a shard does: neighbours, and about as much work for each shard. `works` says how much each
+ * item is. A shard of fewer items than shards may have none. Every process that knows `works` finds the same cuts.
+ */
+export function shareOf(works: ArrayLike<number>, { index, of }: Shard): Share {
+  let total = 0;
+  for (let i = 0; i < works.length; i++) total += works[i]!;
+  const share = { from: 0, to: 0 };
+  let before = 0;
+  for (let i = 0; i < works.length; i++) {
+    // An item belongs to the shard that does the middle of it.
+    const owner = Math.floor((of * (before + works[i]! / 2)) / total);
+    if (owner < index - 1) share.from = i + 1;
+    if (owner < index) share.to = i + 1;
+    before += works[i]!;
+  }
+  return share;
+}
+
 /** Lets timers, messages and input have their turn. */
 export function nextTurn(): Promise<void> {
   if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate(resolve));

@@ -5,6 +5,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { readShard } from "../src/cli/options/shard.ts";
+import { type Command, readWords } from "../src/cli/run-command.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
@@ -46,4 +48,22 @@ test("every source that a page names is there, by its path or by a name that end
       if (!files.some((file) => file === name || file.endsWith(`/${name}`))) wrong.push(`${page}: ${name}`);
     }
   expect(wrong).toEqual([]);
+});
+
+test("every command of docs/scale.md is one, with options that it has and a shard that is one", async () => {
+  const text = textOf("docs/scale.md").replaceAll("\\\n", "");
+  const blocks = [...text.matchAll(/^```\w+\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
+  // What the schedulers put in.
+  const filled = blocks
+    .join("")
+    .replaceAll("$SLURM_ARRAY_TASK_ID", "2")
+    .replaceAll("$((JOB_COMPLETION_INDEX + 1))", "2");
+  const lines = [...filled.matchAll(/(?:^|exec |")pixelcnn (\w+) ([^#\n]*)/gm)];
+  expect(lines.length).toBe(8);
+  for (const [line, name, rest] of lines) {
+    const { default: command } = (await import(`../src/cli/commands/${name}.ts`)) as { default: Command };
+    const { args } = readWords(command, rest!.replaceAll('"', "").trim().split(/\s+/));
+    if (args.shard !== undefined) expect(readShard(String(args.shard)).index, line).toBeGreaterThan(0);
+    expect(line).not.toContain("$");
+  }
 });

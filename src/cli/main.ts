@@ -15,6 +15,7 @@ const commands: Program["commands"] = {
   complete: () => import("./commands/complete.ts"),
   score: () => import("./commands/score.ts"),
   compress: () => import("./commands/compress.ts"),
+  merge: () => import("./commands/merge.ts"),
   decompress: () => import("./commands/decompress.ts"),
   info: () => import("./commands/info.ts"),
   export: () => import("./commands/export.ts"),

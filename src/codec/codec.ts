@@ -6,15 +6,18 @@
  */
 
 import { checkInteger, fail, PixelcnnError } from "../errors.ts";
-import type { OnProgress } from "../jobs.ts";
+import type { OnProgress, Share } from "../jobs.ts";
 import {
   checkModel,
+  type MemberNotes,
   openPxc,
   PIXEL_BUDGET,
   type PxcFile,
   readGroup,
   readSingleImage,
+  type WrittenGroup,
   writeArchive,
+  writeGroups,
   writeSingleFile,
 } from "./container.ts";
 import { hex } from "./digest.ts";
@@ -23,7 +26,7 @@ import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
 import { checkCondition, checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
 import type { GroupThreads } from "./group-threads.ts";
-import { planGroups } from "./plan-groups.ts";
+import { type Groupable, planGroups } from "./plan-groups.ts";
 import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
 
@@ -109,34 +112,59 @@ export async function encodeImages(
   images: readonly CodecImage[],
   options: EncodeOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
   checkImages(predictor, images, options);
+  const plan = planArchive(predictor, images, options);
+  const groups = await encodePlanned(predictor, images, plan, options);
+  return writeArchive({ ...predictor, notes: options.notes ?? "" }, groups, describeMembers(images, plan.flat()));
+}
+
+/** Images as groups: the indices of each group's, in the order of the archive. Their pixels do not matter. */
+export function planArchive(
+  predictor: Predictor,
+  images: readonly Groupable[],
+  options: EncodeOptions = {},
+): number[][] {
+  const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
   const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
   const most = (size: PixelSize): number => {
     const fit = Math.floor(pixelBudget / (size.height * size.width * predictor.channels));
     return Math.max(1, Math.min(groupSize, fit, predictor.mostImages?.(size) ?? groupSize));
   };
-  const plan = planGroups(images, most);
-  const firsts = plan.map(() => 0);
-  for (let k = 1; k < plan.length; k++) firsts[k] = firsts[k - 1]! + plan[k - 1]!.length;
+  return planGroups(images, most);
+}
+
+/** The bytes of the groups of a plan, or of a share of them: the same whoever codes the others. */
+export async function encodePlanned(
+  predictor: Predictor,
+  images: readonly CodecImage[],
+  plan: readonly (readonly number[])[],
+  options: CodecOptions,
+  { from, to }: Share = { from: 0, to: plan.length },
+): Promise<WrittenGroup[]> {
+  const firsts = [0];
+  for (const members of plan) firsts.push(firsts.at(-1)! + members.length);
+  const total = firsts[to]! - firsts[from]!;
+  const onProgress = shifted(options.onProgress, firsts[from]!);
   const groups: GroupRecord[] = [];
   const encode = (k: number, signal: AbortSignal | undefined): Promise<GroupRecord> => {
-    const members = plan[k]!.map((i) => images[i]!);
-    return encodeOneGroup(predictor, members, firsts[k]!, images.length, { ...options, signal });
+    const members = plan[from + k]!.map((i) => images[i]!);
+    return encodeOneGroup(predictor, members, firsts[from + k]!, total, { ...options, onProgress, signal });
   };
-  for await (const group of someAtATime(plan.length, options, encode)) groups.push(group);
-  const order = Uint32Array.from(plan.flat());
-  const has = (field: "name" | "label") => images.some((image) => (image[field] ?? "") !== "");
-  return writeArchive(
-    { digest: predictor.digest, channels: predictor.channels, levels: predictor.levels, notes: options.notes ?? "" },
-    groups,
-    {
-      names: has("name") ? Array.from(order, (i) => images[i]!.name ?? "") : undefined,
-      labels: has("label") ? Array.from(order, (i) => images[i]!.label) : undefined,
-      order: order.some((index, i) => index !== i) ? order : undefined,
-    },
-  );
+  for await (const group of someAtATime(to - from, options, encode)) groups.push(group);
+  return writeGroups(predictor, groups);
 }
+
+/** What an archive says of images, by their indices in its own order. */
+export function describeMembers(images: readonly CodecImage[], order: readonly number[]): MemberNotes {
+  return {
+    names: order.map((i) => images[i]!.name ?? ""),
+    labels: order.map((i) => images[i]!.label),
+    order,
+  };
+}
+
+const shifted = (onProgress: CodecOptions["onProgress"], first: number): CodecOptions["onProgress"] =>
+  onProgress && first > 0 ? (progress) => onProgress({ ...progress, images: progress.images - first }) : onProgress;
 
 /** A file of one image with the smallest header: 24 bytes at 28 x 28. It has no room for a name, a label or notes. */
 export async function encodeSingle(
@@ -378,10 +406,12 @@ function progressOf(
   return onProgress && ((row: number) => onProgress({ images: first, count, totalImages, row, rows: height }));
 }
 
-function checkImages(
+/** Throws for an image that cannot be coded. `holds`: whose pixels are there to be checked; default all. */
+export function checkImages(
   predictor: Predictor,
   images: readonly CodecImage[],
   { pixelBudget = PIXEL_BUDGET }: CodecOptions,
+  holds: (index: number) => boolean = () => true,
 ): void {
   checkPredictor(predictor);
   const { channels, levels } = predictor;
@@ -392,11 +422,12 @@ function checkImages(
       `${checkInteger(`the height of ${what}`, height, 1, LONGEST_SIDE)} x ` +
       `${checkInteger(`the width of ${what}`, width, 1, LONGEST_SIDE)} x ${channels}`;
     const expected = height * width * channels;
-    if (pixels.length !== expected)
+    const held = holds(i);
+    if (held && pixels.length !== expected)
       fail("usage", `expected ${expected} levels (${size}) for ${what} but received ${pixels.length}`);
     if (expected > pixelBudget)
       fail("usage", `expected at most ${pixelBudget} sub-pixels (pixelBudget) for ${what} but received ${size}`);
-    const beyond = levels === 256 ? -1 : pixels.findIndex((level) => level >= levels);
+    const beyond = levels === 256 || !held ? -1 : pixels.findIndex((level) => level >= levels);
     if (beyond >= 0)
       fail(
         "usage",

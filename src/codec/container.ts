@@ -108,22 +108,47 @@ export function readSingleImage(
   return readSingle(reader, flags, limits, options);
 }
 
-/** The bytes of a whole archive. */
+/** A group's bytes, as they lie in an archive. */
+export interface WrittenGroup {
+  readonly bytes: Uint8Array;
+  /** Images. */
+  readonly count: number;
+}
+
+/** Groups as bytes: they depend on the model and on the images before them, on nothing else of their archive. */
+export function writeGroups(model: ModelIdentity, groups: readonly GroupRecord[]): WrittenGroup[] {
+  const identity = identityOf(model);
+  return groups.map((group) => ({ bytes: writeGroupRecord(group, identity), count: group.count }));
+}
+
+/** What the directory says of each image, or of each of some, in the order of the archive. */
+export interface MemberNotes {
+  /** "" for none. */
+  readonly names: readonly string[];
+  readonly labels: readonly (number | undefined)[];
+  /** Its index before images of one size were gathered. */
+  readonly order: readonly number[];
+}
+
+/** The bytes of a whole archive: all groups, in order, and what is said of their images, where anything is. */
 export function writeArchive(
   header: ModelIdentity & { readonly notes: string },
-  groups: readonly GroupRecord[],
-  images: Pick<Directory, "names" | "labels" | "order">,
+  groups: readonly WrittenGroup[],
+  { names, labels, order }: MemberNotes,
 ): Uint8Array<ArrayBuffer> {
   const notes = encodeText(header.notes, "the notes", LONGEST_NOTES);
   const head = new ByteWriter().raw(MAGIC).byte(FORMAT_VERSION).byte(0).raw(header.digest);
   head.varint(header.channels).varint(header.levels).varint(notes.length).raw(notes);
   const headBytes = head.finish();
-  const identity = identityOf(header);
-  const records = groups.map((group) => writeGroupRecord(group, identity));
-  const sizes = records.map((record, i) => ({ length: record.length, count: groups[i]!.count }));
+  const sizes = groups.map(({ bytes, count }) => ({ length: bytes.length, count }));
   const file = new ByteWriter().raw(headBytes).u32(crc32(headBytes));
-  for (const record of records) file.raw(record);
-  return file.raw(writeDirectory(sizes, images, identity)).finish();
+  for (const { bytes } of groups) file.raw(bytes);
+  const said = {
+    names: names.some((name) => name !== "") ? names : undefined,
+    labels: labels.some((label) => label !== undefined) ? labels : undefined,
+    order: order.some((index, i) => index !== i) ? Uint32Array.from(order) : undefined,
+  };
+  return file.raw(writeDirectory(sizes, said, identityOf(header))).finish();
 }
 
 /** The bytes of a file of one image. */

@@ -6,7 +6,7 @@
 import { conditionKind } from "./group-conditions.ts";
 import type { Condition, PixelSize } from "./predictor.ts";
 
-type Groupable = PixelSize & { readonly condition?: Condition | undefined };
+export type Groupable = PixelSize & { readonly condition?: Condition | undefined };
 
 /**
  * Images that may share a group have the same; where all have the same, an archive keeps the order in which they were

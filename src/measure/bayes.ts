@@ -6,11 +6,12 @@
 import type { Dataset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
-import type { LabelledProgress, OnProgress } from "../jobs.ts";
+import type { LabelledProgress, OnProgress, Share } from "../jobs.ts";
 import { checkDescribes } from "../models/condition.ts";
 import { familyName } from "../models/families.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
-import { type LikelihoodOptions, likelihood } from "./likelihood.ts";
+import type { ShardOption } from "./batches.ts";
+import { imageNats, type LikelihoodOptions } from "./likelihood.ts";
 
 export interface Classification {
   readonly classes: readonly string[];
@@ -28,26 +29,42 @@ export interface ClassifyOptions extends Omit<LikelihoodOptions, "onProgress" | 
 }
 
 /** Classifies all images of a data set that has the model's classes. */
-export async function classify(
+export async function classify(model: Model, data: Dataset, options: ClassifyOptions = {}): Promise<Classification> {
+  const { classes, nats } = await classNats(model, data, options);
+  return { classes, ...bayes(nats, await labelsOf(data), data.name) };
+}
+
+/** -log p of each image under every class: of all images, or of a shard's. */
+export interface ClassNats extends Share {
+  readonly classes: readonly string[];
+  /** By class. */
+  readonly nats: readonly Float64Array[];
+}
+
+export async function classNats(
   model: Model,
   data: Dataset,
-  { onProgress, ...options }: ClassifyOptions = {},
-): Promise<Classification> {
+  { onProgress, ...options }: ClassifyOptions & ShardOption = {},
+): Promise<ClassNats> {
   const { condition } = pixelcnnOf(model).config;
   if (condition?.kind !== "class")
     return fail("usage", `expected a model of classes but received ${familyName(model.config)} without`);
   checkDescribes(condition, data);
   const { classes } = condition;
   const nats: Float64Array[] = [];
+  let share: Share = { from: 0, to: 0 };
   for (const [value, label] of classes.entries()) {
     const what = `class ${label} (${value + 1} of ${classes.length})`;
     const progress: OnProgress = (of) => onProgress?.({ what, ...of });
-    nats.push((await likelihood(model, data, { ...options, conditions: value, onProgress: progress })).each);
+    const { each, from, to } = await imageNats(model, data, { ...options, conditions: value, onProgress: progress });
+    nats.push(each);
+    share = { from, to };
   }
-  return { classes, ...bayes(nats, await labelsOf(data), data.name) };
+  return { ...share, classes, nats };
 }
 
-function bayes(
+/** By Bayes' rule, of the nats of each image under every class; `name` is the data's, for errors. */
+export function bayes(
   nats: readonly Float64Array[],
   labels: ArrayLike<number>,
   name: string,

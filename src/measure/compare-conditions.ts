@@ -3,14 +3,15 @@
 import type { Dataset } from "../data/dataset.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
-import type { LabelledProgress } from "../jobs.ts";
+import type { LabelledProgress, Share } from "../jobs.ts";
 import { type ConditionValue, checkDescribes, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { codesKind, familyName } from "../models/families.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
 import { randomFrom } from "../random.ts";
+import type { ShardOption } from "./batches.ts";
 import { ownLatents } from "./encode.ts";
-import { type Likelihood, type LikelihoodOptions, likelihood } from "./likelihood.ts";
+import { type ImageNats, imageNats, type Likelihood, type LikelihoodOptions, likelihoodOf } from "./likelihood.ts";
 
 /** Pairs of an image and another's condition that a comparison wants at least, in whole rounds over the images. */
 const PAIRS = 500;
@@ -35,8 +36,27 @@ export interface CompareOptions extends Omit<LikelihoodOptions, "onProgress" | "
 export async function compareConditions(
   model: Model,
   data: Dataset,
-  { seed = 1, onProgress, ...options }: CompareOptions = {},
+  options: CompareOptions = {},
 ): Promise<ConditionComparison> {
+  return comparisonOf(await comparedNats(model, data, options), data.name);
+}
+
+/** -log p of images under their own conditions and under others': of all images, or of a shard's. */
+export interface ComparedNats extends Share {
+  /** Sub-pixels of an image. */
+  readonly dims: number;
+  readonly own: Float64Array;
+  /** By round: each image under the condition of another. */
+  readonly others: readonly Float64Array[];
+  /** By round: 1 where that condition is a stranger's, and not as good as the image's own. */
+  readonly strange: readonly Uint8Array[];
+}
+
+export async function comparedNats(
+  model: Model,
+  data: Dataset,
+  { seed = 1, onProgress, ...options }: CompareOptions & ShardOption = {},
+): Promise<ComparedNats> {
   const { condition } = pixelcnnOf(model).config;
   if (condition === null)
     return fail(
@@ -48,26 +68,40 @@ export async function compareConditions(
       ? await ownLatents(model, data, options)
       : await conditionsOfAll(condition, data);
   const labels = await labelsOf(data);
-  const measure = (conditions: readonly ConditionValue[], what: string): Promise<Likelihood> =>
-    likelihood(model, data, { ...options, conditions, onProgress: (of) => onProgress?.({ what, ...of }) });
-  const own = await measure(values, "own conditions");
+  const measure = (conditions: readonly ConditionValue[], what: string): Promise<ImageNats> =>
+    imageNats(model, data, { ...options, conditions, onProgress: (of) => onProgress?.({ what, ...of }) });
+  const { each: own, ...share } = await measure(values, "own conditions");
   const rounds = Math.max(1, Math.ceil(PAIRS / data.length));
-  let [nats, pairs, better] = [0, 0, 0];
+  const others: Float64Array[] = [];
+  const strange: Uint8Array[] = [];
   for (let round = 0; round < rounds; round++) {
     const from = othersOf(data.length, seed, round);
     const wrong = await measure(
       from.map((i) => values[i]!),
       `others' conditions (${round + 1} of ${rounds})`,
     );
-    nats += wrong.nats / rounds;
-    from.forEach((j, i) => {
-      // Another image of the same class is no stranger, and an equal condition says nothing.
-      if ((labels[i]! >= 0 && labels[i] === labels[j]) || equal(values[i]!, values[j]!)) return;
-      pairs++;
-      if (own.each[i]! < wrong.each[i]!) better++;
-    });
+    others.push(wrong.each);
+    // Another image of the same class is no stranger, and an equal condition says nothing.
+    const isStranger = (j: number, i: number): boolean =>
+      !((labels[i]! >= 0 && labels[i] === labels[j]) || equal(values[i]!, values[j]!));
+    strange.push(Uint8Array.from(from, (j, i) => (isStranger(j, i) ? 1 : 0)).slice(share.from, share.to));
   }
-  if (pairs === 0) fail("data", `expected images of different conditions to compare but all of ${data.name} are alike`);
+  return { ...share, own, others, strange };
+}
+
+/** What they say together; `name` is the data's, for errors. */
+export function comparisonOf({ own: each, others, strange, dims }: ComparedNats, name: string): ConditionComparison {
+  const own = likelihoodOf(each, dims);
+  let [nats, pairs, better] = [0, 0, 0];
+  others.forEach((wrong, round) => {
+    nats += likelihoodOf(wrong, dims).nats / others.length;
+    strange[round]!.forEach((is, i) => {
+      if (is === 0) return;
+      pairs++;
+      if (each[i]! < wrong[i]!) better++;
+    });
+  });
+  if (pairs === 0) fail("data", `expected images of different conditions to compare but all of ${name} are alike`);
   return { own, nats, pairs, ownBetter: better / pairs };
 }
 

@@ -5,6 +5,7 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
+import type { Share } from "../jobs.ts";
 import {
   type ConditionValue,
   checkDescribes,
@@ -22,7 +23,7 @@ import { lookupFlat } from "../network/lookup.ts";
 import { countOf, flatten } from "../network/parameters.ts";
 import { Graph } from "../onnx/graph.ts";
 import { sizeOf, tensor } from "../tensor.ts";
-import { type BatchOptions, inBatches } from "./batches.ts";
+import { type BatchOptions, imagesOfShard, inBatches, type ShardOption } from "./batches.ts";
 import { checkImages, ownLatents } from "./encode.ts";
 
 export interface Likelihood {
@@ -70,6 +71,41 @@ export function likelihoodGraph(model: PixelcnnConfig, batch: number): Graph {
  * say other conditions.
  */
 export async function likelihood(model: Model, data: Dataset, options: LikelihoodOptions = {}): Promise<Likelihood> {
+  const { each, dims } = await imageNats(model, data, options);
+  return likelihoodOf(each, dims);
+}
+
+/** The likelihood of images whose own -log p are known: `dims` sub-pixels each. */
+export function likelihoodOf(each: Float64Array, dims: number): Likelihood {
+  const count = each.length;
+  let sum = 0;
+  for (const nats of each) sum += nats;
+  const nats = sum / count;
+  let squares = 0;
+  for (const x of each) squares += (x - nats) ** 2;
+  return {
+    images: count,
+    nats,
+    bitsPerDim: nats / dims / Math.LN2,
+    each,
+    standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
+  };
+}
+
+/** -log p of images: of all, or of a shard's. */
+export interface ImageNats extends Share {
+  /** Of images `from` to, without, `to`. */
+  readonly each: Float64Array;
+  /** Sub-pixels of an image. */
+  readonly dims: number;
+}
+
+/** As `likelihood`, image by image. */
+export async function imageNats(
+  model: Model,
+  data: Dataset,
+  options: LikelihoodOptions & ShardOption = {},
+): Promise<ImageNats> {
   const { config, parameters } = pixelcnnOf(model);
   const { height, width, channels, condition } = config;
   checkImages(config, data);
@@ -88,7 +124,8 @@ export async function likelihood(model: Model, data: Dataset, options: Likelihoo
     options.batch ?? Math.max(1, Math.floor(120_000 / sizeOf([height, width, config.features]))),
   );
   const weights = flatten(pixelcnnParameters(config), parameters);
-  const each = new Float64Array(count);
+  const share = imagesOfShard(count, batch, options.shard);
+  const each = new Float64Array(share.to - share.from);
   await inBatches({ graph: likelihoodGraph(config, batch), weights, batch, count }, options, async (indices) => {
     const images = await data.batch(indices, { epoch: 0 });
     const values = condition && conditionsFor(condition, given, indices, images);
@@ -99,23 +136,13 @@ export async function likelihood(model: Model, data: Dataset, options: Likelihoo
       },
       take({ logProbabilities }, from, size) {
         const parts = logProbabilities!.data;
+        const at = from - share.from;
         for (let i = 0; i < size; i++)
-          for (let p = i * dims; p < (i + 1) * dims; p++) each[from + i]! -= Number(parts[p]);
+          for (let p = i * dims; p < (i + 1) * dims; p++) each[at + i]! -= Number(parts[p]);
       },
     };
   });
-  let sum = 0;
-  for (const nats of each) sum += nats;
-  const nats = sum / count;
-  let squares = 0;
-  for (const x of each) squares += (x - nats) ** 2;
-  return {
-    images: count,
-    nats,
-    bitsPerDim: nats / dims / Math.LN2,
-    each,
-    standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : Number.POSITIVE_INFINITY,
-  };
+  return { ...share, each, dims };
 }
 
 function conditionsFor(

@@ -45,7 +45,7 @@ export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "th
   readonly tell: Teller;
 }
 
-interface Written {
+export interface Written {
   readonly bytes: number;
   /** Bytes of the coded images alone. */
   readonly payload: number;
@@ -53,9 +53,9 @@ interface Written {
   readonly conditions: number;
 }
 
-export interface Compressed {
+/** What is said of images that are compressed. */
+export interface AboutImages {
   readonly images: number;
-  readonly written: Written;
   /** Sub-pixels. */
   readonly dims: number;
   /** Bytes of the raw levels, at the fewest whole bits per sub-pixel. */
@@ -70,15 +70,46 @@ export interface Compressed {
   readonly replaced: number | undefined;
 }
 
+export interface Compressed extends AboutImages {
+  readonly written: Written;
+}
+
+/** Images that are ready to be coded. */
+export interface ReadyImages {
+  readonly about: AboutImages;
+  /** As they came, for files of one image each. */
+  readonly coded: readonly CodecImage[];
+  /** As an archive keeps them, and its notes. */
+  readonly images: readonly CodecImage[];
+  readonly notes: string;
+}
+
 /** Reads, codes and writes the images; the source is closed when all are read, the model left open. */
 export async function compressImages(
   model: CodingModel,
   sources: SourceImages,
   given: CompressImagesOptions,
 ): Promise<Compressed> {
-  const { out, check, conditions, single, bare, groupSize, pixelBudget, signal, onProgress, tell } = given;
-  const { levels } = model.predictor;
-  const { coded, tables, rounded, replaced } = await prepare(sources, conditions).finally(sources.close);
+  const { out, check, single, groupSize, pixelBudget, signal, onProgress } = given;
+  const { about, coded, images, notes } = await readyImages(model, sources, given);
+  const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
+  const written = single
+    ? await writeSingles(model, coded, out, { ...options, check })
+    : await writeArchive(model, images, out, { ...options, groupSize, notes });
+  return { ...about, written };
+}
+
+/**
+ * Reads the images and tells what becomes of their values; the source is closed. `keeps`: of which images the pixels
+ * are kept, by their places; default all. Conditions may be made of the pixels of all.
+ */
+export async function readyImages(
+  { predictor: { channels, levels }, name }: CodingModel,
+  sources: SourceImages,
+  { conditions, bare, tell }: Pick<CompressImagesOptions, "conditions" | "bare" | "tell">,
+  keeps?: (index: number) => boolean,
+): Promise<ReadyImages> {
+  const { coded, tables, rounded, replaced } = await prepare(sources, conditions, keeps).finally(sources.close);
   const even = evenTable(levels);
   const restored = tables.filter((table) => table.some((value, level) => value !== even[level])).length;
   if (restored > 0)
@@ -90,23 +121,19 @@ export async function compressImages(
     const how = levels === 2 ? "a threshold at 127" : `the nearest of ${levels} levels`;
     tell.warn(`${counted(rounded, "image")} of more than ${levels} values: NOT lossless, they are taken to ${how}`);
   }
-  const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
-  const about = { model: modelHint(model.name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
-  const { images, notes } = withNotes(coded, about);
-  const written = single
-    ? await writeSingles(model, coded, out, { ...options, check })
-    : await writeArchive(model, images, out, { ...options, groupSize, notes });
+  const noted = { model: modelHint(name), levels, tables, lossy: rounded > 0, classes: sources.classes, bare };
   const bits = Math.ceil(Math.log2(levels));
-  return {
+  const dims = coded.map(({ height, width }) => height * width * channels);
+  const about = {
     images: coded.length,
-    written,
     rounded,
     restored,
-    dims: coded.reduce((sum, { pixels }) => sum + pixels.length, 0),
-    raw: coded.reduce((sum, { pixels }) => sum + Math.ceil((pixels.length * bits) / 8), 0),
+    dims: dims.reduce((sum, size) => sum + size, 0),
+    raw: dims.reduce((sum, size) => sum + Math.ceil((size * bits) / 8), 0),
     told: coded.filter(({ condition }) => condition !== undefined).length,
     replaced: Number.isNaN(replaced) ? undefined : replaced,
   };
+  return { about, coded, ...withNotes(coded, noted) };
 }
 
 /** The first values of a table, in words. */
@@ -142,10 +169,12 @@ export function acceptFor(
 async function prepare(
   sources: SourceImages,
   conditions: SourceConditions | null,
+  keeps: (index: number) => boolean = () => true,
 ): Promise<{ coded: CodecImage[]; tables: LevelTable[]; rounded: number; replaced: number }> {
   const images: SourceImage[] = [];
   conditions?.checkCount?.(sources.length);
-  for await (const image of sources.read()) images.push(image);
+  const none = new Uint8Array(0);
+  for await (const image of sources.read()) images.push(keeps(images.length) ? image : { ...image, pixels: none });
   const values = await conditions?.of(images, 0);
   return {
     coded: images.map(({ name, label, height, width, pixels }, i) => {
@@ -171,13 +200,18 @@ type Write<T> = (model: CodingModel, images: readonly CodecImage[], out: string,
 const writeArchive: Write<EncodeOptions> = async ({ predictor }, images, out, options) => {
   const bytes = await encodeImages(predictor, images, options);
   await writeOutput(out, bytes);
+  return archiveSizes(bytes, options);
+};
+
+/** Of a whole archive: its groups are read. */
+export function archiveSizes(bytes: Uint8Array, { pixelBudget }: Pick<EncodeOptions, "pixelBudget">): Written {
   const file = openPxc(bytes);
   if (file.kind !== "archive") return fail("internal", "expected an archive but wrote a file of one image");
   return sizesOf(
     bytes.length,
-    file.groups.map((_, index) => readGroup(file, index, { pixelBudget: options.pixelBudget })),
+    file.groups.map((_, index) => readGroup(file, index, { pixelBudget })),
   );
-};
+}
 
 /** One image goes to the file `out`; several into the folder `out`. */
 const writeSingles: Write<CodecOptions & Pick<CompressImagesOptions, "check">> = async (

@@ -14,6 +14,8 @@ export interface DrawRequest {
   readonly model: Model<PixelcnnConfig>;
   readonly count: number;
   readonly seed: number;
+  /** Number of the first image among this seed's; default 0. */
+  readonly first?: number | undefined;
   readonly temperature?: number | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -47,13 +49,13 @@ export async function drawCompletions({
 
 async function draw(
   model: DrawRequest["model"],
-  { count, seed, temperature, conditions, guidance, threads, signal, onProgress }: Omit<DrawRequest, "model">,
+  { count, seed, first, temperature, conditions, guidance, threads, signal, onProgress }: Omit<DrawRequest, "model">,
   work: (engine: Engine, how: DrawOptions) => Promise<Images>,
 ): Promise<Uint8Array> {
   // A thread costs more to start than a few small images to draw.
   const engine = createEngine(model, { threads: count < 8 ? 0 : (threads ?? 0) });
   try {
-    return (await work(engine, { seed, temperature, conditions, guidance, signal, onProgress })).pixels;
+    return (await work(engine, { seed, first, temperature, conditions, guidance, signal, onProgress })).pixels;
   } finally {
     await engine.close();
   }

@@ -100,6 +100,23 @@ export function checkOutputFolder(path: string, option: string): void {
     );
 }
 
+/** Throws unless a folder may hold parts: not among what is read, where they would be found the next time. */
+export function checkPartsFolder(path: string, { option, inputs }: Pick<OutputRules, "option" | "inputs">): void {
+  checkOutputFolder(path, option);
+  const place = targetOf(path);
+  for (const input of inputs) {
+    const source =
+      input === undefined ? undefined : [input, readSelection(input)?.source].find((word) => word && found(word));
+    if (source === undefined || !found(source)!.isDirectory()) continue;
+    const folder = realpathSync(source);
+    if (place === folder || place.startsWith(`${folder}${sep}`))
+      fail(
+        "usage",
+        `expected a folder for ${option} outside of ${quoted(source)}, which is read, but received ${quoted(path)}`,
+      );
+  }
+}
+
 /** What is no folder among a path and those above it, where some are missing. */
 function fileAbove(path: string): string | undefined {
   let folder = resolve(path);

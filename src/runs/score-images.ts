@@ -4,7 +4,7 @@ import { valuesOf } from "../codec/level-table.ts";
 import { writeCsv } from "../csv.ts";
 import { fail } from "../errors.ts";
 import { createEngine } from "../exact/engine.ts";
-import type { OnProgress } from "../jobs.ts";
+import type { OnProgress, Share } from "../jobs.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
 import type { Model } from "../models/model.ts";
 import type { HeatmapImage } from "../pictures/heatmap.ts";
@@ -26,12 +26,16 @@ export interface ScoredImage {
   readonly pixels?: number[] | undefined;
 }
 
-export interface Scores {
-  /** In the order of the images. */
-  readonly each: readonly ScoredImage[];
-  /** Mean bits per image. */
+/** Means over images. */
+export interface MeanBits {
+  /** Per image. */
   readonly bits: number;
   readonly bitsPerDim: number;
+}
+
+export interface Scores extends MeanBits {
+  /** In the order of the images. */
+  readonly each: readonly ScoredImage[];
   /** Images that had more values than the model has levels. */
   readonly rounded: number;
   /** The first images, for a heat map. */
@@ -45,6 +49,8 @@ export interface ScoreOptions {
   /** Keep so many of the first images for a heat map; default 0. */
   readonly show?: number | undefined;
   readonly threads?: number | undefined;
+  /** Score these images alone, by their places; default all. */
+  readonly share?: Share | undefined;
   /** Called with the images that are scored, a group at a time, in their order. */
   readonly onScored?: ((images: readonly ScoredImage[]) => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -55,24 +61,32 @@ export interface ScoreOptions {
 export async function scoreImages(
   model: Model<PixelcnnConfig>,
   sources: SourceImages,
-  { conditions, pixels, show = 0, threads = 1, onScored, signal, onProgress }: ScoreOptions = {},
+  { conditions, pixels, show = 0, threads = 1, share, onScored, signal, onProgress }: ScoreOptions = {},
 ): Promise<Scores> {
   const { channels } = model.config;
   const each: ScoredImage[] = [];
   const shown: HeatmapImage[] = [];
-  let [rounded, total, dims] = [0, 0, 0];
+  const { from, to } = share ?? { from: 0, to: sources.length };
+  let [rounded, before] = [0, 0];
   const engine = createEngine(model, { threads: threads > 1 ? threads : 0 });
   try {
     conditions?.checkCount?.(sources.length);
-    for await (const group of bySize(sources.read(), channels)) {
+    for await (const together of bySize(sources.read(), channels)) {
+      const first = before;
+      before += together.length;
+      const [start, end] = [Math.max(0, from - first), Math.min(together.length, to - first)];
+      if (end <= 0) break;
+      if (start >= end) continue;
+      const group = together.slice(start, end);
       const { height, width } = group[0]!;
       const size = height * width * channels;
       const bits = await engine.score({
         images: { height, width, pixels: pixelsOf(group) },
-        conditions: await conditions?.of(group, each.length),
+        // An encoder rounds by what it is given together: that must not depend on the share.
+        conditions: (await conditions?.of(together, first))?.slice(start, end),
         signal,
         onProgress: ({ done, total: rows }) =>
-          onProgress?.({ done: each.length + Math.floor((done / rows) * group.length), total: sources.length }),
+          onProgress?.({ done: each.length + Math.floor((done / rows) * group.length), total: to - from }),
       });
       for (const [i, image] of group.entries()) {
         const own = bits.subarray(i * size, (i + 1) * size);
@@ -81,15 +95,23 @@ export async function scoreImages(
         each.push(pixels ? { ...score, pixels: [...own] } : score);
         if (!image.exact) rounded++;
         if (shown.length < show) shown.push(shownOf(image, own, channels));
-        total += sum;
-        dims += size;
       }
       await onScored?.(each.slice(-group.length));
     }
   } finally {
     await engine.close();
   }
-  return { each, bits: total / each.length, bitsPerDim: total / dims, rounded, shown };
+  return { each, ...meanBits(each, channels), rounded, shown };
+}
+
+/** Summed in the order of the images. */
+export function meanBits(each: readonly ScoredImage[], channels: number): MeanBits {
+  let [total, dims] = [0, 0];
+  for (const { bits, height, width } of each) {
+    total += bits;
+    dims += height * width * channels;
+  }
+  return { bits: total / each.length, bitsPerDim: total / dims };
 }
 
 /** Neighbours of one size, together. */

@@ -27,6 +27,8 @@ export interface SourceConditions {
   readonly about: string;
   /** What of the images' data they are made of, for the rules of openSourceImages. */
   readonly from?: ConditionSource["from"] | undefined;
+  /** Those that the options ask for; absent where they follow from the images. */
+  readonly asked?: readonly ConditionValue[] | undefined;
   /** Throws unless they go with so many images. */
   checkCount?(images: number): void;
   /** Throws unless the image can have one: a cheap check, to be made as it is read. */
@@ -56,6 +58,7 @@ function askedFor(asked: readonly Asked[], condition: ConditionConfig, { config 
   const one = asked.length === 1;
   return {
     about: one ? `${first.label}, for all images` : `${first.label} to ${asked.at(-1)!.label}, one an image`,
+    asked: asked.map(({ value }) => value),
     checkCount(images) {
       if (!one && asked.length !== images)
         fail(

@@ -107,7 +107,11 @@ async function* itemsOf(parts: readonly Part[]): AsyncGenerator<Item> {
 const LISTED = 20;
 
 /** `4 of 10 files; left out: notes.txt (no image), ...`; null where nothing is left out. */
-export function describeLeftOut({ length, of, leftOut }: SourceImages): string | null {
+export function describeLeftOut({
+  length,
+  of,
+  leftOut,
+}: Pick<SourceImages, "length" | "of" | "leftOut">): string | null {
   if (leftOut.length === 0 && length === of) return null;
   const shown = leftOut.slice(0, LISTED).map(({ name, reason }) => printable(name) + (reason && ` (${reason})`));
   const more = leftOut.length - shown.length;

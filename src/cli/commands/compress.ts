@@ -9,13 +9,16 @@ import { fail } from "../../errors.ts";
 import { openCodingModel } from "../../runs/archive-model.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { acceptFor, compressImages } from "../../runs/compress-images.ts";
+import { aboutArchive, compressShard } from "../../runs/compress-shard.ts";
+import { SourceSurvey } from "../../runs/fingerprint.ts";
 import { checkOutputFolder, mayBeFolder } from "../../runs/output.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
-import { describeLeftOut, openSourceImages } from "../../runs/source-images.ts";
-import { counted } from "../../words.ts";
+import { openSourceImages } from "../../runs/source-images.ts";
 import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
+import { compressReport } from "../reports/compress-report.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
 
@@ -38,6 +41,7 @@ export default defineCommand({
       description: "The archive to write; with --single and several images, a folder",
     },
     ...forceArg,
+    ...shardArgs,
     ...conditionArgs,
     split: {
       type: "string",
@@ -84,23 +88,29 @@ export default defineCommand({
     "compress runs/digits mnist:test --as-trained -o digits.pxc",
     "compress runs/grey scans/ --on-broken skip --single -o scans/",
     "compress runs/classes cats/ --class cat -o cats.pxc",
+    "compress runs/photos photos/ --shard 2/7 --parts parts/",
   ],
   async run(args, { terminal, signal, seed, positionals, keepStdout }) {
     const limit = numberOption("limit", args.limit, { min: 1 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     const groupSize = numberOption("group", args.group, { min: 1, max: MOST_IMAGES_A_GROUP });
     const pixelBudget = numberOption("pixel-budget", args["pixel-budget"], { min: 1, max: 2 ** 31 });
-    const out = args.out ?? fail("usage", "expected -o F.pxc, the archive to write, but received none");
+    const wish = readShardOptions(args, [...positionals, args.like, args.latent], { "-o": args.out });
+    if (wish && args.single) fail("usage", "expected no --single with --shard: its files need no other process");
+    const out = args.out ?? (wish ? "" : fail("usage", "expected -o F.pxc, the archive to write, but received none"));
     const target = { option: "-o", inputs: [...positionals, args.like, args.latent], force: args.force };
     if (args.single && mayBeFolder(out)) checkOutputFolder(out, target.option);
-    else checkOption(out, target, { keepStdout });
+    else if (!wish) checkOption(out, target, { keepStdout });
     const lossy = args["lossy-levels"] === true;
     const { single, bare } = args;
     const model = await openCodingModel(args.model, threads);
     try {
       const started = performance.now();
-      const { levels, channels } = model.predictor;
+      const seconds = (): number => (performance.now() - started) / 1000;
+      const { levels } = model.predictor;
       const conditions = await openSourceConditions(args, model, terminal.warn);
+      const accept = acceptFor(levels, conditions, { lossy, single });
+      const survey = new SourceSurvey({ paths: false });
       const sources = await openSourceImages(positionals.slice(1), model.run, {
         split: args.split,
         seed,
@@ -109,61 +119,26 @@ export default defineCommand({
         ownLevels: args["as-trained"] !== true,
         strict: !lossy,
         onBroken: readOnBroken(args["on-broken"]),
-        accept: acceptFor(levels, conditions, { lossy, single }),
+        accept(image) {
+          accept(image);
+          if (wish) survey.add(image);
+        },
         onChecked: terminal.counter("looking at", "images"),
         tell: terminal,
       });
       terminal.endProgress();
       const onProgress = imageProgress(terminal, "compressing");
+      const options = { conditions, bare, groupSize, pixelBudget, signal, onProgress, tell: terminal };
+      if (wish) {
+        const done = await compressShard(model, sources, survey, options, wish);
+        terminal.endProgress();
+        return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
+      }
       const check = (file: string) => checkOption(file, target, { keepStdout });
-      const options = { out, check, conditions, single, bare, groupSize, pixelBudget, signal, onProgress };
-      const result = await compressImages(model, sources, { ...options, tell: terminal });
-      const { images, written, dims, raw, rounded, restored, told, replaced } = result;
+      const compressed = await compressImages(model, sources, { ...options, out, check, single });
       terminal.endProgress();
-      const { bytes, payload } = written;
-      const bitsPerDim = (8 * bytes) / dims;
-      const seconds = (performance.now() - started) / 1000;
-      if (conditions && written.conditions > payload)
-        terminal.note(
-          "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less",
-        );
-      if (replaced !== undefined && bytes > replaced)
-        terminal.warn(`the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`);
-      const { of, leftOut, broken } = sources;
-      const left = describeLeftOut(sources);
-      return {
-        code: broken > 0 ? 1 : 0,
-        json: {
-          model: model.name,
-          step: model.step,
-          out,
-          images,
-          of,
-          leftOut,
-          bytes,
-          payload,
-          dims,
-          bitsPerDim,
-          raw,
-          channels,
-          levels,
-          lossy: rounded > 0,
-          quantised: rounded,
-          restored,
-          seconds,
-          conditions: conditions && { of: conditions.about, images: told, bytes: written.conditions },
-        },
-        text:
-          `${counted(images, "image")} in ${seconds.toFixed(1)} s: ` +
-          `${single && images > 1 ? `${counted(images, "file")} in ${out}` : out}\n` +
-          `${bytes} bytes, ${bitsPerDim.toFixed(4)} bits/dim (8 x file size / ${dims} dims); ` +
-          `raw, at ${counted(Math.ceil(Math.log2(levels)), "bit")} a sub-pixel, ${raw} bytes: ` +
-          `${(raw / bytes).toFixed(2)} times as many` +
-          (left === null ? "" : `\n${left}`) +
-          (conditions
-            ? `\nconditions: ${conditions.about}; ${written.conditions} of the bytes, for ${counted(told, "image")}`
-            : ""),
-      };
+      const about = aboutArchive(model, sources, conditions, compressed);
+      return compressReport(about, compressed, { out, single, seconds: seconds() }, terminal);
     } finally {
       await model.close();
     }

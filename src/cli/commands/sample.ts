@@ -1,16 +1,17 @@
 /** `pixelcnn sample`: new images from a model, as a picture of a grid of them. */
 
 import { fail } from "../../errors.ts";
-import { gridOf } from "../../pictures/grid.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { drawSamples } from "../../runs/draw-samples.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
 import { writeOutput } from "../../runs/output.ts";
 import { conditionsToDraw, repeated } from "../../runs/sample-conditions.ts";
-import { counted } from "../../words.ts";
+import { aboutSamples, sampleShard } from "../../runs/sample-shard.ts";
 import { readDrawing, samplingArgs } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
+import { samplePicture, sampleReport } from "../reports/sample-report.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -34,6 +35,7 @@ export default defineCommand({
     },
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     ...forceArg,
+    ...shardArgs,
     ...samplingArgs,
   },
   repeated: ["text"],
@@ -41,44 +43,41 @@ export default defineCommand({
     "sample runs/digits -n 64 -o digits.png",
     "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7",
     "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
+    "sample runs/digits -n 10000 --shard 2/7 --parts parts/",
     'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
   ],
   async run(args, { terminal, signal, seed = 1, valuesOf, keepStdout }) {
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
     const { temperature = 1, guidance, scale, threads } = readDrawing(args, { coldest: args.oracle });
-    const out = args.out ?? fail("usage", "expected -o F.png, the picture to write, but received none");
+    const wish = readShardOptions(args, [args.model, args.like, args.latent], {
+      "-o": args.out,
+      "--scale": args.scale,
+    });
+    if (wish && args.oracle)
+      fail("usage", "expected no --oracle with --shard: full passes round by how many images they are given together");
+    const out = args.out ?? (wish ? "" : fail("usage", "expected -o F.png, the picture to write, but received none"));
     const rules = { option: "-o", inputs: [args.model, args.like, args.latent], force: args.force };
-    checkOption(out, rules, { keepStdout });
+    if (!wish) checkOption(out, rules, { keepStdout });
     const opened = await openPixelcnn(args.model);
-    const { name, step, config: model } = opened;
     const text = args.text === undefined ? undefined : valuesOf("text");
     const asked = await conditionsToDraw({ ...args, text }, opened, terminal.warn);
     const each = wanted ?? (asked && asked.length > 1 ? 8 : 16);
     const count = each * (asked?.length ?? 1);
     const started = performance.now();
-    const how = { model: opened, count, seed, temperature, guidance, threads, signal, oracle: args.oracle };
+    const seconds = (): number => (performance.now() - started) / 1000;
     const onProgress = terminal.counter("sampling", args.oracle ? "sub-pixels" : "rows");
-    const pixels = await drawSamples({ ...how, conditions: asked ? repeated(asked, each) : undefined, onProgress });
+    const conditions = asked ? repeated(asked, each) : undefined;
+    const drawn = { count, seed, temperature, guidance, conditions: asked?.map(({ label }) => label) };
+    const about = aboutSamples(opened, drawn);
+    if (wish) {
+      const done = await sampleShard(opened, about, { conditions, threads, signal, onProgress }, wish);
+      terminal.endProgress();
+      return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
+    }
+    const how = { model: opened, count, seed, temperature, guidance, threads, signal, oracle: args.oracle };
+    const pixels = await drawSamples({ ...how, conditions, onProgress });
     terminal.endProgress();
-    const columns = asked && asked.length > 1 ? each : undefined;
-    await writeOutput(out, gridOf({ ...model, pixels, scale, columns }));
-    const seconds = (performance.now() - started) / 1000;
-    return {
-      json: {
-        model: name,
-        step,
-        out,
-        count,
-        seed,
-        temperature,
-        guidance,
-        conditions: asked?.map(({ label }) => label),
-        seconds,
-      },
-      text:
-        `${counted(count, "image")} of ${model.height}x${model.width} in ${seconds.toFixed(1)} s (seed ${seed}): ` +
-        `${out}` +
-        (asked ? `\n${asked.length > 1 ? "rows" : "condition"}: ${asked.map(({ label }) => label).join(", ")}` : ""),
-    };
+    await writeOutput(out, samplePicture(about, pixels, scale));
+    return sampleReport(about, { out, seconds: seconds() });
   },
 });
