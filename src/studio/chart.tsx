@@ -17,6 +17,8 @@ export interface Line {
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly dots: boolean;
+  /** Belongs to another line of the same identity, and has no name of its own in the legend. */
+  readonly apart?: boolean | undefined;
 }
 
 interface ChartProps {
@@ -42,6 +44,7 @@ const MOST_CELLS = 400_000;
 
 export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
+  const lone = lines.some(({ apart }) => apart);
   const drawn = useRef<uPlot | null>(null);
   const dark = useDark();
   useEffect(() => {
@@ -86,6 +89,10 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
       element,
     );
     drawn.current = plot;
+    const names = element.querySelectorAll<HTMLElement>(".u-legend .u-series");
+    ends.forEach(({ apart }, i) => {
+      if (apart && few) names[i + 1]!.hidden = true;
+    });
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
     observer.observe(element);
     return () => {
@@ -109,6 +116,7 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
         <h3>{title}</h3>
       </figcaption>
       <div ref={box} role="img" aria-label={`${title} over ${axis}: ${summary(lines)}`} />
+      {lone && <p class="hint">A dot beside its line: the last test, on more images than those before it.</p>}
       {lines.length === 0 && <p class="waiting">Nothing to show yet.</p>}
     </figure>
   );

@@ -117,7 +117,8 @@ export function RunsPanel(_: { model: ModelInfo }) {
         return [
           {
             id: run.id,
-            name: kind === "last" ? `${nameOf(run)}, last test, on more images` : nameOf(run),
+            name: nameOf(run),
+            apart: kind === "last",
             colour: colourOf(run.id),
             x: points[axis],
             y: kind === "steps" ? smoothed(points.value, smoothing) : points.value,
