@@ -92,6 +92,21 @@ test("gives the first images of a named set as IDX, and of no other name", async
   expect(await get("/api/sets/mnist", "Origin: http://elsewhere.example")).toMatch(/^HTTP\/1\.1 403 /);
 });
 
+test("says that a named set cannot be read, and no folder of the machine", async () => {
+  mkdirSync(join(folder, "sets", "cifar10"), { recursive: true });
+  const before = process.env.PIXELCNN_DATA;
+  process.env.PIXELCNN_DATA = join(folder, "sets");
+  try {
+    expect(await (await ask("api/sets")).json()).toContain("cifar10");
+    const answer = await ask("api/sets/cifar10");
+    const said = 'cifar10 cannot be read; "pixelcnn train cifar10" says why';
+    expect([answer.status, await answer.text()]).toEqual([500, said]);
+  } finally {
+    if (before === undefined) delete process.env.PIXELCNN_DATA;
+    else process.env.PIXELCNN_DATA = before;
+  }
+});
+
 test("gives a log's curves: whole lines alone, what was repeated once, and a last test on more images apart", async () => {
   const path = join(given, "lines");
   const step = (n: number, loss: number) => ({
