@@ -107,7 +107,7 @@ test("says that a named set cannot be read, and no folder of the machine", async
   }
 });
 
-test("gives a log's curves: whole lines alone, what was repeated once, and a last test on more images apart", async () => {
+test("gives a log's curves: whole lines alone, what was repeated once, and tests on more images apart", async () => {
   const path = join(given, "lines");
   const step = (n: number, loss: number) => ({
     type: "step",
@@ -130,10 +130,17 @@ test("gives a log's curves: whole lines alone, what was repeated once, and a las
   const steps = { step: [1, 2], images: [50, 100], minutes: [1, 2], value: [9, 6] };
   const tests = { step: [2], images: [100], minutes: [2], value: [8.5] };
   const none = { step: [], images: [], minutes: [], value: [] };
-  expect(await curve()).toEqual({ steps, tests, last: none, unit: "nats", rate: null });
+  expect(await curve()).toEqual({ steps, tests, onMore: none, unit: "nats", rate: null });
   appendFileSync(join(path, "log.jsonl"), `${JSON.stringify(test(4, 5, 200))}\n{"type":"step","st`);
-  const last = { step: [4], images: [200], minutes: [4], value: [5] };
-  expect(await curve()).toEqual({ steps, tests, last, unit: "nats", rate: null });
+  const onMore = { step: [4], images: [200], minutes: [4], value: [5] };
+  expect(await curve()).toEqual({ steps, tests, onMore, unit: "nats", rate: null });
+  // The run goes on: what was its last test stays on no line.
+  appendFileSync(
+    join(path, "log.jsonl"),
+    `\n${[step(5, 5), test(5, 4.5, 50)].map((one) => JSON.stringify(one)).join("\n")}\n`,
+  );
+  const resumed = await curve();
+  expect([resumed.tests.value, resumed.onMore]).toEqual([[8.5, 4.5], onMore]);
   writeFileSync(join(path, "log.jsonl"), `${JSON.stringify(step(9, 4))}\n`);
   expect((await curve()).steps.step).toEqual([9]);
   rmSync(path, { recursive: true });

@@ -278,7 +278,9 @@ export function TrainPanel(_: { model: ModelInfo }) {
           title="Loss of each batch, nats an image"
           axis="step"
           lines={
-            losses.x.length === 0 ? [] : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, dots: false }]
+            losses.x.length === 0
+              ? []
+              : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, dots: false, joined: true }]
           }
           logX={false}
           logY
