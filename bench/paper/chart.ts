@@ -64,7 +64,7 @@ function panelOf(
       colour: colourOf(family),
       points: line.map((test) => [along(test), test.nats]),
       dots: true,
-      ring: end ? [along(end), end.nats] : undefined,
+      rings: end ? [[along(end), end.nats] as const] : [],
     };
   });
   return chartPanel({

@@ -15,8 +15,8 @@ export interface ChartLine {
   readonly dots?: boolean | undefined;
   /** Whether it stands behind others. */
   readonly pale?: boolean | undefined;
-  /** A point of another kind than the line's, as a ring. */
-  readonly ring?: Point | undefined;
+  /** Points of another kind than the line's, each a ring. */
+  readonly rings?: readonly Point[] | undefined;
 }
 
 export interface ChartPanel {
@@ -89,13 +89,11 @@ export function chartPanel({ left, top, width, height, title, x, y, lines = [], 
     return `<rect x="${from}" y="${high}" ${size} fill="${COLOURS[0]}"/>`;
   });
   // After all lines, so that none hides them.
-  const rings = lines.flatMap(({ ring, colour }) =>
-    ring
-      ? [
-          `<circle cx="${across(ring[0])}" cy="${down(ring[1])}" r="4.5" fill="#fff" stroke="${colour}" ` +
-            `stroke-width="2"/>`,
-        ]
-      : [],
+  const drawnRings = lines.flatMap(({ rings = [], colour }) =>
+    rings.map(
+      ([px, py]) =>
+        `<circle cx="${across(px)}" cy="${down(py)}" r="4.5" fill="#fff" stroke="${colour}" stroke-width="2"/>`,
+    ),
   );
   return [
     chartText(left + width / 2, top - 12, title, 'text-anchor="middle" font-weight="bold"'),
@@ -107,7 +105,7 @@ export function chartPanel({ left, top, width, height, title, x, y, lines = [], 
     `<g clip-path="url(#${name})">`,
     ...columns,
     ...drawn,
-    ...rings,
+    ...drawnRings,
     "</g>",
     `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="none" stroke="#888"/>`,
   ].join("\n");

@@ -1,6 +1,6 @@
 /** The curves of a run's log, thinned to what a chart can show. Free of Node: the studio's page knows the types. */
 
-import { figureOf, type LogEntry, logEntries, numberIn } from "./log-entries.ts";
+import { figureOf, type LogEntry, logEntries, numberIn, onMoreImages } from "./log-entries.ts";
 
 /** Points, a list for each of their numbers. */
 export interface Points {
@@ -13,8 +13,8 @@ export interface Points {
 export interface LogCurve {
   readonly steps: Points;
   readonly tests: Points;
-  /** The last test, where it is on more images than those before it: it belongs on no line with them. */
-  readonly last: Points;
+  /** Tests on more images than the others, such as the last of a run: they belong on no line with them. */
+  readonly onMore: Points;
   /** Of the losses. */
   readonly unit: string;
   /** Images a second, of the last step. */
@@ -70,11 +70,11 @@ export function curveOfLog(log: string, most = 1000): LogCurve {
     minutes: points.map(({ minutes }) => minutes),
     value: points.map(({ value }) => value),
   });
-  const alone = tests.length > 1 && tests.at(-1)!.tested !== tests[0]!.tested;
+  const more = onMoreImages(tests.map(({ tested }) => tested));
   return {
     steps: columns(steps),
-    tests: columns(alone ? tests.slice(0, -1) : tests),
-    last: columns(alone ? tests.slice(-1) : []),
+    tests: columns(tests.filter((_, i) => !more[i])),
+    onMore: columns(tests.filter((_, i) => more[i])),
     unit,
     rate,
   };

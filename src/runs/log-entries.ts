@@ -22,6 +22,15 @@ export function numberIn(entry: LogEntry, ...names: readonly string[]): number |
 /** The loss of a step, or the figure of a test. Logs of earlier versions call the loss by its unit. */
 export const figureOf = (entry: LogEntry): number | null => numberIn(entry, "loss", "nats", "squaredError");
 
+/**
+ * Of a run's tests, by the images of each: those on more images than the smallest. The test at a run's end is one, and
+ * stays one in the middle of a run that went on. The first images of a set may be easier than the rest.
+ */
+export function onMoreImages(images: readonly (number | null)[]): boolean[] {
+  const fewest = Math.min(...images.filter((count) => count !== null));
+  return images.map((count) => count !== null && count > fewest);
+}
+
 /** A moving average with weights that fall by `weight`; without the pull of its start to zero. */
 export function smoothed(values: readonly number[], weight: number): number[] {
   let [sum, norm] = [0, 0];

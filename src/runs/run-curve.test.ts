@@ -26,6 +26,9 @@ test("a test on more images than the first is a ring, and no point of the line",
   expect(paths(svg).map(points)).toEqual([3, 3, 2]);
   expect(svg).toContain('fill="#fff" stroke="#d55e00"');
   expect(svg).toContain("ring: on more images");
+  const resumed = curveOf([log, step(4, 5), tested(4, 5, 10)].join("\n"), "nats")!;
+  expect(paths(resumed).map(points)).toEqual([4, 4, 3]);
+  expect(resumed.match(/fill="#fff" stroke="#d55e00"/g)).toHaveLength(1);
 });
 
 test("what a crash lost and a resumed run did again counts once; half a line does not count", () => {

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { COLOURS, chartPanel, chartSvg, chartText, type Point } from "../pictures/chart.ts";
-import { figureOf, logEntries, numberIn, smoothed } from "./log-entries.ts";
+import { figureOf, logEntries, numberIn, onMoreImages, smoothed } from "./log-entries.ts";
 import { writeWhole } from "./run-folder.ts";
 
 /** Part of the losses, the highest, that the chart cuts off: the first steps of a run lie far above the rest. */
@@ -40,10 +40,9 @@ export function curveOf(log: string, unit: string): string | null {
     losses.map(([, loss]) => loss),
     SMOOTHING,
   );
-  // The last test is on more images than those before it, and the first images of a set may be easier than the rest.
-  const last = tests.at(-1);
-  const ring = last && tests.length > 1 && last.images !== tests[0]!.images ? last.at : undefined;
-  const line = tests.map(({ at }) => at).slice(0, ring ? -1 : undefined);
+  const more = onMoreImages(tests.map(({ images }) => images));
+  const rings = tests.filter((_, i) => more[i]).map(({ at }) => at);
+  const line = tests.filter((_, i) => !more[i]).map(({ at }) => at);
   const shown = [...means].sort((a, b) => a - b).slice(0, Math.ceil((1 - CUT) * means.length));
   const all = [...shown, ...tests.map(({ at }) => at[1])];
   const [least, most] = [Math.min(...all), Math.max(...all)];
@@ -56,14 +55,14 @@ export function curveOf(log: string, unit: string): string | null {
     lines: [
       { colour: loss, points: losses, pale: true },
       { colour: loss, points: losses.map(([minutes], i) => [minutes, means[i]!]) },
-      { colour: test, points: line, dots: true, ring },
+      { colour: test, points: line, dots: true, rings },
     ],
   });
   const mark = (x: number, colour: string, words: string): string =>
     `<path d="M${x} 44h26" stroke="${colour}" stroke-width="2"/>${chartText(x + 32, 48, words)}`;
   const legend = [
     mark(150, loss, "training loss, moving average"),
-    ...(tests.length > 0 ? [mark(390, test, `test${ring ? " (ring: on more images)" : ""}`)] : []),
+    ...(tests.length > 0 ? [mark(390, test, `test${rings.length > 0 ? " (ring: on more images)" : ""}`)] : []),
   ];
   return chartSvg(730, 450, "Training", [panel, ...legend]);
 }

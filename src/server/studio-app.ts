@@ -1,5 +1,6 @@
 /**
- * What the studio's server answers: the page, and the runs below the folders that it was given. It only reads. Whoever
+ * What the studio's server answers: the page, the runs below the folders that it was given, and the images of the named
+ * sets that lie on this machine. It only reads. Whoever
  * asks must name this server in Host, and a page must come from it: a foreign page cannot reach it, nor can one whose
  * name was made to lead to this machine.
  */
@@ -89,7 +90,10 @@ export function studioApp({ files, folders, host: named, every = 1000 }: StudioO
   app.get("/api/sets", (context) => context.json(setsHere()));
 
   app.get("/api/sets/:name", async (context) => {
-    const sent = await imagesOfSet(context.req.param("name"));
+    const name = context.req.param("name");
+    // Why is not told: it would name folders of this machine.
+    const sent = await imagesOfSet(name).catch(() => "unread" as const);
+    if (sent === "unread") return context.text(`${name} cannot be read; "pixelcnn train ${name}" says why`, 500);
     if (!sent) return context.text("there is no such set on this machine", 404);
     const headers = { "content-type": "application/octet-stream", "x-images-in-all": String(sent.total) };
     return context.body(sent.idx, 200, headers);

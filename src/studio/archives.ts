@@ -10,6 +10,7 @@ import { fail, PixelcnnError } from "../errors.ts";
 import { imageKind, knownIn } from "../found.ts";
 import { decodePng, encodePng } from "../pictures/png.ts";
 import type { OpenedPixelcnn } from "../runs/open-model.ts";
+import { smallestPng } from "./png-size.ts";
 
 /** A file that was dropped, with its path inside a folder. */
 export interface Dropped {
@@ -31,7 +32,7 @@ export interface Packed {
     readonly width: number;
     /** Bytes of the file that was dropped. */
     readonly bytes: number;
-    /** Bytes of the image as PNG. */
+    /** Bytes of the image as a small PNG (png-size.ts). */
     readonly png: number;
   }[];
   readonly leftOut: readonly LeftOut[];
@@ -81,7 +82,7 @@ export async function packFiles(
       coded.push({ name, height, width, pixels: fitted.pixels, label: undefined, condition: undefined });
       tables.push(fitted.table);
       pictures.push(picture);
-      images.push({ name, height, width, bytes: bytes.length, png: encodePng(picture).length });
+      images.push({ name, height, width, bytes: bytes.length, png: smallestPng(picture) });
     } catch (error) {
       if (!(error instanceof PixelcnnError)) throw error;
       leftOut.push({ name, reason: error.message });

@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { COLOURS as FILE_COLOURS } from "../pictures/chart.ts";
 import { rounded } from "../words.ts";
+import { chartTable } from "./chart-table.ts";
 import { useDark } from "./scheme.ts";
 
 /** Told apart in light and dark, and by most colour-blind eyes: those of charts in files, and four more. */
@@ -16,9 +17,10 @@ export interface Line {
   readonly colour: string;
   readonly x: readonly number[];
   readonly y: readonly number[];
+  /** Whether each point is marked. */
   readonly dots: boolean;
-  /** Belongs to another line of the same identity, and has no name of its own in the legend. */
-  readonly apart?: boolean | undefined;
+  /** Whether a line leads from point to point; without it each point is a ring of its own. */
+  readonly joined: boolean;
 }
 
 interface ChartProps {
@@ -31,6 +33,8 @@ interface ChartProps {
   readonly lit: string | null;
   /** Charts of one name share the pointer. */
   readonly sync: string;
+  /** Said below the legend. */
+  readonly note?: string | undefined;
 }
 
 /** What a legend shows where the pointer is on no point. */
@@ -39,12 +43,9 @@ const NOWHERE = "–";
 const MOST = 2000;
 /** Most lines that a legend names, and that are told at the pointer. */
 const MOST_NAMED = 12;
-/** Most cells of the table that uPlot draws: places on the axis, times lines. */
-const MOST_CELLS = 400_000;
 
-export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps) {
+export function Chart({ title, axis, lines, logX, logY, lit, sync, note }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
-  const lone = lines.some(({ apart }) => apart);
   const drawn = useRef<uPlot | null>(null);
   const dark = useDark();
   useEffect(() => {
@@ -54,7 +55,7 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
     const [ink, grid] = [style.getPropertyValue("--soft"), style.getPropertyValue("--line")];
     const ends = lines.map(({ x, y, ...line }) => ({ ...line, ...thin(x, y, logX) }));
     const few = lines.length <= MOST_NAMED;
-    const data = together(ends, logX);
+    const data = chartTable(ends, logX) as unknown as uPlot.AlignedData;
     // The first losses of a run are far above all others, and would press the rest into a line.
     const all = ends.flatMap(({ y }) => y).sort((a, b) => a - b);
     const high = all.length < 30 || logY ? Number.POSITIVE_INFINITY : all[Math.floor(0.97 * all.length)]!;
@@ -75,12 +76,13 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
         ],
         series: [
           { label: axis, value: (_, v) => (v == null ? NOWHERE : v.toFixed(axis === "minutes" ? 2 : 0)) },
-          ...ends.map(({ id, name, colour, dots }) => ({
+          ...ends.map(({ id, name, colour, dots, joined }) => ({
             label: name,
             stroke: colour,
             ...look(lit === null || lit === id),
             spanGaps: true,
-            points: { show: dots, size: 5 },
+            points: { show: dots || !joined, size: joined ? 5 : 10, fill: joined ? colour : "transparent" },
+            ...(!joined && { paths: () => null }),
             value: (_: uPlot, v: number | null) => (v == null ? NOWHERE : v.toFixed(3)),
           })),
         ],
@@ -90,8 +92,9 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
     );
     drawn.current = plot;
     const names = element.querySelectorAll<HTMLElement>(".u-legend .u-series");
-    ends.forEach(({ apart }, i) => {
-      if (apart && few) names[i + 1]!.hidden = true;
+    // Rings belong to the line of their identity, which the legend names.
+    ends.forEach(({ joined }, i) => {
+      if (!joined && few) names[i + 1]!.hidden = true;
     });
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
     observer.observe(element);
@@ -116,7 +119,7 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
         <h3>{title}</h3>
       </figcaption>
       <div ref={box} role="img" aria-label={`${title} over ${axis}: ${summary(lines)}`} />
-      {lone && <p class="hint">A dot beside its line: the last test, on more images than those before it.</p>}
+      {note && <p class="hint">{note}</p>}
       {lines.length === 0 && <p class="waiting">Nothing to show yet.</p>}
     </figure>
   );
@@ -124,41 +127,6 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync }: ChartProps)
 
 const look = (stands: boolean): { width: number; alpha: number } =>
   stands ? { width: 2, alpha: 1 } : { width: 1, alpha: 0.25 };
-
-interface Ends {
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-}
-
-/**
- * The lines over one list of places, as uPlot wants them: all places of all lines, or, where that would be too large a
- * table, places at equal distances with the lines' values between their points.
- */
-function together(lines: readonly Ends[], logX: boolean): uPlot.AlignedData {
-  const points = lines.reduce((sum, { x }) => sum + x.length, 0);
-  if (points * lines.length <= MOST_CELLS || lines.length === 1)
-    return uPlot.join(lines.map(({ x, y }) => [x, y] as unknown as uPlot.AlignedData));
-  const some = lines.filter(({ x }) => x.length > 0);
-  const [least, most] = [Math.min(...some.map(({ x }) => x[0]!)), Math.max(...some.map(({ x }) => x.at(-1)!))];
-  const count = Math.max(50, Math.min(1000, Math.floor(MOST_CELLS / lines.length)));
-  const places = Array.from({ length: count }, (_, i) => {
-    const part = i / (count - 1);
-    return logX ? least * (most / least) ** part : least + (most - least) * part;
-  });
-  return [places, ...lines.map((line) => valuesAt(places, line))] as uPlot.AlignedData;
-}
-
-/** Of a line, at ascending places; null beyond its ends. */
-function valuesAt(places: readonly number[], { x, y }: Ends): (number | null)[] {
-  let i = 0;
-  return places.map((place) => {
-    while (i < x.length && x[i]! < place) i++;
-    if (i === x.length || (i === 0 && x[0]! > place)) return null;
-    if (i === 0 || x[i] === place) return y[i]!;
-    const part = (place - x[i - 1]!) / (x[i]! - x[i - 1]!);
-    return y[i - 1]! + part * (y[i]! - y[i - 1]!);
-  });
-}
 
 /** The ends of a logarithmic axis are no round numbers; some of its ticks have none. */
 const roundTick = (tick: number | null): string => (tick === null ? "" : rounded(tick));

@@ -35,7 +35,7 @@ export async function imagesOf(set: PageSet): Promise<PageImages> {
     case "shapes":
       return drawn("shapes", drawShape);
     case "glyphs":
-      return drawn("glyphs", drawGlyph);
+      return drawn("letters", drawGlyph);
     case "files":
       return fromFiles(set.files, set.size);
     case "sheet":

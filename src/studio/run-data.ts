@@ -20,17 +20,19 @@ export interface Curve extends LogCurve {
 export const emptyCurve: Curve = {
   steps: NO_POINTS,
   tests: NO_POINTS,
-  last: NO_POINTS,
+  onMore: NO_POINTS,
   unit: "",
   rate: null,
   stale: true,
 };
 
 /** The test figure: of the last test, or the best of all. */
-export function testOf({ tests, last }: Curve, which: "last" | "best"): number | null {
-  const values = [...tests.value, ...last.value];
+export function testOf({ tests, onMore }: Curve, which: "last" | "best"): number | null {
+  const values = [...tests.value, ...onMore.value];
   if (values.length === 0) return null;
-  return which === "last" ? values.at(-1)! : Math.min(...values);
+  if (which === "best") return Math.min(...values);
+  const later = (onMore.step.at(-1) ?? 0) >= (tests.step.at(-1) ?? 0) ? onMore : tests;
+  return later.value.at(-1)!;
 }
 
 /** A config as flat settings: "train.batch" and its value. */

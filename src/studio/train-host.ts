@@ -55,6 +55,8 @@ let images: PageImages | null = null;
 let trained: TrainedModel | null = null;
 let state: RunState | null = null;
 let stop = new AbortController();
+/** Sets that were asked for so far. */
+let asked = 0;
 
 function dataset(levels: number): Dataset {
   const { name, height, width, channels, pixels } = images ?? fail("usage", "expected images to train on");
@@ -64,7 +66,11 @@ function dataset(levels: number): Dataset {
 
 const host = {
   async open(set: PageSet): Promise<SetInfo> {
-    images = await imagesOf(set);
+    const mine = ++asked;
+    const opened = await imagesOf(set);
+    // One that comes late takes no other's place.
+    if (mine !== asked) fail("interrupted", "another set was asked for");
+    images = opened;
     trained = null;
     state = null;
     const { name, count, height, width, channels, leftOut, pixels } = images;

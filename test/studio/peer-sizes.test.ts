@@ -15,6 +15,7 @@ import sharp from "sharp";
 import { expect, test } from "vitest";
 import { createEngine, openPixelcnn } from "../../src/index.ts";
 import { encodePng } from "../../src/pictures/png.ts";
+import { smallestPng } from "../../src/studio/png-size.ts";
 import { noStudio, openStudio } from "./opened-studio.ts";
 
 const SIZE = { height: 28, width: 28 };
@@ -44,15 +45,20 @@ test.skipIf(noStudio)(
       createDecoder(compiled("@jsquash/jxl/codec/dec/jxl_dec.wasm")),
     ]);
     const expected = { webp: 0, jxl: 0 };
-    for (const image of images) {
-      const rgba = Uint8Array.from({ length: 784 * 4 }, (_, i) => (i % 4 === 3 ? 255 : image[i >> 2]!));
+    const check = async (rgba: Uint8Array): Promise<{ webp: number; jxl: number }> => {
       const asWebp = webp.encode(rgba, 28, 28, { ...webpDefaults, lossless: 1, exact: 1, quality: 100, method: 6 })!;
       const asJxl = jxl.encode(rgba, 28, 28, { ...jxlDefaults, lossless: true, quality: 100, effort: 9 })!;
-      expected.webp += asWebp.length;
-      expected.jxl += asJxl.length;
       expect([...(await sharp(asWebp.slice()).ensureAlpha().raw().toBuffer())]).toEqual([...rgba]);
       expect([...(decoder.decode(asJxl.slice()) as ImageData).data]).toEqual([...rgba]);
+      return { webp: asWebp.length, jxl: asJxl.length };
+    };
+    for (const image of images) {
+      const sizes = await check(Uint8Array.from({ length: 784 * 4 }, (_, i) => (i % 4 === 3 ? 255 : image[i >> 2]!)));
+      expected.webp += sizes.webp;
+      expected.jxl += sizes.jxl;
     }
+    // Transparent pixels keep their colours.
+    await check(Uint8Array.from({ length: 784 * 4 }, (_, i) => (i % 4 === 3 ? 255 * (i & 8 ? 1 : 0) : (i * 7) % 251)));
 
     const { page, url, complaints, requests, go, close } = await openStudio();
     try {
@@ -74,8 +80,23 @@ test.skipIf(noStudio)(
         );
       expect((await sizes()).map((line) => line.replace(/ .*/, ""))).toEqual(["this", "as", "your"]);
       expect(requests.filter((url) => /jxl_enc|webp_enc/.test(url))).toEqual([]);
+      const png = images.reduce(
+        (sum, pixels) => sum + smallestPng({ ...SIZE, channels: 1, pixels: Uint8Array.from(pixels) }),
+        0,
+      );
+      expect((await sizes())[1]).toBe(`as PNG  ${png} bytes`);
+      await page.evaluate(() => {
+        const found: number[] = [];
+        Object.assign(window, { found });
+        const take = (list: PerformanceObserverEntryList): unknown =>
+          found.push(...list.getEntries().map(({ duration }) => duration));
+        new PerformanceObserver(take).observe({ type: "longtask" });
+      });
       await page.click('button:text-is("Compare with WebP and JPEG XL")');
       await page.waitForSelector('.sizes li:has-text("JPEG XL")');
+      // The encoders run in a worker.
+      const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { found: number[] }).found));
+      expect(longest).toBeLessThan(process.env.CI ? 400 : 100);
       expect(await sizes()).toEqual(
         expect.arrayContaining([`as JPEG XL  ${expected.jxl} bytes`, `as WebP  ${expected.webp} bytes`]),
       );

@@ -92,7 +92,22 @@ test("gives the first images of a named set as IDX, and of no other name", async
   expect(await get("/api/sets/mnist", "Origin: http://elsewhere.example")).toMatch(/^HTTP\/1\.1 403 /);
 });
 
-test("gives a log's curves: whole lines alone, what was repeated once, and a last test on more images apart", async () => {
+test("says that a named set cannot be read, and no folder of the machine", async () => {
+  mkdirSync(join(folder, "sets", "cifar10"), { recursive: true });
+  const before = process.env.PIXELCNN_DATA;
+  process.env.PIXELCNN_DATA = join(folder, "sets");
+  try {
+    expect(await (await ask("api/sets")).json()).toContain("cifar10");
+    const answer = await ask("api/sets/cifar10");
+    const said = 'cifar10 cannot be read; "pixelcnn train cifar10" says why';
+    expect([answer.status, await answer.text()]).toEqual([500, said]);
+  } finally {
+    if (before === undefined) delete process.env.PIXELCNN_DATA;
+    else process.env.PIXELCNN_DATA = before;
+  }
+});
+
+test("gives a log's curves: whole lines alone, what was repeated once, and tests on more images apart", async () => {
   const path = join(given, "lines");
   const step = (n: number, loss: number) => ({
     type: "step",
@@ -115,10 +130,17 @@ test("gives a log's curves: whole lines alone, what was repeated once, and a las
   const steps = { step: [1, 2], images: [50, 100], minutes: [1, 2], value: [9, 6] };
   const tests = { step: [2], images: [100], minutes: [2], value: [8.5] };
   const none = { step: [], images: [], minutes: [], value: [] };
-  expect(await curve()).toEqual({ steps, tests, last: none, unit: "nats", rate: null });
+  expect(await curve()).toEqual({ steps, tests, onMore: none, unit: "nats", rate: null });
   appendFileSync(join(path, "log.jsonl"), `${JSON.stringify(test(4, 5, 200))}\n{"type":"step","st`);
-  const last = { step: [4], images: [200], minutes: [4], value: [5] };
-  expect(await curve()).toEqual({ steps, tests, last, unit: "nats", rate: null });
+  const onMore = { step: [4], images: [200], minutes: [4], value: [5] };
+  expect(await curve()).toEqual({ steps, tests, onMore, unit: "nats", rate: null });
+  // The run goes on: what was its last test stays on no line.
+  appendFileSync(
+    join(path, "log.jsonl"),
+    `\n${[step(5, 5), test(5, 4.5, 50)].map((one) => JSON.stringify(one)).join("\n")}\n`,
+  );
+  const resumed = await curve();
+  expect([resumed.tests.value, resumed.onMore]).toEqual([[8.5, 4.5], onMore]);
   writeFileSync(join(path, "log.jsonl"), `${JSON.stringify(step(9, 4))}\n`);
   expect((await curve()).steps.step).toEqual([9]);
   rmSync(path, { recursive: true });

@@ -15,7 +15,7 @@ export default defineCommand({
     folders: {
       type: "positional",
       required: false,
-      description: "Folders whose runs are shown; default: the current folder. No other folder is read",
+      description: "Folders whose runs are shown; default: the current folder. No other run is read",
     },
     port: {
       type: "string",

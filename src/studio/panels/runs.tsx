@@ -110,7 +110,7 @@ export function RunsPanel(_: { model: ModelInfo }) {
   const colourOf = (id: string): string => COLOURS[places.get(id)! % COLOURS.length]!;
 
   const lines = useMemo((): { train: Line[]; test: Line[] } => {
-    const make = (kind: "steps" | "tests" | "last"): Line[] =>
+    const make = (kind: "steps" | "tests" | "onMore"): Line[] =>
       visible.flatMap((run) => {
         const points = curves.get(run.id)?.[kind] ?? NO_POINTS;
         if (points.value.length === 0) return [];
@@ -118,20 +118,21 @@ export function RunsPanel(_: { model: ModelInfo }) {
           {
             id: run.id,
             name: nameOf(run),
-            apart: kind === "last",
             colour: colourOf(run.id),
             x: points[axis],
             y: kind === "steps" ? smoothed(points.value, smoothing) : points.value,
             dots: kind !== "steps",
+            joined: kind !== "onMore",
           },
         ];
       });
-    return { train: make("steps"), test: [...make("tests"), ...make("last")] };
+    return { train: make("steps"), test: [...make("tests"), ...make("onMore")] };
   }, [visible, curves, axis, smoothing, shown.names]);
 
   const chart = { axis, logX, logY, lit, sync: "runs" };
   const table = visible.map((run) => ({ run, name: nameOf(run), curve: curves.get(run.id) ?? emptyCurve }));
-  const unit = table.find(({ curve }) => curve.unit !== "")?.curve.unit || "loss";
+  const units = new Set(table.flatMap(({ curve }) => curve.unit || []));
+  const unit = units.size > 1 ? "each run in its own unit" : ([...units][0] ?? "loss");
 
   return (
     <section class="panel runs" aria-labelledby="runs-title">
@@ -236,7 +237,17 @@ export function RunsPanel(_: { model: ModelInfo }) {
       </div>
       <div class="stage charts">
         <Chart title={`Training loss, ${unit}`} lines={lines.train} {...chart} />
-        <Chart title={`Test, ${unit}`} lines={lines.test} {...chart} />
+        <Chart
+          title={`Test, ${unit}`}
+          lines={lines.test}
+          {...chart}
+          note={
+            lines.test.some(({ joined }) => !joined)
+              ? "A ring is a test on more images than the others of its run, such as the one at its end. " +
+                "Other images may be harder or easier, so no line leads to it."
+              : undefined
+          }
+        />
         <Figures rows={table} />
         <Settings rows={table.map(({ run, name }) => ({ run, name }))} />
         <Pictures runs={visible} nameOf={nameOf} />

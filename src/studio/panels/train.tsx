@@ -31,6 +31,8 @@ export function TrainPanel(_: { model: ModelInfo }) {
   const { report, open, go, failed, served } = useStudio();
   const named = useNamedSets(served);
   const [set, setSet] = useState<SetInfo | null>(null);
+  /** Sets that are being read; the one that was chosen last will be shown. */
+  const [reading, setReading] = useState(0);
   const [choice, setChoice] = useState<string>("shapes");
   const [side, setSide] = useState(16);
   const [levels, setLevels] = useState(4);
@@ -50,6 +52,9 @@ export function TrainPanel(_: { model: ModelInfo }) {
 
   const choose = async (wish: PageSet): Promise<void> => {
     report(null);
+    // No training on the set before, while another is read.
+    setSet(null);
+    setReading((now) => now + 1);
     try {
       setSet(await theTrainer().open(wish));
       setView(null);
@@ -57,6 +62,8 @@ export function TrainPanel(_: { model: ModelInfo }) {
       setState("idle");
     } catch (error) {
       failed(error);
+    } finally {
+      setReading((now) => now - 1);
     }
   };
 
@@ -249,6 +256,7 @@ export function TrainPanel(_: { model: ModelInfo }) {
         )}
       </div>
       <div class="stage charts">
+        {reading > 0 && <p class="waiting">Reading the images …</p>}
         {set && (
           <figure>
             <figcaption>
@@ -270,7 +278,9 @@ export function TrainPanel(_: { model: ModelInfo }) {
           title="Loss of each batch, nats an image"
           axis="step"
           lines={
-            losses.x.length === 0 ? [] : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, dots: false }]
+            losses.x.length === 0
+              ? []
+              : [{ id: "loss", name: "loss", colour: COLOURS[0]!, ...losses, dots: false, joined: true }]
           }
           logX={false}
           logY
