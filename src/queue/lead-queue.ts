@@ -3,8 +3,9 @@
  * parts are there and which jobs are in the store says how far things are, so it can be killed and started again.
  */
 
+import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fail, interrupted, PixelcnnError } from "../errors.ts";
 import { type Job, partName } from "../runs/part-file.ts";
@@ -63,9 +64,11 @@ interface Shard {
 /** The part files of all shards, in order, when all are there. */
 export async function leadQueue(store: Store, rules: LeaderRules): Promise<string[]> {
   const { job, parts, signal, note } = rules;
+  // The same job with other parts is other work.
+  const place = createHash("sha256").update(resolve(parts)).digest("hex").slice(0, 8);
   const all = Array.from({ length: job.shards }, (_, i): Shard => {
     const file = partName(job, { index: i + 1 });
-    return { index: i + 1, id: file.replace(/\.part$/, ""), file: join(parts, file), looked: -1 };
+    return { index: i + 1, id: `${file.replace(/\.part$/, "")}-${place}`, file: join(parts, file), looked: -1 };
   });
   const files = all.map(({ file }) => file);
   const open = new Map(all.map((shard) => [shard.id, shard]));
@@ -182,11 +185,11 @@ function orderOf({ index, id, file }: Shard, { job, version, words, parts }: Lea
     parts: resolve(parts),
     index,
     of: job.shards,
-    part: `${id}.part`,
+    part: basename(file),
     job: known,
   };
   return {
-    name: file,
+    name: job.command,
     data: order,
     opts: {
       jobId: id,
