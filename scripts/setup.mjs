@@ -1,6 +1,6 @@
 /**
  * Makes a fresh clone ready, with nothing but Node 20 and npm: installs the packages of package-lock.json when they are
- * not there or not those, and with --browser finds Chromium or, as root on Debian, installs it. Plain JavaScript
+ * not there or not those, and with --browser finds Chromium and Redis or, as root on Debian, installs them. Plain JavaScript
  * without imports from packages: it runs before they exist.
  */
 
@@ -35,26 +35,32 @@ if (!fresh) {
   }
 }
 
+/** Programs of the system that tests use and that no package of npm brings. */
+const PROGRAMS = [
+  {
+    title: "Chromium",
+    names: ["chromium", "chromium-browser", "google-chrome"],
+    // libvulkan1 lets the WebGPU test use Chromium's software driver from Node.
+    packages: ["chromium", "libvulkan1"],
+    without: "the browser and WebGPU tests",
+  },
+  { title: "Redis", names: ["redis-server"], packages: ["redis-server"], without: "the tests of --queue" },
+];
+
 if (process.argv.includes("--browser")) {
-  const found = () =>
-    ["chromium", "chromium-browser", "google-chrome"].some(
-      (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0,
-    );
-  if (!found()) {
-    const isRoot = process.getuid?.() === 0;
-    const hasApt = spawnSync("sh", ["-c", "command -v apt-get"]).status === 0;
-    if (isRoot && hasApt) {
-      say("installing Chromium for the browser tests (apt-get)");
-      run("apt-get", ["update", "-qq"]);
-      // libvulkan1 lets the WebGPU test use Chromium's software driver from Node.
-      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium", "libvulkan1"], {
+  const found = ({ names }) => names.some((name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0);
+  const missing = PROGRAMS.filter((program) => !found(program));
+  const mayInstall = process.getuid?.() === 0 && spawnSync("sh", ["-c", "command -v apt-get"]).status === 0;
+  if (missing.length > 0 && mayInstall) run("apt-get", ["update", "-qq"]);
+  for (const program of missing) {
+    const { title, packages, without } = program;
+    if (mayInstall) {
+      say(`installing ${title} for ${without} (apt-get)`);
+      run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], {
         env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
       });
     }
-    if (!found())
-      say(
-        "no Chromium here: the browser and WebGPU tests will be skipped. To run them: sudo apt-get install chromium " +
-          "libvulkan1",
-      );
+    if (!found(program))
+      say(`no ${title} here: ${without} will be skipped. To run them: sudo apt-get install ${packages.join(" ")}`);
   }
 }

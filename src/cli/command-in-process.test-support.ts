@@ -21,7 +21,7 @@ export interface Ran {
 export async function runCommand(command: Command, ...words: string[]): Promise<Ran> {
   let messages = "";
   const terminal = openTerminal({ write: (text) => (messages += text) });
-  const { args, values, positionals } = readWords(command, words);
+  const { args, values, positionals, words: given } = readWords(command, words);
   const valuesOf = (option: string): string[] => values.get(option) ?? [];
   const seed = numberOption("seed", valuesOf("seed")[0]);
   const context = {
@@ -29,6 +29,7 @@ export async function runCommand(command: Command, ...words: string[]): Promise<
     signal: new AbortController().signal,
     seed,
     positionals,
+    words: given,
     valuesOf,
     keepStdout: () => undefined,
   };

@@ -1,9 +1,7 @@
 /** The command line's door: every command by name, each loaded when it is asked for. */
 
-import { createRequire } from "node:module";
 import { type Program, runProgram } from "./run-command.ts";
-
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+import { ownVersion } from "./version.ts";
 
 const commands: Program["commands"] = {
   train: () => import("./commands/train.ts"),
@@ -15,6 +13,7 @@ const commands: Program["commands"] = {
   complete: () => import("./commands/complete.ts"),
   score: () => import("./commands/score.ts"),
   compress: () => import("./commands/compress.ts"),
+  worker: () => import("./commands/worker.ts"),
   merge: () => import("./commands/merge.ts"),
   decompress: () => import("./commands/decompress.ts"),
   info: () => import("./commands/info.ts"),
@@ -23,5 +22,8 @@ const commands: Program["commands"] = {
   models: () => import("./commands/models.ts"),
 };
 
+// A worker of a queue starts shards as processes: when it is killed, nobody waits for them any more.
+process.on("disconnect", () => process.exit(143));
+
 // Not left to the event loop: after an error some worker may still be alive.
-process.exit(await runProgram({ version, commands }, process.argv.slice(2)));
+process.exit(await runProgram({ version: ownVersion(), commands }, process.argv.slice(2)));

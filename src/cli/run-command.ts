@@ -22,8 +22,15 @@ export interface CommandContext {
   valuesOf(option: string): string[];
   /** All positional arguments. */
   readonly positionals: readonly string[];
+  /** The options that were given, by name, with their values or true; and the positional arguments. */
+  readonly words: GivenWords;
   /** Leaves stdout to a file that the command writes there: what else it says goes to stderr. */
   keepStdout(): void;
+}
+
+export interface GivenWords {
+  readonly options: Readonly<Record<string, readonly string[] | true>>;
+  readonly positionals: readonly string[];
 }
 
 export interface Outcome {
@@ -183,13 +190,14 @@ async function dispatch(
     );
   const { default: command } = await load();
   if (rest.includes("--help") || rest.includes("-h")) return usageOf(command);
-  const { args, values, positionals } = readWords(command, rest);
+  const { args, values, positionals, words: given } = readWords(command, rest);
   onCommand(command);
   return command.run(args, {
     terminal,
     signal,
     seed: numberOption("seed", values.get("seed")?.[0]),
     positionals,
+    words: given,
     keepStdout,
     valuesOf: (option) => values.get(option) ?? [],
   });
@@ -200,6 +208,7 @@ interface ReadWords {
   /** All values of each option. */
   readonly values: ReadonlyMap<string, string[]>;
   readonly positionals: readonly string[];
+  readonly words: GivenWords;
 }
 
 /** Every option must exist, have a value where it needs one, and come once unless it may come more often. */
@@ -260,7 +269,10 @@ export function readWords(command: Command, words: readonly string[]): ReadWords
     else if (definition.required !== false)
       fail("usage", `expected <${name}> but received nothing: ${definition.description ?? ""}`);
   });
-  return { args, values, positionals };
+  const given = [...values]
+    .map(([name, all]) => [name, options[name]?.type === "boolean" ? args[name] : all] as const)
+    .filter((entry): entry is readonly [string, string[] | true] => entry[1] !== false);
+  return { args, values, positionals, words: { options: Object.fromEntries(given), positionals } };
 }
 
 async function usageOf(command: Command): Promise<string> {

@@ -15,6 +15,8 @@ export interface ShardWish {
   readonly parts: string;
   /** Do the work even where the part is there. */
   readonly force?: boolean | undefined;
+  /** Only find out which job it is, for whoever shares it out: no part is looked for or made. */
+  readonly onlyJob?: boolean | undefined;
 }
 
 export interface ShardDone {
@@ -28,12 +30,13 @@ export interface ShardDone {
 }
 
 export async function workShard(
-  { shard, parts, force }: ShardWish,
+  { shard, parts, force, onlyJob }: ShardWish,
   given: Omit<Job, "shards">,
   work: () => Promise<{ readonly result: object; readonly payload?: Uint8Array }>,
 ): Promise<ShardDone> {
   const job = { ...given, shards: shard.of };
   const file = join(parts, partName(job, shard));
+  if (onlyJob) return { file, job, result: {}, found: false };
   const there = force ? null : await partAt(file, job, shard);
   if (there) return { file, job, result: there.result, found: true };
   await makeFolder(parts);
@@ -45,7 +48,7 @@ export async function workShard(
 }
 
 /** A job's part that is there, whole; null for none and for a damaged one, which is made anew. */
-async function partAt(file: string, job: Job, { index }: Shard): Promise<Part | null> {
+export async function partAt(file: string, job: Job, { index }: Shard): Promise<Part | null> {
   if (!existsSync(file)) return null;
   try {
     const part = await readPart(file);

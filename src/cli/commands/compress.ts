@@ -17,6 +17,7 @@ import { openSourceImages } from "../../runs/source-images.ts";
 import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
 import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
 import { compressReport } from "../reports/compress-report.ts";
 import { defineCommand } from "../run-command.ts";
@@ -42,6 +43,7 @@ export default defineCommand({
     },
     ...forceArg,
     ...shardArgs,
+    ...queueArgs,
     ...conditionArgs,
     split: {
       type: "string",
@@ -89,18 +91,22 @@ export default defineCommand({
     "compress runs/grey scans/ --on-broken skip --single -o scans/",
     "compress runs/classes cats/ --class cat -o cats.pxc",
     "compress runs/photos photos/ --shard 2/7 --parts parts/",
+    "compress runs/photos photos/ --queue redis://queue:6379 --shards 40 -o photos.pxc",
   ],
-  async run(args, { terminal, signal, seed, positionals, keepStdout }) {
+  async run(args, context) {
+    const { terminal, signal, seed, positionals, keepStdout } = context;
     const limit = numberOption("limit", args.limit, { min: 1 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
     const groupSize = numberOption("group", args.group, { min: 1, max: MOST_IMAGES_A_GROUP });
     const pixelBudget = numberOption("pixel-budget", args["pixel-budget"], { min: 1, max: 2 ** 31 });
-    const wish = readShardOptions(args, [...positionals, args.like, args.latent], { "-o": args.out });
+    const queue = await readQueueOptions(args, [...positionals, args.like, args.latent], context);
+    const wish = queue?.wish ?? readShardOptions(args, [...positionals, args.like, args.latent], { "-o": args.out });
     if (wish && args.single) fail("usage", "expected no --single with --shard: its files need no other process");
-    const out = args.out ?? (wish ? "" : fail("usage", "expected -o F.pxc, the archive to write, but received none"));
+    const out =
+      args.out ?? (wish && !queue ? "" : fail("usage", "expected -o F.pxc, the archive to write, but received none"));
     const target = { option: "-o", inputs: [...positionals, args.like, args.latent], force: args.force };
     if (args.single && mayBeFolder(out)) checkOutputFolder(out, target.option);
-    else if (!wish) checkOption(out, target, { keepStdout });
+    else if (!wish || queue) checkOption(out, target, { keepStdout });
     const lossy = args["lossy-levels"] === true;
     const { single, bare } = args;
     const model = await openCodingModel(args.model, threads);
@@ -132,6 +138,7 @@ export default defineCommand({
       if (wish) {
         const done = await compressShard(model, sources, survey, options, wish);
         terminal.endProgress();
+        if (queue) return await queueOutcome(queue, done.job, { out }, seconds);
         return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
       }
       const check = (file: string) => checkOption(file, target, { keepStdout });

@@ -18,6 +18,7 @@ import { writeOutput } from "../../runs/output.ts";
 import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
 import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
 import { evalHistogram, evalReport, otherReport } from "../reports/eval-report.ts";
 import { defineCommand } from "../run-command.ts";
@@ -60,6 +61,7 @@ export default defineCommand({
     },
     ...forceArg,
     ...shardArgs,
+    ...queueArgs,
     batch: { type: "string", valueHint: "B", description: "Images a call; the result does not depend on it" },
     device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
@@ -70,9 +72,12 @@ export default defineCommand({
     "eval runs/classes --conditions shuffled",
     "eval runs/classes --classify",
     "eval runs/digits --shard 2/7 --parts parts/",
+    "eval runs/digits --queue redis://queue:6379",
   ],
-  async run(args, { terminal, signal, seed, keepStdout }) {
-    const wish = readShardOptions(args, [args.model, args.data], { "--histogram": args.histogram });
+  async run(args, context) {
+    const { terminal, signal, seed, keepStdout } = context;
+    const queue = await readQueueOptions(args, [args.model, args.data], context);
+    const wish = queue?.wish ?? readShardOptions(args, [args.model, args.data], { "--histogram": args.histogram });
     checkOption(args.histogram, { option: "--histogram", inputs: [args.data], force: args.force }, { keepStdout });
     const options = {
       device: args.device === undefined ? undefined : checkDevice(args.device),
@@ -133,6 +138,7 @@ export default defineCommand({
         const work = { model: asks, data, conditions, seed, options: { ...options, onProgress: labelled } };
         const done = await evalShard(whole, about, work, wish);
         terminal.endProgress();
+        if (queue) return await queueOutcome(queue, done.job, { histogram: args.histogram }, () => files().seconds);
         return shardOutcome(done, wish, { images: done.images, seconds: files().seconds });
       }
       const measured: Measured =

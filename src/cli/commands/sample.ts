@@ -10,6 +10,7 @@ import { aboutSamples, sampleShard } from "../../runs/sample-shard.ts";
 import { readDrawing, samplingArgs } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
 import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
 import { samplePicture, sampleReport } from "../reports/sample-report.ts";
 import { defineCommand } from "../run-command.ts";
@@ -36,6 +37,7 @@ export default defineCommand({
     out: { type: "string", alias: "o", valueHint: "F.png", description: "The picture to write" },
     ...forceArg,
     ...shardArgs,
+    ...queueArgs,
     ...samplingArgs,
   },
   repeated: ["text"],
@@ -44,20 +46,26 @@ export default defineCommand({
     "sample runs/digits -n 16 -o calm.png --temperature 0.8 --seed 7",
     "sample runs/classes --class 3,8,3+8 -n 10 -o threes.png",
     "sample runs/digits -n 10000 --shard 2/7 --parts parts/",
+    "sample runs/digits -n 10000 --queue redis://queue:6379 -o digits.png",
     'sample runs/emoji --text "happy cat" --guidance 1 -o cat.png',
   ],
-  async run(args, { terminal, signal, seed = 1, valuesOf, keepStdout }) {
+  async run(args, context) {
+    const { terminal, signal, seed = 1, valuesOf, keepStdout } = context;
     const wanted = numberOption("count", args.count, { min: 1, max: 1_000_000 });
     const { temperature = 1, guidance, scale, threads } = readDrawing(args, { coldest: args.oracle });
-    const wish = readShardOptions(args, [args.model, args.like, args.latent], {
-      "-o": args.out,
-      "--scale": args.scale,
-    });
+    const queue = await readQueueOptions(args, [args.model, args.like, args.latent], context);
+    const wish =
+      queue?.wish ??
+      readShardOptions(args, [args.model, args.like, args.latent], {
+        "-o": args.out,
+        "--scale": args.scale,
+      });
     if (wish && args.oracle)
       fail("usage", "expected no --oracle with --shard: full passes round by how many images they are given together");
-    const out = args.out ?? (wish ? "" : fail("usage", "expected -o F.png, the picture to write, but received none"));
+    const out =
+      args.out ?? (wish && !queue ? "" : fail("usage", "expected -o F.png, the picture to write, but received none"));
     const rules = { option: "-o", inputs: [args.model, args.like, args.latent], force: args.force };
-    if (!wish) checkOption(out, rules, { keepStdout });
+    if (!wish || queue) checkOption(out, rules, { keepStdout });
     const opened = await openPixelcnn(args.model);
     const text = args.text === undefined ? undefined : valuesOf("text");
     const asked = await conditionsToDraw({ ...args, text }, opened, terminal.warn);
@@ -72,6 +80,7 @@ export default defineCommand({
     if (wish) {
       const done = await sampleShard(opened, about, { conditions, threads, signal, onProgress }, wish);
       terminal.endProgress();
+      if (queue) return await queueOutcome(queue, done.job, { out, scale }, seconds);
       return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
     }
     const how = { model: opened, count, seed, temperature, guidance, threads, signal, oracle: args.oracle };

@@ -15,6 +15,7 @@ import { openSourceImages } from "../../runs/source-images.ts";
 import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
+import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
 import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
 import { scoreHistogram, scoreReport, tellRounded } from "../reports/score-report.ts";
 import { defineCommand } from "../run-command.ts";
@@ -60,6 +61,7 @@ export default defineCommand({
     },
     ...forceArg,
     ...shardArgs,
+    ...queueArgs,
     scale: { type: "string", valueHint: "X", description: "Enlarge each pixel of the heat map so many times" },
     pixels: { type: "boolean", description: "With --json: the bits of each sub-pixel too, rows, columns, channels" },
     threads: { type: "string", valueHint: "T", description: "CPU threads; default one. No number depends on it" },
@@ -70,16 +72,21 @@ export default defineCommand({
     "score runs/photos holiday.jpg photos/ --heatmap surprise.png",
     "score runs/classes cat.png --class cat",
     "score runs/photos photos/ --shard 2/7 --parts parts/",
+    "score runs/photos photos/ --queue redis://queue:6379 --csv bits.csv",
   ],
-  async run(args, { terminal, signal, seed, positionals, keepStdout }) {
+  async run(args, context) {
+    const { terminal, signal, seed, positionals, keepStdout } = context;
     const limit = numberOption("limit", args.limit, { min: 1 });
     const scale = numberOption("scale", args.scale, { min: 1, max: 100 });
     const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) ?? 1;
-    const wish = readShardOptions(args, [...positionals, args.like, args.latent], {
-      "--csv": args.csv,
-      "--histogram": args.histogram,
-      "--scale": args.scale,
-    });
+    const queue = await readQueueOptions(args, [...positionals, args.like, args.latent], context);
+    const wish =
+      queue?.wish ??
+      readShardOptions(args, [...positionals, args.like, args.latent], {
+        "--csv": args.csv,
+        "--histogram": args.histogram,
+        "--scale": args.scale,
+      });
     if (wish && args.heatmap !== undefined)
       fail("usage", `expected no --heatmap with --shard: it shows the first ${SHOWN} images, which one process can do`);
     if (args.pixels && !args.json && !wish)
@@ -113,6 +120,7 @@ export default defineCommand({
     if (wish) {
       const done = await scoreShard(opened, sources, survey, options, wish).finally(sources.close);
       terminal.endProgress();
+      if (queue) return await queueOutcome(queue, done.job, { csv: args.csv, histogram: args.histogram }, seconds);
       return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
     }
     const show = args.heatmap === undefined ? 0 : SHOWN;

@@ -18,7 +18,8 @@ export const shardArgs = {
   parts: {
     type: "string",
     valueHint: "FOLDER",
-    description: "With --shard: the folder of the parts. A part that is there is not made again, unless --force",
+    description:
+      "With --shard or --queue: the folder of the parts. A part that is there is not made again, unless --force",
   },
 } as const;
 
@@ -35,7 +36,7 @@ export function readShardOptions(
   outputs: Readonly<Record<string, unknown>>,
 ): ShardWish | undefined {
   if (shard === undefined) {
-    if (parts !== undefined) fail("usage", "expected --shard I/N with --parts, the folder of its part");
+    if (parts !== undefined) fail("usage", "expected --shard I/N or --queue with --parts, the folder of its parts");
     return undefined;
   }
   const wish = { shard: readShard(shard), parts: parts ?? failWithoutParts(), force };

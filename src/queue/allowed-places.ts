@@ -1,0 +1,83 @@
+/**
+ * What a worker may touch: its folders, named sets and shipped models. Places are compared as the system sees them,
+ * without links, and links inside of a folder that is read are followed too.
+ */
+
+import { existsSync } from "node:fs";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { namedSets } from "../data/named.ts";
+import { readSelection } from "../data/selection.ts";
+import { fail, parseJson } from "../errors.ts";
+import { shippedModels } from "../runs/shipped-models.ts";
+import { READING, type ShardOrder } from "./shard-order.ts";
+
+/** Numbers as --latent takes them. */
+const NUMBERS = /^[\s\d.,eE+-]+$/;
+
+/** Throws unless all that an order reads and writes lies in `folders`, which are paths without links. */
+export async function checkPlaces(order: ShardOrder, folders: readonly string[]): Promise<void> {
+  const seen = new Set<string>();
+  const within = (place: string): boolean =>
+    folders.some((folder) => place === folder || place.startsWith(folder.endsWith(sep) ? folder : folder + sep));
+  const refuse = (word: string): never =>
+    fail("usage", `expected a path below this worker's --folder but the job names ${JSON.stringify(word)}`);
+
+  /** A place that exists, and everything that it leads to. */
+  const check = async (place: string, word: string): Promise<void> => {
+    const real = await realpath(place).catch(() => refuse(word));
+    if (!within(real)) refuse(word);
+    if (seen.has(real)) return;
+    seen.add(real);
+    if (!(await stat(real)).isDirectory()) return;
+    for (const entry of await readdir(real, { withFileTypes: true }))
+      if (entry.isDirectory() || entry.isSymbolicLink()) await check(join(real, entry.name), join(word, entry.name));
+  };
+
+  const cwd = await realpath(order.cwd).catch(() => refuse(order.cwd));
+  if (!within(cwd)) refuse(order.cwd);
+
+  /** What of this disk a word names: itself, or the data that it selects from. */
+  const placesOf = (word: string): string[] => {
+    // Through a link, `..` leads elsewhere than it reads.
+    const steps = word.split(/[\\/]/).filter((step) => step !== "" && step !== ".");
+    if (steps.lastIndexOf("..") > steps.findIndex((step) => step !== "..") && steps.some((step) => step !== ".."))
+      refuse(word);
+    const path = resolve(cwd, word);
+    const source = readSelection(path)?.source;
+    return [path, source].filter((place) => place !== undefined && existsSync(place)) as string[];
+  };
+  const checkWord = async (word: string, names: readonly string[]): Promise<void> => {
+    const places = placesOf(word);
+    for (const place of places) await check(place, word);
+    if (places.length === 0 && !names.includes(word.split(":")[0]!)) refuse(word);
+  };
+
+  const [model, ...data] = order.positionals;
+  await checkWord(model!, shippedModels());
+  await checkConfig(resolve(cwd, model!), async (text) => {
+    for (const place of placesOf(text)) await check(place, text);
+  });
+  for (const word of data) await checkWord(word, namedSets);
+  for (const name of READING) {
+    const values = order.options[name] ?? [];
+    for (const word of values === true ? [] : values) if (!NUMBERS.test(word)) await checkWord(word, namedSets);
+  }
+
+  // The folder of the parts may have to be made.
+  let parts = resolve(cwd, order.parts);
+  while (!existsSync(parts) && dirname(parts) !== parts) parts = dirname(parts);
+  if (!within(await realpath(parts))) refuse(order.parts);
+}
+
+/** Every text of a model's config that could be a path: where its data lie is said there. */
+async function checkConfig(folder: string, check: (text: string) => Promise<void>): Promise<void> {
+  const text = await readFile(join(folder, "config.json"), "utf8").catch(() => null);
+  if (text === null) return;
+  const visit = async (value: unknown): Promise<void> => {
+    if (typeof value === "string") await check(value);
+    else if (typeof value === "object" && value !== null) for (const each of Object.values(value)) await visit(each);
+  };
+  // A config that is no JSON is refused by whoever opens it.
+  await visit(parseJson(text, () => null));
+}
