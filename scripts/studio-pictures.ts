@@ -55,6 +55,12 @@ const PANELS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
   latents: async (page) => {
     const files = ["config.json", "model.safetensors"].map((name) => join(autoencoder, name));
     await page.setInputFiles('.picker input[type="file"]', files);
+    await page.waitForSelector('.latents .button:has-text("Change")');
+    for (const [i, buffer] of digits.entries()) {
+      const file = { name: `${i}.png`, mimeType: "image/png", buffer };
+      await page.setInputFiles(`.latents figure:nth-of-type(${i + 1}) input[type="file"]`, file);
+      await page.waitForTimeout(1500);
+    }
     await page.waitForSelector('.panel button:text-is("Walk from first to second"):not([disabled])');
     await press(page, "Walk from first to second");
     await page.waitForTimeout(3500);
@@ -69,23 +75,23 @@ const PANELS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
 
 const studio = await serveStudio({ folders: [runs] });
 const browser = await launch();
-let drawn: Buffer | undefined;
 
-/** A digit as a PNG, saved by the page itself: what the panel Compress is given. */
-async function drawDigit(): Promise<void> {
+/** Two digits of a shipped model as PNG, drawn by the page itself. */
+async function drawDigits(model: string): Promise<Buffer[]> {
   const page = await browser.newPage();
   await page.goto(studio.url);
   await page.waitForSelector(".cell");
-  await choose(page, "mnist");
+  await choose(page, model);
   await page.waitForTimeout(2500);
-  drawn = Buffer.from(
-    await page.$eval(".cell canvas", (canvas) => (canvas as HTMLCanvasElement).toDataURL().split(",")[1]!),
-    "base64",
+  const urls = await page.$$eval(".cell canvas", (all) =>
+    all.slice(0, 2).map((canvas) => (canvas as HTMLCanvasElement).toDataURL().split(",")[1]!),
   );
   await page.close();
+  return urls.map((url) => Buffer.from(url, "base64"));
 }
 
-await drawDigit();
+const [drawn] = await drawDigits("mnist");
+const digits = await drawDigits("mnist-binary");
 for (const [panel, prepare] of Object.entries(PANELS)) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
   const page = await context.newPage();

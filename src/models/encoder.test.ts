@@ -83,7 +83,7 @@ test.each([
 
 test("its parameters have the names and shapes of docs/model.md", () => {
   const { encoder } = configOf({});
-  expect(encoder).toEqual({ features: [32, 64, 128], hidden: 128, normalise: false });
+  expect(encoder).toEqual({ features: [32, 64, 128], hidden: 128, normalise: false, linear: false });
   const image = { height: 28, width: 28, channels: 1, levels: 2 };
   expect(encoderSizes(encoder, image).map(({ height }) => height)).toEqual([28, 14, 7, 4]);
   expect(encoderParameters(encoder, image, 10).map(({ name, shape }) => `${name} ${shape.join(" ")}`)).toEqual([
@@ -101,6 +101,11 @@ test("its parameters have the names and shapes of docs/model.md", () => {
   const plain = encoderParameters(encoderSchema.parse({ features: [8], hidden: 0 }), image, 10);
   expect(plain.map(({ name }) => name).slice(-2)).toEqual(["encoder.outputs.W", "encoder.outputs.b"]);
   expect(plain.at(-2)!.shape).toEqual([14 * 14 * 8, 10]);
+  const [outputs, , linear] = encoderParameters(encoderSchema.parse({ features: [8], linear: true }), image, 10).slice(
+    -3,
+  );
+  expect([outputs!.name, outputs!.bound]).toEqual(["encoder.outputs.W", 0]);
+  expect([linear!.name, linear!.shape]).toEqual(["encoder.linear.W", [784, 10]]);
 });
 
 test(

@@ -148,17 +148,20 @@ export const PRESETS = {
     model: {
       family: "autoencoder",
       latents: 100,
-      encoder: { hidden: 256, normalise: true },
-      // Without m(h) the latents say nothing about places: after 11,000 images they had not helped yet; with it they
+      // A hidden layer of 256 units lost half of what 100 latents can hold, and the pictures had no colours.
+      encoder: { hidden: 0, linear: true },
+      // The linear path gives every pixel the colours of the principal components from the first step on: after 31,000
+      // images the mean of 16 samples was within 98 of the image (squared error), where V h through m(h) alone had
       // saved 0.05 bits/dim after 64,000.
       decoder: {
         kind: "pixelcnn",
         ...LAYERS,
-        depth: 6,
-        features: 36,
-        skip: 36,
-        head: { features: 72 },
-        mapFeatures: 48,
+        depth: 5,
+        features: 30,
+        skip: 30,
+        head: { features: 60 },
+        mapFeatures: 12,
+        linear: true,
       },
     },
     // Blind: neighbours tell so much about a pixel that the decoder would hardly use the latents within hours. Dropout:
@@ -174,10 +177,17 @@ export const PRESETS = {
     },
   },
   "cifar10-deconvolution": {
-    summary: "CIFAR-10 in 16 levels a channel: an encoder to 100 latents with a deconvolution trained on squared error",
-    data: { levels: 16 },
-    model: { family: "autoencoder", latents: 100, decoder: { kind: "deconvolution" } },
-    train: { batch: 16, rate: 2e-3, decay: "cosine", budget: { minutes: 6 } },
+    summary: "CIFAR-10: an encoder to 100 latents with a deconvolution trained on squared error",
+    data: {},
+    model: {
+      family: "autoencoder",
+      latents: 100,
+      encoder: { hidden: 0, linear: true },
+      // Refined: without those two layers six minutes end where the principal components begin, at 75 instead of 69.
+      decoder: { kind: "deconvolution", features: [96, 64, 16], linear: true, refine: [32, 32] },
+    },
+    // At 4e-3, and more than twice the images, the error was no smaller.
+    train: { batch: 64, rate: 3e-3, decay: "cosine", budget: { minutes: 6 } },
   },
   embedder: {
     summary:

@@ -91,6 +91,11 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync, note }: Chart
       element,
     );
     drawn.current = plot;
+    const names = element.querySelectorAll<HTMLElement>(".u-legend .u-series");
+    // Rings belong to the line of their identity, which the legend names.
+    ends.forEach(({ joined }, i) => {
+      if (!joined && few) names[i + 1]!.hidden = true;
+    });
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 260 }));
     observer.observe(element);
     return () => {

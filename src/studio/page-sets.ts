@@ -3,6 +3,7 @@
 import { channelsUsed, type Picture, toChannels } from "../data/picture.ts";
 import { fail } from "../errors.ts";
 import { randomFrom } from "../random.ts";
+import { counted } from "../words.ts";
 import { type Dropped, decodeFile } from "./archives.ts";
 
 /** Images of one size, values 0 .. 255, [count, H, W, C]. */
@@ -140,7 +141,7 @@ async function fromSheet(file: Dropped, size: number): Promise<PageImages> {
         tiles.push({ height: size, width: size, channels: sheet.channels, pixels });
     }
   const empty = rows * columns - tiles.length;
-  return together(file.name, tiles, empty > 0 ? [`${empty} tiles of one colour`] : []);
+  return together(file.name, tiles, empty > 0 ? [`${counted(empty, "tile")} of one colour`] : []);
 }
 
 function together(name: string, pictures: readonly Picture[], leftOut: readonly string[]): PageImages {

@@ -90,7 +90,8 @@ const host = {
     const { levels, features, depth, batch, rate, device } = wish;
     const data = dataset(levels);
     const model = { ...PRESETS.folder.model, features, skip: features, depth, head: { features: 2 * features } };
-    const settings = { batch, rate, decay: "constant" as const, average: 0.99, checkpointMinutes: 0.2 };
+    // A short warm-up: whoever watches wants to see it learn in the first seconds.
+    const settings = { batch, rate, warmup: 20, decay: "constant" as const, average: 0.99, checkpointMinutes: 0.2 };
     const run =
       again && trained
         ? trained.run

@@ -344,25 +344,23 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
     await choose("mnist");
   });
 
-  test.skipIf(!process.env.PIXELCNN_SLOW)(
-    "Train lowers the loss on WebGPU, here on a software adapter (slow)",
-    async () => {
-      await go("Train");
-      await page.waitForSelector('.panel button:text-is("WebGPU")');
-      await press("WebGPU");
-      await press("Train");
-      const said = async (step: number): Promise<number> => {
-        await trainedTo(step, 240_000);
-        return Number(/([\d.]+) nats/.exec((await page.textContent(".figures"))!)![1]);
-      };
-      const first = await said(1);
-      expect(await said(50)).toBeLessThan(0.7 * first);
-      expect(await page.textContent(".hint")).toMatch(/Runs on WebGPU/);
-      await press("Stop");
-      await page.waitForSelector('.panel button:text-is("Go on")');
-    },
-    300_000,
-  );
+  test("Train lowers the loss on WebGPU, here on a software adapter", async () => {
+    // Two seconds a step.
+    const [steps, part] = process.env.PIXELCNN_SLOW ? [50, 0.6] : [16, 0.95];
+    await go("Train");
+    await page.waitForSelector('.panel button:text-is("WebGPU")');
+    await press("WebGPU");
+    await press("Train");
+    const said = async (step: number): Promise<number> => {
+      await trainedTo(step, 240_000);
+      return Number(/([\d.]+) nats/.exec((await page.textContent(".figures"))!)![1]);
+    };
+    const first = await said(1);
+    expect(await said(steps)).toBeLessThan(part * first);
+    expect(await page.textContent(".hint")).toMatch(/Runs on WebGPU/);
+    await press("Stop");
+    await page.waitForSelector('.panel button:text-is("Go on")');
+  }, 300_000);
 
   test("Runs shows curves that grow, and survives a run that is deleted while it is watched", async () => {
     await go("Runs");

@@ -117,7 +117,7 @@ export function RunsPanel(_: { model: ModelInfo }) {
         return [
           {
             id: run.id,
-            name: kind === "onMore" ? `${nameOf(run)}, on more images` : nameOf(run),
+            name: nameOf(run),
             colour: colourOf(run.id),
             x: points[axis],
             y: kind === "steps" ? smoothed(points.value, smoothing) : points.value,
