@@ -32,7 +32,11 @@ interface Point {
   readonly tested: number | null;
 }
 
-/** Of a whole log; of its steps, every n-th, so that `most` are left, and the last. Tests are all kept. */
+/**
+ * Of a whole log; of its steps, every n-th, so that `most` are left, and the last. Tests are all kept. A spike between
+ * two of these steps is not seen; to keep each stretch's extremes would show it, but would draw the moving average
+ * towards them.
+ */
 export function curveOfLog(log: string, most = 1000): LogCurve {
   const lines = log.split("\n");
   const isStep = (line: string): boolean => line.startsWith('{"type":"step"');

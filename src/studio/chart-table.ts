@@ -16,13 +16,16 @@ export type ChartTable = readonly [places: readonly number[], ...values: readonl
 /** Most cells of the table: places on the axis, times lines. */
 const MOST_CELLS = 400_000;
 
+/** Whether the table of these lines has their points, and no others. */
+export const isExact = (lines: readonly Points[]): boolean =>
+  lines.length === 1 || lines.length * lines.reduce((sum, { x }) => sum + x.length, 0) <= MOST_CELLS;
+
 /**
  * All places of all lines; or, where that would be too large a table, places at equal distances, with the lines' values
  * between their points, and each point that stands alone at the place nearest to it.
  */
 export function chartTable(lines: readonly PlacedLine[], logX: boolean): ChartTable {
-  const points = lines.reduce((sum, { x }) => sum + x.length, 0);
-  if (points * lines.length <= MOST_CELLS || lines.length === 1) {
+  if (isExact(lines)) {
     const places = [...new Set(lines.flatMap(({ x }) => x))].sort((a, b) => a - b);
     return [places, ...lines.map((line) => valuesOn(places, line))];
   }

@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { COLOURS as FILE_COLOURS } from "../pictures/chart.ts";
 import { rounded } from "../words.ts";
-import { chartTable } from "./chart-table.ts";
+import { chartTable, isExact } from "./chart-table.ts";
 import { useDark } from "./scheme.ts";
 
 /** Told apart in light and dark, and by most colour-blind eyes: those of charts in files, and four more. */
@@ -55,9 +55,11 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync, note }: Chart
     const [ink, grid] = [style.getPropertyValue("--soft"), style.getPropertyValue("--line")];
     const ends = lines.map(({ x, y, ...line }) => ({ ...line, ...thin(x, y, logX) }));
     const few = lines.length <= MOST_NAMED;
+    // A dot is a point of the run, and none between.
+    const exact = isExact(ends);
     const data = chartTable(ends, logX) as unknown as uPlot.AlignedData;
     // The first losses of a run are far above all others, and would press the rest into a line.
-    const all = ends.flatMap(({ y }) => y).sort((a, b) => a - b);
+    const all = Float64Array.from(ends.flatMap(({ y }) => y)).sort();
     const high = all.length < 30 || logY ? Number.POSITIVE_INFINITY : all[Math.floor(0.97 * all.length)]!;
     const axes = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
     const plot = new uPlot(
@@ -81,7 +83,11 @@ export function Chart({ title, axis, lines, logX, logY, lit, sync, note }: Chart
             stroke: colour,
             ...look(lit === null || lit === id),
             spanGaps: true,
-            points: { show: dots || !joined, size: joined ? 5 : 10, fill: joined ? colour : "transparent" },
+            points: {
+              show: joined ? dots && exact : true,
+              size: joined ? 5 : 10,
+              fill: joined ? colour : "transparent",
+            },
             ...(!joined && { paths: () => null }),
             value: (_: uPlot, v: number | null) => (v == null ? NOWHERE : v.toFixed(3)),
           })),

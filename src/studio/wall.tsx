@@ -96,11 +96,17 @@ export function Wall({ images, still, label, onPick, columns: given }: WallProps
   const columns = given ?? Math.ceil(Math.sqrt(images.count));
   return (
     <div class="wall" ref={box} style={{ "--columns": columns }}>
-      {Array.from({ length: images.count }, (_, i) => (
-        <button type="button" key={i} class="cell" aria-label={label(i)} onClick={() => onPick?.(i)}>
-          <canvas class="pixels" />
-        </button>
-      ))}
+      {Array.from({ length: images.count }, (_, i) =>
+        onPick ? (
+          <button type="button" key={i} class="cell" aria-label={label(i)} onClick={() => onPick(i)}>
+            <canvas class="pixels" />
+          </button>
+        ) : (
+          <div key={i} class="cell" role="img" aria-label={label(i)}>
+            <canvas class="pixels" />
+          </div>
+        ),
+      )}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** The table that a chart draws: exact while it is small, evenly spaced while it is not, and no point alone is lost. */
 
 import { expect, test } from "vitest";
-import { chartTable } from "../../src/studio/chart-table.ts";
+import { chartTable, isExact } from "../../src/studio/chart-table.ts";
 
 test("a small table has every point of every line, and nothing between", () => {
   const lines = [
@@ -14,12 +14,15 @@ test("a small table has every point of every line, and nothing between", () => {
     [null, 8, 9, null],
   ]);
   expect(chartTable([], false)).toEqual([[]]);
+  expect(isExact(lines)).toBe(true);
 });
 
 test("a large table is evenly spaced, has values between points, and points that stand alone at their nearest place", () => {
   const x = Array.from({ length: 1000 }, (_, i) => 10 * i);
   const joined = Array.from({ length: 60 }, () => ({ x, y: x.map((at) => 2 * at), joined: true }));
-  const [places, ...values] = chartTable([...joined, { x: [4321], y: [77], joined: false }], false);
+  const lines = [...joined, { x: [4321], y: [77], joined: false }];
+  expect(isExact(lines)).toBe(false);
+  const [places, ...values] = chartTable(lines, false);
   expect(places.length).toBe(1000);
   expect([places[0], places.at(-1)]).toEqual([0, 9990]);
   for (const [i, place] of places.entries()) expect(values[7]![i]).toBeCloseTo(2 * place, 6);

@@ -77,11 +77,12 @@ test.skipIf(noStudio)(
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
       });
       if (process.env.PIXELCNN_TIMES) console.log(times);
+      // Alone on two cores a third of this; other tests run beside it.
       const slack = process.env.CI ? 4 : 1;
       expect(times.listed).toBeLessThan(3 * slack);
-      expect(times["all chosen and drawn"]).toBeLessThan(20 * slack);
-      expect(times["another axis"]).toBeLessThan(3 * slack);
-      expect(times["pointed at"]).toBeLessThan(2 * slack);
+      expect(times["all chosen and drawn"]).toBeLessThan(30 * slack);
+      expect(times["another axis"]).toBeLessThan(6 * slack);
+      expect(times["pointed at"]).toBeLessThan(3 * slack);
       await page.click('button:text-is("Choose none")');
       await page.waitForSelector(".uplot", { state: "detached" });
       expect(complaints).toEqual([]);

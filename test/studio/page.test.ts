@@ -314,7 +314,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
       () =>
         [...document.querySelectorAll<HTMLCanvasElement>(".wall canvas")].filter(
           (c) => c.width === 8 && c.getContext("2d")!.getImageData(7, 7, 1, 1).data[3] === 255,
-        ).length === 9,
+        ).length === 8,
     );
     await choose("mnist");
   });

@@ -24,7 +24,7 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
   const { client, report, picked, failed } = useStudio();
   const { height, width, channels, levels } = model;
   const [sheet, setSheet] = useState<Sheet>(() => startSheet(model, picked?.pixels));
-  const [tool, setTool] = useState<Tool>(picked ? "line" : "draw");
+  const [tool, setTool] = useState<Tool>("line");
   const [colour, setColour] = useState("#ffffff");
   const [brush, setBrush] = useState(1);
   const [note, setNote] = useState<string | null>(null);
@@ -64,7 +64,8 @@ export function CompletePanel({ model }: { model: ModelInfo }) {
         if (y < 0 || y >= height || x < 0 || x >= width) return;
         const p = y * width + x;
         mask[p] = tool === "draw" ? 1 : 0;
-        pixels.set(tool === "draw" ? value : new Uint8Array(channels), p * channels);
+        // What is erased is only hidden: to keep more rows brings it back.
+        if (tool === "draw") pixels.set(value, p * channels);
       };
       if (tool === "line") for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) y >= row && set(y, x);
       else {

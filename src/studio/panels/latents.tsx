@@ -11,7 +11,7 @@ import { useStudio } from "../studio.ts";
 import { Growing, Wall } from "../wall.tsx";
 
 /** Images of a row: the way between two codes, or samples of one. */
-const STEPS = 9;
+const STEPS = 8;
 /** Sliders that are shown. */
 const SLIDERS = 12;
 
@@ -131,6 +131,17 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
             Draw by the sliders
           </button>
         </div>
+      </div>
+      <div class="stage charts" ref={stage}>
+        {rows.map(({ key, title, images }) => (
+          <figure key={key}>
+            <figcaption>{title}</figcaption>
+            <Wall images={images} still={false} columns={STEPS / 2} label={(i) => `${title}: ${i + 1}`} />
+          </figure>
+        ))}
+        {rows.length === 0 && <p class="waiting">What the decoder draws appears here.</p>}
+      </div>
+      <div class="controls more">
         {own && <p class="hint">The sliders begin at the first image's numbers.</p>}
         {own &&
           [...own]
@@ -152,14 +163,6 @@ export function LatentsPanel({ model }: { model: ModelInfo }) {
             The first {SLIDERS} of {own.length} have sliders.
           </p>
         )}
-      </div>
-      <div class="stage charts" ref={stage}>
-        {rows.map(({ key, title, images }) => (
-          <figure key={key}>
-            <figcaption>{title}</figcaption>
-            <Wall images={images} still={false} columns={STEPS} label={(i) => `${title}: ${i + 1}`} />
-          </figure>
-        ))}
       </div>
     </section>
   );

@@ -130,7 +130,7 @@ export function PlayPanel({ model }: { model: ModelInfo }) {
         {condition !== null && (
           <Range
             label="Guidance"
-            says={`0: as learnt; above: the ${model.text ? "text" : "class"} counts for more`}
+            says={`the ${model.text ? "text" : "class"} counts ${guidance === 0 ? "as" : "for more than"} learnt`}
             min={0}
             max={3}
             step={0.25}

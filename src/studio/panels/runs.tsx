@@ -19,7 +19,7 @@ interface Shown {
 }
 
 const STORE = "pixelcnn-studio-runs";
-/** Curves that are asked for together: the charts are drawn anew after each such lot. */
+/** Curves that are asked for together at first, then as many as are there four times: after each lot all is drawn. */
 const TOGETHER = 100;
 
 /** What was hidden and renamed, kept by the browser: the folders stay as they are. */
@@ -74,7 +74,9 @@ export function RunsPanel(_: { model: ModelInfo }) {
 
   // Reads the curves of the chosen runs that are new or have grown, some together.
   useEffect(() => {
-    const stale = (chosen ?? []).filter((id) => (curves.get(id) ?? emptyCurve).stale).slice(0, TOGETHER);
+    const stale = (chosen ?? [])
+      .filter((id) => (curves.get(id) ?? emptyCurve).stale)
+      .slice(0, Math.max(TOGETHER, 4 * curves.size));
     if (stale.length === 0 || reading.current) return;
     reading.current = true;
     const read = async (id: string): Promise<[string, Curve]> => {

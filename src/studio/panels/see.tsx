@@ -75,7 +75,6 @@ export function SeePanel({ model }: { model: ModelInfo }) {
           />
         </div>
         {note && <p class="hint fitted">{note}</p>}
-        {look && <Figures model={model} {...look} place={place} />}
       </div>
       <div class="stage">
         {look ? (
@@ -110,6 +109,7 @@ export function SeePanel({ model }: { model: ModelInfo }) {
           <p class="waiting">Looking …</p>
         )}
       </div>
+      <div class="controls more">{look && <Figures model={model} {...look} place={place} />}</div>
       <ReachView row={(place.row + 0.5) / height} column={(place.column + 0.5) / width} />
     </section>
   );
@@ -249,6 +249,9 @@ function Bars({ name, each, level }: { name: string; each: Float32Array; level: 
   const percent = (p: number): string => `${(100 * p).toFixed(p < 0.1 ? 2 : 1)} %`;
   return (
     <figure class="bars">
+      <div class="scale" aria-hidden="true">
+        <span>probability, from 0 to {percent(most)}</span>
+      </div>
       <svg
         viewBox={`0 0 ${each.length} 40`}
         preserveAspectRatio="none"
@@ -260,7 +263,7 @@ function Bars({ name, each, level }: { name: string; each: Float32Array; level: 
       >
         <title>{`Probability of each ${name}`}</title>
         {[...each].map((p, v) => {
-          const height = (38 * p) / most;
+          const height = (40 * p) / most;
           return (
             <rect key={v} class={v === level ? "is" : ""} x={v + 0.05} width={0.9} y={40 - height} height={height} />
           );
@@ -269,6 +272,7 @@ function Bars({ name, each, level }: { name: string; each: Float32Array; level: 
       </svg>
       <div class="scale" aria-hidden="true">
         <span>0</span>
+        <span>{name}</span>
         <span>{each.length - 1}</span>
       </div>
       <figcaption>
