@@ -82,7 +82,13 @@ async function drawDigits(model: string): Promise<Buffer[]> {
   await page.goto(studio.url);
   await page.waitForSelector(".cell");
   await choose(page, model);
-  await page.waitForTimeout(2500);
+  // Whole: a pixel that is not drawn yet is transparent.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll<HTMLCanvasElement>(".cell canvas")].slice(0, 2).every((canvas) => {
+      const { width, height } = canvas;
+      return width > 0 && canvas.getContext("2d")!.getImageData(width - 1, height - 1, 1, 1).data[3] === 255;
+    }),
+  );
   const urls = await page.$$eval(".cell canvas", (all) =>
     all.slice(0, 2).map((canvas) => (canvas as HTMLCanvasElement).toDataURL().split(",")[1]!),
   );

@@ -44,6 +44,7 @@ export function App() {
   const client = useMemo(startClient, []);
   const [names, setNames] = useState<readonly string[]>([]);
   const [model, setModel] = useState<ModelInfo | null>(null);
+  const [opens, setOpens] = useState(0);
   const [opening, setOpening] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const failed = useCallback((error: unknown): void => {
@@ -63,6 +64,7 @@ export function App() {
         const opened = await client.host.open(source);
         setPicked(null);
         setModel(opened);
+        setOpens((n) => n + 1);
         return opened;
       } catch (error) {
         failed(error);
@@ -143,7 +145,8 @@ export function App() {
         )}
         <main>
           {model ? (
-            <Panel key={model.name} model={model} />
+            // Anew with every model that is opened: two of one's own may have one name.
+            <Panel key={opens} model={model} />
           ) : (
             <p class="waiting">{opening ? `Opening ${opening} …` : "Choose a model to begin."}</p>
           )}
