@@ -168,9 +168,14 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
     expectDone(second);
     expect(second.said).toMatch(/[1-3] parts? of 3 there already/);
     expect(same("leader.csv", await longTable())).toBe(true);
-    // Nothing was worked on twice.
+    // Of jobs that are done, parts that are damaged or gone are made again, and nothing else is.
+    const [damaged, lost] = readdirSync("parts-leader").map((file) => join("parts-leader", file));
+    writeFileSync(damaged!, readFileSync(damaged!).subarray(0, 100));
+    rmSync(lost!);
+    expectDone(await run(...words, "--force"));
+    expect(same("leader.csv", await longTable())).toBe(true);
     at.child.kill("SIGTERM");
-    expect((await at.finished).stdout).toContain("3 shards done, 0 failed");
+    expect((await at.finished).stdout).toContain("5 shards done, 0 failed");
   });
 
   test("goes on when the store is killed and started again", async () => {
