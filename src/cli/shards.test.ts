@@ -344,7 +344,7 @@ describe("words", () => {
   const shard = ["--shard", "1/2", "--parts", "p"];
   test.each<[string, Command, string[], string]>([
     ["no folder", score, ["grey", "scans", "--shard", "1/2"], "expected --parts FOLDER"],
-    ["no shard", score, ["grey", "scans", "--parts", "p"], "expected --shard I/N with --parts"],
+    ["no shard", score, ["grey", "scans", "--parts", "p"], "expected --shard I/N or --queue with --parts"],
     ["an archive", compress, ["grey", "scans", ...shard, "-o", "x.pxc"], "`pixelcnn merge` takes -o"],
     ["a picture", sample, ["grey", ...shard, "-o", "x.png"], "`pixelcnn merge` takes -o"],
     ["a table", score, ["grey", "scans", ...shard, "--csv", "x.csv"], "`pixelcnn merge` takes --csv"],

@@ -45,7 +45,7 @@ const BACK_OFF = 1000;
 const LOOK_EVERY = 400;
 const ADD_EVERY = 10_000;
 /** Milliseconds that a part may be invisible here after its worker has written it: network disks are slow to tell. */
-const UNSEEN = 20_000;
+const UNSEEN = 15_000;
 /** Seconds that jobs stay in the store when they are over. */
 const KEPT = 7 * 24 * 3600;
 /** Failed shards that a message names. */
@@ -125,10 +125,11 @@ async function lead(
       // One that is in the store is not added again.
       await queue.addBulk([...open.values()].map((shard) => orderOf(shard, rules)));
       added = performance.now();
+      await refuseUnseen(queue, open, total);
     }
-    const [completed, broken] = [await queue.getRanges(["completed"]), await queue.getRanges(["failed"])];
+    const failures = await idsOf(queue, "failed");
     answers();
-    for (const id of broken) {
+    for (const id of failures) {
       const shard = open.get(id);
       if (!shard) continue;
       const { failedReason = "no reason was given", attemptsMade = 0 } = (await queue.getJob(id)) ?? {};
@@ -137,17 +138,6 @@ async function lead(
       open.delete(id);
     }
     await closeDone(open, job);
-    for (const id of completed) {
-      const shard = open.get(id);
-      if (!shard) continue;
-      shard.said ??= performance.now();
-      if (performance.now() - shard.said > UNSEEN)
-        fail(
-          "io",
-          `a worker wrote the part of shard ${shard.index}/${total} but it is not at ${shard.file}: leader and ` +
-            "workers must see the same folder for --parts",
-        );
-    }
     const workers = await queue.getWorkersCount().catch(() => undefined);
     rules.onProgress({ done: total - open.size - failed.size, total, found, workers });
     if (workers === 0 && !isAlone && performance.now() - started > 5000) {
@@ -170,9 +160,28 @@ async function lead(
 const inWords = (reason: string): string =>
   /stalled more than/.test(reason) ? "its worker died or was not heard of while it worked on it, each time" : reason;
 
+/** Throws where the store says for some time that a shard is done whose part is not to be seen here. */
+async function refuseUnseen(queue: OrderQueue, open: ReadonlyMap<string, Shard>, total: number): Promise<void> {
+  for (const id of await idsOf(queue, "completed")) {
+    const shard = open.get(id);
+    if (!shard) continue;
+    shard.said ??= performance.now();
+    if (performance.now() - shard.said < UNSEEN) continue;
+    fail(
+      "io",
+      `a worker wrote the part of shard ${shard.index}/${total} but it is not at ${shard.file}: leader and workers ` +
+        "must see the same folder for --parts",
+    );
+  }
+}
+
+/** All jobs that are over in one way, whoever they are of. */
+const idsOf = (queue: OrderQueue, state: "completed" | "failed"): Promise<string[]> => queue.getRanges([state], 0, -1);
+
 /** What an earlier leader left: shards that failed, and those that are done but whose part is gone. */
 async function clearOld(queue: OrderQueue, open: ReadonlyMap<string, Shard>): Promise<void> {
-  for (const id of await queue.getRanges(["failed", "completed"])) if (open.has(id)) await queue.remove(id);
+  for (const state of ["failed", "completed"] as const)
+    for (const id of await idsOf(queue, state)) if (open.has(id)) await queue.remove(id);
 }
 
 function orderOf({ index, id, file }: Shard, { job, version, words, parts }: LeaderRules) {

@@ -109,8 +109,10 @@ export function watchStore(
 ): { answers(): void } {
   let silent = false;
   source.on("error", (error) => {
-    if (!silent) note(`the queue at ${shown} does not answer (${reasonOf(error)}): waiting for it`);
-    silent = true;
+    if ("code" in error || /closed|timed? ?out/i.test(error.message)) {
+      if (!silent) note(`the queue at ${shown} does not answer (${reasonOf(error)}): waiting for it`);
+      silent = true;
+    } else note(`the queue at ${shown}: ${reasonOf(error)}`);
   });
   return {
     answers() {

@@ -87,7 +87,7 @@ const same = (a: string, b: string): boolean => readFileSync(join(shared, a)).eq
 const expectDone = ({ code, said }: Ended): void => expect({ code, said }).toMatchObject({ code: 0 });
 
 /** Some seconds of work on digits, by a model that ships: its words, and its table from one process. */
-const LONG: [string, ...string[]] = ["score", "mnist", "mnist:test:0-159"];
+const LONG: [string, ...string[]] = ["score", "mnist", "mnist:test:0-119"];
 const longTable = (() => {
   let done: Promise<Ended> | undefined;
   return async (): Promise<string> => {
@@ -103,7 +103,7 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
     await Promise.all(Array.from({ length: count }, () => worker(name)));
     const jobs: [[string, ...string[]], string, string, number][] = [
       [["score", "binary", "patterns"], "--csv", "all.csv", 4],
-      [["compress", "binary", "patterns", "--group", "3"], "-o", "all.pxc", 3],
+      [["compress", "binary", "patterns", "--group", "3"], "-o", "all.pxc", 2],
     ];
     for (const [words, option, file, shards] of jobs) {
       if (!existsSync(`one-${file}`)) expectDone(await run(...words, option, `one-${file}`));
@@ -112,7 +112,7 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
       expect(done.said).toContain(`${count} worker`);
       expect(same(`${count}-${file}`, `one-${file}`), file).toBe(true);
     }
-    expect(readdirSync(join(shared, `parts-${name}`))).toHaveLength(7);
+    expect(readdirSync(join(shared, `parts-${name}`))).toHaveLength(6);
   });
 
   test("samples and evaluates as one process does", async () => {
@@ -130,8 +130,8 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
 
   test("goes on when a worker is killed, whose process ends too", async () => {
     const first = await worker("killed");
-    const leader = run(...LONG, ...byQueue("killed", 4), "--csv", "killed.csv");
-    await first.stderrHas("shard 2/4 of `pixelcnn score`, try 1");
+    const leader = run(...LONG, ...byQueue("killed", 3), "--csv", "killed.csv");
+    await first.stderrHas("shard 2/3 of `pixelcnn score`, try 1");
     await pause(200);
     const children = execFileSync("ps", ["-o", "pid=", "--ppid", String(first.child.pid)], { encoding: "utf8" });
     const pids = children.split("\n").filter(Boolean).map(Number);
@@ -158,25 +158,30 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
 
   test("goes on when the leader is killed and started again", async () => {
     const at = await worker("leader");
-    const words: [string, ...string[]] = [...LONG, ...byQueue("leader", 4), "--csv", "leader.csv"];
+    const words: [string, ...string[]] = [...LONG, ...byQueue("leader", 3), "--csv", "leader.csv"];
     const first = begin(words);
-    await at.stderrHas("shard 1/4 of `pixelcnn score`: done");
+    await at.stderrHas("shard 1/3 of `pixelcnn score`: done");
     first.child.kill("SIGKILL");
     await first.finished;
     expect(readdirSync(shared)).not.toContain("leader.csv");
     const second = await run(...words);
     expectDone(second);
-    expect(second.said).toMatch(/[1-4] parts? of 4 there already/);
+    expect(second.said).toMatch(/[1-3] parts? of 3 there already/);
     expect(same("leader.csv", await longTable())).toBe(true);
-    // Nothing was worked on twice.
+    // Of jobs that are done, parts that are damaged or gone are made again, and nothing else is.
+    const [damaged, lost] = readdirSync("parts-leader").map((file) => join("parts-leader", file));
+    writeFileSync(damaged!, readFileSync(damaged!).subarray(0, 100));
+    rmSync(lost!);
+    expectDone(await run(...words, "--force"));
+    expect(same("leader.csv", await longTable())).toBe(true);
     at.child.kill("SIGTERM");
-    expect((await at.finished).stdout).toContain("4 shards done, 0 failed");
+    expect((await at.finished).stdout).toContain("5 shards done, 0 failed");
   });
 
   test("goes on when the store is killed and started again", async () => {
     const at = await worker("store");
-    const leader = run(...LONG, ...byQueue("store", 4), "--csv", "store.csv");
-    await at.stderrHas("shard 2/4 of `pixelcnn score`, try 1");
+    const leader = run(...LONG, ...byQueue("store", 3), "--csv", "store.csv");
+    await at.stderrHas("shard 2/3 of `pixelcnn score`, try 1");
     await redis.kill();
     await at.stderrHas("does not answer");
     await pause(500);
@@ -225,7 +230,13 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
       ...{ parts: join(shared, "parts-strange"), index: 1, of: 1, part: "x.part", job: {} },
     };
     const version = ownVersion();
+    mkdirSync("nested");
+    symlinkSync("../../outside", "nested/deep");
+    modelAt("pointing", NETWORK, { data: { source: join(scratch, "outside") } });
     for (const [change, reason] of [
+      [{ version }, "the worker found another job than the leader: they differ in command"],
+      [{ version, positionals: ["binary", "nested"] }, 'the job names "nested/deep"'],
+      [{ version, command: "eval", positionals: ["pointing"] }, `the job names "${join(scratch, "outside")}"`],
       [{}, `this worker is pixelcnn ${version} but the job is of pixelcnn 0.0.1`],
       [{ version, options: { out: ["x.png"] } }, "the job has --out"],
       [{ version, command: "train" }, "its command is another thing"],
@@ -246,6 +257,15 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
     await redis.ask("CONFIG", "SET", "maxmemory", "0");
     expect({ code, said }).toMatchObject({ code: 1, said: expect.stringMatching(/is full \(.*OOM.*maxmemory/) });
     expect(readdirSync(shared)).not.toContain("full.csv");
+  });
+
+  test("tells which packages are missing", async () => {
+    const hook = join(scratch, "missing.mjs");
+    const refuse = `(name, context, next) => { if (name === "bullmq") throw new Error("no bullmq"); return next(name); }`;
+    writeFileSync(hook, `import { registerHooks } from "node:module";\nregisterHooks({ resolve: ${refuse} });\n`);
+    const words = ["worker", "--queue", redis.url, "--folder", "."];
+    const { code, stderr } = await begin(words, { NODE_OPTIONS: `--import=${hook}` }).finished;
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("npm install bullmq ioredis") });
   });
 
   test("tells a wrong address and a refused password", async () => {
