@@ -259,6 +259,19 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
     expect(readdirSync(shared)).not.toContain("full.csv");
   });
 
+  test("refuses words that do not go with a queue", async () => {
+    for (const [words, reason] of [
+      [["--shards", "2"], "expected --queue redis://host:port with --shards"],
+      [[...byQueue("words", 2), "--shard", "1/2"], "expected --shard or --queue but received both"],
+      [[...byQueue("words", 2), "--heatmap", "x.png"], "expected no --heatmap with --shard or --queue"],
+      [[...byQueue("a:b", 2)], "expected letters, digits, dots and dashes for --name"],
+    ] as [string[], string][])
+      expect(await run("score", "binary", "patterns", ...words)).toMatchObject({
+        code: 2,
+        said: expect.stringContaining(reason),
+      });
+  });
+
   test("tells which packages are missing", async () => {
     const hook = join(scratch, "missing.mjs");
     const refuse = `(name, context, next) => { if (name === "bullmq") throw new Error("no bullmq"); return next(name); }`;

@@ -101,7 +101,8 @@ export default defineCommand({
     const pixelBudget = numberOption("pixel-budget", args["pixel-budget"], { min: 1, max: 2 ** 31 });
     const queue = await readQueueOptions(args, [...positionals, args.like, args.latent], context);
     const wish = queue?.wish ?? readShardOptions(args, [...positionals, args.like, args.latent], { "-o": args.out });
-    if (wish && args.single) fail("usage", "expected no --single with --shard: its files need no other process");
+    if (wish && args.single)
+      fail("usage", "expected no --single with --shard or --queue: its files need no other process");
     const out =
       args.out ?? (wish && !queue ? "" : fail("usage", "expected -o F.pxc, the archive to write, but received none"));
     const target = { option: "-o", inputs: [...positionals, args.like, args.latent], force: args.force };

@@ -61,7 +61,10 @@ export default defineCommand({
         "--scale": args.scale,
       });
     if (wish && args.oracle)
-      fail("usage", "expected no --oracle with --shard: full passes round by how many images they are given together");
+      fail(
+        "usage",
+        "expected no --oracle with --shard or --queue: full passes round by how many images they are given together",
+      );
     const out =
       args.out ?? (wish && !queue ? "" : fail("usage", "expected -o F.png, the picture to write, but received none"));
     const rules = { option: "-o", inputs: [args.model, args.like, args.latent], force: args.force };

@@ -88,7 +88,10 @@ export default defineCommand({
         "--scale": args.scale,
       });
     if (wish && args.heatmap !== undefined)
-      fail("usage", `expected no --heatmap with --shard: it shows the first ${SHOWN} images, which one process can do`);
+      fail(
+        "usage",
+        `expected no --heatmap with --shard or --queue: it shows the first ${SHOWN} images, which one process can do`,
+      );
     if (args.pixels && !args.json && !wish)
       fail("usage", "expected --json with --pixels, which prints nothing for a person to read");
     const rules = { inputs: [...positionals, args.like, args.latent], force: args.force };
