@@ -1,7 +1,9 @@
 /** The one decoder: the files that cameras, scanners and programs write, with the right values or the right words. */
 
+import { encode } from "fast-png";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { decodePng } from "../pictures/png.ts";
 import { imageCodec } from "./decode.ts";
 import type { Decoding } from "./encoded-images.ts";
 import { checkGif, isAnimatedWebp, jpegComponents } from "./frames.ts";
@@ -102,6 +104,13 @@ describe("PNG", () => {
       "expected values up to 4000 for f, as data.white says, but received 4095",
     );
   });
+});
+
+test("a page's own PNG decoder keeps 8 bits alone, and says so", () => {
+  const deep = encode({ width: 1, height: 1, channels: 1, depth: 16, data: Uint16Array.of(300) });
+  expect(() => decodePng(deep, "deep.png")).toThrow(
+    "expected 1, 3 or 4 channels of 8 bits in deep.png but received 1 of 16",
+  );
 });
 
 describe("TIFF", () => {
