@@ -43,7 +43,7 @@ const elsewhere: Record<string, string> = {};
 for (const name of readdirSync(assets).sort()) {
   if (!/\.(json|safetensors|wasm)$/.test(name)) continue;
   // The encoders that Compress compares with: of packages that only the page needs, so they are in it.
-  if (/^(jxl|webp)_enc/.test(name)) continue;
+  if (/^((jxl|webp)_enc|squoosh_oxipng)/.test(name)) continue;
   const original = originals.get(digestOf(join(assets, name)));
   if (original === undefined) throw new Error(`expected ${name} of the page among models/ and the runtime's files`);
   elsewhere[name] = original;

@@ -49,7 +49,7 @@ const PANELS: Readonly<Record<string, (page: Page) => Promise<void>>> = {
       { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") },
     ]);
     await page.waitForSelector(".result");
-    await page.click('.panel button:text-is("Compare with WebP and JPEG XL")');
+    await page.click('.panel button:text-is("Compare with PNG, WebP and JPEG XL")');
     await page.waitForSelector('.sizes li:has-text("JPEG XL")');
   },
   latents: async (page) => {

@@ -10,7 +10,6 @@ import { fail, PixelcnnError } from "../errors.ts";
 import { imageKind, knownIn } from "../found.ts";
 import { decodePng, encodePng } from "../pictures/png.ts";
 import type { OpenedPixelcnn } from "../runs/open-model.ts";
-import { smallestPng } from "./png-size.ts";
 
 /** A file that was dropped, with its path inside a folder. */
 export interface Dropped {
@@ -32,8 +31,6 @@ export interface Packed {
     readonly width: number;
     /** Bytes of the file that was dropped. */
     readonly bytes: number;
-    /** Bytes of the image as a small PNG (png-size.ts). */
-    readonly png: number;
   }[];
   readonly leftOut: readonly LeftOut[];
   /** Images whose values were taken to the nearest levels. */
@@ -82,7 +79,7 @@ export async function packFiles(
       coded.push({ name, height, width, pixels: fitted.pixels, label: undefined, condition: undefined });
       tables.push(fitted.table);
       pictures.push(picture);
-      images.push({ name, height, width, bytes: bytes.length, png: smallestPng(picture) });
+      images.push({ name, height, width, bytes: bytes.length });
     } catch (error) {
       if (!(error instanceof PixelcnnError)) throw error;
       leftOut.push({ name, reason: error.message });

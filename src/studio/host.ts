@@ -54,8 +54,9 @@ export interface Draw {
 /** One row of `count` images, from image `first` on; levels [count, W, C]. */
 export type OnRow = (first: number, count: number, row: number, levels: Uint8Array) => void;
 
-/** Bytes of all images in the files of two other formats. */
+/** Bytes of all images in the files of other formats. */
 export interface PeerSizes {
+  readonly png: number;
   readonly webp: number;
   readonly jxl: number;
 }
@@ -175,14 +176,15 @@ const host = {
     return transfer(packed, packed.archive ? [packed.archive.buffer] : []);
   },
 
-  /** Bytes of the images that were packed last as WebP and as JPEG XL files, in all. */
+  /** Bytes of the images that were packed last as PNG, WebP and JPEG XL files, in all. */
   async peers(onProgress: (done: number, total: number) => void): Promise<PeerSizes> {
     const signal = begin();
     const { openPeers } = await import("./peer-sizes.ts");
     const encode = await openPeers();
-    const sizes = { webp: 0, jxl: 0 };
+    const sizes = { png: 0, webp: 0, jxl: 0 };
     for (const [i, picture] of lastPacked.entries()) {
-      const { webp, jxl } = encode(picture);
+      const { png, webp, jxl } = encode(picture);
+      sizes.png += png.length;
       sizes.webp += webp.length;
       sizes.jxl += jxl.length;
       onProgress(i + 1, lastPacked.length);

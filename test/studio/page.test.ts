@@ -119,7 +119,7 @@ describe.skipIf(reason)(`the studio in Chromium${reason}`, () => {
   test("what loads before a model is asked for is below 400 kB, compressed", () => {
     const assets = join(builtPage(), "assets");
     // The training worker with its runtime, and the encoders that Compress compares with, are loaded on request.
-    const later = /^(train-host|ort|group-worker|peer-sizes|jxl_enc|webp_enc)/;
+    const later = /^(train-host|ort|group-worker|peer-sizes|jxl_enc|webp_enc|squoosh_oxipng)/;
     const first = readdirSync(assets).filter((name) => !later.test(name));
     const bytes = first.reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0);
     expect(first.length).toBeGreaterThan(3);

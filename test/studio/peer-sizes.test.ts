@@ -1,28 +1,28 @@
 /**
- * Compress beside WebP and JPEG XL: the page's sizes are those of the same encoders in Node, whose files give the same
+ * Compress beside PNG, WebP and JPEG XL: the page's sizes are those of the same encoders in Node, whose files give the same
  * pixels back; and the encoders are loaded when they are asked for, from the page's own origin.
  */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import createDecoder from "@jsquash/jxl/codec/dec/jxl_dec.js";
 import createJxl from "@jsquash/jxl/codec/enc/jxl_enc.js";
 import { defaultOptions as jxlDefaults } from "@jsquash/jxl/meta.js";
+import { initSync, optimise_raw as optimisePng } from "@jsquash/oxipng/codec/pkg/squoosh_oxipng.js";
 import createWebp from "@jsquash/webp/codec/enc/webp_enc_simd.js";
 import { defaultOptions as webpDefaults } from "@jsquash/webp/meta.js";
 import sharp from "sharp";
 import { expect, test } from "vitest";
 import { createEngine, openPixelcnn } from "../../src/index.ts";
 import { encodePng } from "../../src/pictures/png.ts";
-import { smallestPng } from "../../src/studio/png-size.ts";
 import { noStudio, openStudio } from "./opened-studio.ts";
 
 const SIZE = { height: 28, width: 28 };
 const require = createRequire(import.meta.url);
-/** An encoder's WebAssembly, compiled from its file: Node's fetch opens no file. */
+/** An encoder's WebAssembly, from its file: Node's fetch opens no file. */
+const moduleOf = (name: string) => new WebAssembly.Module(readFileSync(require.resolve(name)));
 const compiled = (name: string) => {
-  const module = new WebAssembly.Module(readFileSync(join(dirname(require.resolve(name)), name.split("/").pop()!)));
+  const module = moduleOf(name);
   return {
     noInitialRun: true,
     instantiateWasm: (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) => {
@@ -34,7 +34,7 @@ const compiled = (name: string) => {
 };
 
 test.skipIf(noStudio)(
-  `WebP and JPEG XL beside an archive${noStudio}`,
+  `PNG, WebP and JPEG XL beside an archive${noStudio}`,
   async () => {
     const { pixels } = await createEngine(await openPixelcnn("mnist")).sample({ count: 3, seed: 5 });
     const images = [0, 1, 2].map((i) => pixels.subarray(i * 784, (i + 1) * 784));
@@ -44,16 +44,20 @@ test.skipIf(noStudio)(
       createJxl(compiled("@jsquash/jxl/codec/enc/jxl_enc.wasm")),
       createDecoder(compiled("@jsquash/jxl/codec/dec/jxl_dec.wasm")),
     ]);
-    const expected = { webp: 0, jxl: 0 };
-    const check = async (rgba: Uint8Array): Promise<{ webp: number; jxl: number }> => {
+    initSync(moduleOf("@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm"));
+    const expected = { png: 0, webp: 0, jxl: 0 };
+    const check = async (rgba: Uint8Array): Promise<typeof expected> => {
+      const asPng = optimisePng(Uint8ClampedArray.from(rgba), 28, 28, 6, false, false);
+      expect([...(await sharp(asPng).toColourspace("srgb").ensureAlpha().raw().toBuffer())]).toEqual([...rgba]);
       const asWebp = webp.encode(rgba, 28, 28, { ...webpDefaults, lossless: 1, exact: 1, quality: 100, method: 6 })!;
       const asJxl = jxl.encode(rgba, 28, 28, { ...jxlDefaults, lossless: true, quality: 100, effort: 9 })!;
       expect([...(await sharp(asWebp.slice()).ensureAlpha().raw().toBuffer())]).toEqual([...rgba]);
       expect([...(decoder.decode(asJxl.slice()) as ImageData).data]).toEqual([...rgba]);
-      return { webp: asWebp.length, jxl: asJxl.length };
+      return { png: asPng.length, webp: asWebp.length, jxl: asJxl.length };
     };
     for (const image of images) {
       const sizes = await check(Uint8Array.from({ length: 784 * 4 }, (_, i) => (i % 4 === 3 ? 255 : image[i >> 2]!)));
+      expected.png += sizes.png;
       expected.webp += sizes.webp;
       expected.jxl += sizes.jxl;
     }
@@ -78,13 +82,8 @@ test.skipIf(noStudio)(
         page.$$eval(".sizes li", (all) =>
           all.map((one) => [...one.children].map((part) => part.textContent).join(" ")),
         );
-      expect((await sizes()).map((line) => line.replace(/ .*/, ""))).toEqual(["this", "as", "your"]);
-      expect(requests.filter((url) => /jxl_enc|webp_enc/.test(url))).toEqual([]);
-      const png = images.reduce(
-        (sum, pixels) => sum + smallestPng({ ...SIZE, channels: 1, pixels: Uint8Array.from(pixels) }),
-        0,
-      );
-      expect((await sizes())[1]).toBe(`as PNG  ${png} bytes`);
+      expect((await sizes()).map((line) => line.replace(/ .*/, ""))).toEqual(["this", "your"]);
+      expect(requests.filter((one) => /jxl_enc|webp_enc|oxipng/.test(one))).toEqual([]);
       await page.evaluate(() => {
         const found: number[] = [];
         Object.assign(window, { found });
@@ -92,15 +91,19 @@ test.skipIf(noStudio)(
           found.push(...list.getEntries().map(({ duration }) => duration));
         new PerformanceObserver(take).observe({ type: "longtask" });
       });
-      await page.click('button:text-is("Compare with WebP and JPEG XL")');
+      await page.click('button:text-is("Compare with PNG, WebP and JPEG XL")');
       await page.waitForSelector('.sizes li:has-text("JPEG XL")');
       // The encoders run in a worker.
       const longest = await page.evaluate(() => Math.max(0, ...(window as unknown as { found: number[] }).found));
       expect(longest).toBeLessThan(process.env.CI ? 400 : 100);
       expect(await sizes()).toEqual(
-        expect.arrayContaining([`as JPEG XL  ${expected.jxl} bytes`, `as WebP  ${expected.webp} bytes`]),
+        expect.arrayContaining([
+          `as JPEG XL  ${expected.jxl} bytes`,
+          `as WebP  ${expected.webp} bytes`,
+          `as PNG  ${expected.png} bytes`,
+        ]),
       );
-      expect(requests.filter((url) => /(jxl|webp)_enc.*\.wasm$/.test(url)).length).toBe(2);
+      expect(requests.filter((url) => /((jxl|webp)_enc|oxipng).*\.wasm$/.test(url)).length).toBe(3);
       expect(requests.every((one) => one.startsWith(url) || /^(blob|data):/.test(one))).toBe(true);
       expect(complaints).toEqual([]);
     } finally {

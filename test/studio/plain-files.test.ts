@@ -10,7 +10,7 @@ import { launch, serve } from "../package/browser.ts";
 import { noStudio } from "./opened-studio.ts";
 
 test.skipIf(noStudio)(
-  `the page as plain files offers no set of a machine, and compares with WebP and JPEG XL${noStudio}`,
+  `the page as plain files offers no set of a machine, and compares with PNG, WebP and JPEG XL${noStudio}`,
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "pixelcnn-plain-"));
     await writePage(builtPage(), join(folder, "site"));
@@ -32,7 +32,7 @@ test.skipIf(noStudio)(
       const pixels = Uint8Array.from({ length: 784 }, (_, i) => (i % 5 === 0 ? 255 : 0));
       const buffer = Buffer.from(encodePng({ height: 28, width: 28, channels: 1, pixels }));
       await page.setInputFiles('.drop input[type="file"]', [{ name: "a.png", mimeType: "image/png", buffer }]);
-      await page.click('button:text-is("Compare with WebP and JPEG XL")');
+      await page.click('button:text-is("Compare with PNG, WebP and JPEG XL")');
       await page.waitForSelector('.sizes li:has-text("JPEG XL")');
       const bytes = await page.$$eval(".sizes li span:last-child", (all) =>
         all.map((one) => Number.parseInt(one.textContent!, 10)),

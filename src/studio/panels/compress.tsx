@@ -116,7 +116,7 @@ export function CompressPanel({ model }: { model: ModelInfo }) {
   );
 }
 
-/** The sizes in two other formats, once they are asked for. */
+/** The sizes in other formats, once they are asked for. */
 function usePeers(packed: Packed) {
   const { client, failed } = useStudio();
   const [peers, setPeers] = useState<PeerSizes | null>(null);
@@ -142,10 +142,9 @@ function PackedView({ packed }: { packed: Packed }) {
   const { archive, images, leftOut, rounded } = packed;
   const { client } = useStudio();
   const { peers, doing, compare } = usePeers(packed);
-  const sum = (of: (image: Packed["images"][number]) => number): number =>
-    images.reduce((all, one) => all + of(one), 0);
-  const [files, png] = [sum(({ bytes }) => bytes), sum((image) => image.png)];
-  const most = Math.max(files, png, archive?.length ?? 0, peers?.webp ?? 0, peers?.jxl ?? 0);
+  const files = images.reduce((sum, { bytes }) => sum + bytes, 0);
+  const others = peers ? { "as JPEG XL": peers.jxl, "as WebP": peers.webp, "as PNG": peers.png } : {};
+  const most = Math.max(files, archive?.length ?? 0, ...Object.values(others));
   return (
     <>
       {archive && (
@@ -156,21 +155,21 @@ function PackedView({ packed }: { packed: Packed }) {
           </p>
           <ul class="sizes">
             <Size name="this archive" bytes={archive.length} most={most} own />
-            {peers && <Size name="as JPEG XL" bytes={peers.jxl} most={most} />}
-            {peers && <Size name="as WebP" bytes={peers.webp} most={most} />}
-            <Size name="as PNG" bytes={png} most={most} />
+            {Object.entries(others).map(([name, bytes]) => (
+              <Size key={name} name={name} bytes={bytes} most={most} />
+            ))}
             <Size name="your files" bytes={files} most={most} />
           </ul>
           {peers ? (
             <p class="hint">
-              JPEG XL (effort 9), WebP (method 6) and PNG (best of six filters, deflate at its deepest): one file an
-              image, without loss. The first two are given every image as red, green, blue and alpha, a grey one too;
-              PNG has as few channels and bits as the image needs. They open without a model; this archive does not.
+              JPEG XL (effort 9), WebP (method 6) and PNG (oxipng, level 6): one file an image, without loss. All three
+              are given every image as red, green, blue and alpha, a grey one too; PNG finds out which of them it needs.
+              They open without a model; this archive does not.
             </p>
           ) : (
             <div class="row">
               <button type="button" class="button" disabled={doing !== null} onClick={compare}>
-                {doing ?? "Compare with WebP and JPEG XL"}
+                {doing ?? "Compare with PNG, WebP and JPEG XL"}
               </button>
               {doing !== null && (
                 <button type="button" class="button" onClick={() => void client.host.stop()}>
