@@ -49,6 +49,8 @@ export interface Calls {
   readonly pixel: readonly DescribedWalk[];
   readonly finished: readonly DescribedWalk[];
   readonly conditioned: readonly ConditionedCalls[];
+  /** Addresses of the products that go on from each sum that begins with its pixel's own numbers. */
+  readonly positioned: readonly (readonly number[])[];
   readonly frequencies: readonly number[];
   readonly aims: readonly Aim[];
   /** Those of the walks over a finished row, which are aimed at that row. */
@@ -152,11 +154,14 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
     });
     return { begin, first: calls };
   });
+  const positioned = plan.positioned.map(({ first }) =>
+    first.flatMap((place) => (place.when === "row" ? [rowCall(place.at)[0].at] : [])),
+  );
   const frequencies = plan.logits.map((place) => {
     const { base, stride } = layout.joined ?? { base: addressOf(layout, place, 0), stride: rowsOf(place).stride };
     return add(frequencyWords({ logits: base, stride, levels: plan.levels, scale: 1, out: layout.cumulative }));
   });
-  return { row, pixel, finished, conditioned, frequencies, aims, finishedAims, words };
+  return { row, pixel, finished, conditioned, positioned, frequencies, aims, finishedAims, words };
 }
 
 function placesOf(call: Call): Place[] {

@@ -10,7 +10,7 @@ import { type Kernel, type KernelName, product as word } from "./descriptions.ts
 import { createKernel } from "./kernel.ts";
 import { type Layout, layOut, type Rows } from "./layout.ts";
 import { upsampledCondition } from "./map-features.ts";
-import type { Place, Plan } from "./plan.ts";
+import type { Place, Plan, PositionedSum } from "./plan.ts";
 
 /** Lines that go through a run of steps together: few enough for the caches, enough for the product's tiles. */
 const CHUNK = 256;
@@ -37,8 +37,6 @@ export class Canvas {
   readonly #floats: Float32Array;
   readonly #words: Uint32Array;
   readonly #bytes: Uint8Array;
-  /** Input value of each level. */
-  readonly #inputs: Float32Array;
   readonly #cumulative: Uint32Array;
   #conditioned = false;
   /** Factors of the logits with and without the condition; null in a canvas that is not guided. */
@@ -65,8 +63,6 @@ export class Canvas {
     this.#floats.set(plan.data, weights >> 2);
     this.#words.set(this.#calls.words, end >> 2);
     this.#cumulative = this.#words.subarray(cumulative >> 2, (cumulative >> 2) + count * (levels + 1));
-    const step = Math.fround(2 / (levels - 1));
-    this.#inputs = Float32Array.from({ length: levels }, (_, level) => Math.fround(Math.fround(level * step) - 1));
   }
 
   /** Begins new images: row -1. What earlier images left behind is never read. */
@@ -93,6 +89,13 @@ export class Canvas {
         this.#words[d + word.bias] = this.#conditioned ? 0 : bias;
       }
     }
+    for (const calls of this.#calls.positioned)
+      for (const at of calls) {
+        const d = at >> 2;
+        this.#words[d + word.start] = this.#words[d + word.out]!;
+        this.#words[d + word.startStride] = this.#words[d + word.outStride]!;
+        this.#words[d + word.bias] = 0;
+      }
   }
 
   /**
@@ -140,6 +143,7 @@ export class Canvas {
         for (const [i, from] of begins.entries())
           if (this.plan.conditioned[i]!.run === r) this.#repeat(from, this.plan.conditioned[i]!.out);
       }
+      for (const sum of this.plan.positioned) if (sum.run === r) this.#addPositions(sum);
       for (let line = 0; line < this.lines; line += CHUNK) {
         const lines = Math.min(CHUNK, this.lines - line);
         for (const { call, at, condition } of run) {
@@ -183,6 +187,20 @@ export class Canvas {
       const more = Math.min(done, this.width - done);
       this.#floats.copyWithin(start + done * block, start, start + more * block);
       done += more;
+    }
+  }
+
+  /** Begins a sum with its pixels' own numbers, behind the condition where there is one, and else behind the bias. */
+  #addPositions({ out, bias, added }: PositionedSum): void {
+    const { lanes } = this.#layout;
+    const floats = this.#floats;
+    let to = addressOf(this.#layout, out, this.#row) >> 2;
+    const next = this.#layout.buffers[out.buffer]!.stride >> 2;
+    for (let column = 0; column < this.width; column++) {
+      const from = (this.#row * this.width + column) * bias.length;
+      for (let lane = 0; lane < lanes; lane++, to += next)
+        for (let k = 0; k < bias.length; k++)
+          floats[to + k] = (this.#conditioned ? floats[to + k]! : bias[k]!) + added[from + k]!;
     }
   }
 
@@ -271,13 +289,14 @@ export class Canvas {
 
   /** Sets one sub-pixel of each image of the current row. */
   setLevels(column: number, channel: number, levels: Uint8Array): void {
-    const { channels } = this.plan;
+    const { channels, inputs, levels: K } = this.plan;
     const { lanes } = this.#layout;
     const known = this.#layout.levels[channel]! + column * lanes;
-    let at = this.#current + column * lanes * channels + channel;
-    for (let lane = 0; lane < lanes; lane++, at += channels) {
+    const each = inputs.length / K;
+    let at = this.#current + (column * lanes * channels + channel) * each;
+    for (let lane = 0; lane < lanes; lane++, at += channels * each) {
       const level = levels[lane < this.count ? lane : lane - this.count]!;
-      this.#floats[at] = this.#inputs[level]!;
+      for (let e = 0; e < each; e++) this.#floats[at + e] = inputs[level * each + e]!;
       this.#bytes[known + lane] = level;
     }
   }

@@ -252,16 +252,23 @@ export function createEngine(model: ExactModel, options: EngineOptions = {}): En
   }
 
   function checkSize({ count, height, width }: GroupSize): GroupSize {
-    return {
-      count: checkInteger("count", count, 1),
-      height: checkInteger("height", height, 1),
-      width: checkInteger("width", width, 1),
-    };
+    checkFits(checkInteger("height", height, 1), checkInteger("width", width, 1));
+    return { count: checkInteger("count", count, 1), height, width };
+  }
+
+  function checkFits(height: number, width: number): void {
+    if (plan.positioned.length > 0 && (height !== config.height || width !== config.width))
+      fail(
+        "usage",
+        `expected images of ${config.height}x${config.width} pixels, since the model has learned numbers for each ` +
+          `position, but received ${height}x${width}`,
+      );
   }
 
   /** The size of given images, after checking every level. */
   function checkImages({ height, width, pixels }: GivenImages): GroupSize {
     const perImage = checkInteger("height", height, 1) * checkInteger("width", width, 1) * channels;
+    checkFits(height, width);
     const count = pixels.length / perImage;
     if (!Number.isInteger(count) || count === 0) {
       fail(

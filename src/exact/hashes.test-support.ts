@@ -14,6 +14,8 @@ import {
 } from "./naive.test-support.ts";
 
 const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", features: 24 } };
+/** Options of the Gated PixelCNN; a map of positions has the size of the images below. */
+const OPTIONS = { height: 7, width: 9, columns: [2, 3], position: 2, bits: 8, perceptron: 12 };
 
 export const models = {
   grey: randomModel(
@@ -29,6 +31,14 @@ export const models = {
     1,
   ),
   colour: randomModel(configOf({ channels: 3, levels: 256, condition: { kind: "vector", size: 3 } }), 2),
+  "every option, grey": randomModel(
+    configOf({ levels: 2, features: 16, skip: 16, depth: 3, firstKernel: 7, ...OPTIONS, perceptron: 24 }),
+    9,
+  ),
+  "every option, colour": randomModel(
+    configOf({ channels: 3, levels: 256, ...OPTIONS, condition: { kind: "vector", size: 3 } }),
+    10,
+  ),
   "plain, grey": randomModel(
     plainConfigOf({
       levels: 2,

@@ -70,7 +70,8 @@ export function findHomes(network: Network): Homes {
   const specs = tenants.map((maps): Buffer => {
     const all = maps.map((map) => needs.get(map.name) ?? { above: 0, left: 0, right: 0 });
     const most = (key: "above" | "left" | "right"): number => Math.max(...all.map((n) => n[key]));
-    const width = maps[0] === input ? C : maps[0]!.groups * maps.reduce((sum, map) => sum + groupWidth(map), 0);
+    const width =
+      maps[0] === input ? input.features : maps[0]!.groups * maps.reduce((sum, map) => sum + groupWidth(map), 0);
     return { width, slots: most("above") + 1, left: most("left"), right: most("right") };
   });
   const { index, buffers } = share(network, when, tenants, specs, homeMap);
@@ -78,9 +79,9 @@ export function findHomes(network: Network): Homes {
   const homes = new Map<string, Home>();
   tenants.forEach((maps, t) => {
     let offset = 0;
-    const group = maps[0] === input ? 1 : maps.reduce((sum, map) => sum + groupWidth(map), 0);
+    const group = maps[0] === input ? input.features / C : maps.reduce((sum, map) => sum + groupWidth(map), 0);
     for (const map of maps) {
-      homes.set(map.name, { buffer: index[t]!, group, offset, part: map === input ? 1 : partWidth(map) });
+      homes.set(map.name, { buffer: index[t]!, group, offset, part: map === input ? group : partWidth(map) });
       offset += groupWidth(map);
     }
   });

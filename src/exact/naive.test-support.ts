@@ -95,7 +95,8 @@ function drawOrder(config: PixelcnnConfig, names: readonly string[]): readonly s
     ...groups.flatMap((c) => [`head.hidden${c}.W`, `head.logits${c}.W`]),
     ...["head.hidden.b", "head.logits.b"],
   ];
-  return wanted.filter((name) => names.includes(name));
+  // What options add comes last.
+  return [...wanted.filter((name) => names.includes(name)), ...names.filter((name) => !wanted.includes(name))];
 }
 
 /**

@@ -11,6 +11,7 @@ import type { ConditionConfig, PixelcnnConfig } from "../models/config.ts";
 import { checkPixelcnn, networkOf } from "../models/networks.ts";
 import { isGrouped, nameFor, networkParameters } from "../network/declarations.ts";
 import { checkParameters } from "../network/parameters.ts";
+import { levelInputs } from "../network/pixels.ts";
 import {
   type FeatureMap,
   groupsSeen,
@@ -21,7 +22,7 @@ import {
   type Weights,
   widthOf,
 } from "../network/steps.ts";
-import type { Tensor } from "../tensor.ts";
+import { sizeOf, type Tensor } from "../tensor.ts";
 import { type Buffer, type Cell, findHomes, type ReadTerm, type Sum } from "./homes.ts";
 import type { MapLayers } from "./map-features.ts";
 import { type Block, createPacker, type PackedProduct } from "./pack.ts";
@@ -101,6 +102,19 @@ export interface ConditionedSum {
   readonly first: readonly FirstCall[];
 }
 
+/** A sum that begins with numbers of its own at each pixel of an image of one size. */
+export interface PositionedSum {
+  readonly out: Place;
+  /** The run of row calls before which its beginnings are put in place. */
+  readonly run: number;
+  /** The products that go on from them. */
+  readonly first: readonly FirstCall[];
+  /** What a line begins with where no condition begins it: the bias. */
+  readonly bias: Float32Array;
+  /** What each pixel's line adds, in the order of pixels. */
+  readonly added: Float32Array;
+}
+
 export interface Plan {
   readonly config: PixelcnnConfig;
   readonly channels: number;
@@ -120,8 +134,11 @@ export interface Plan {
   /** When a row ends. */
   readonly finished: readonly Walk[];
   readonly conditioned: readonly ConditionedSum[];
+  readonly positioned: readonly PositionedSum[];
   /** Where the K log-weights of each channel come out. */
   readonly logits: readonly Place[];
+  /** What the network reads of each level, one row a level: [K, E]. */
+  readonly inputs: Float32Array;
   /** All weights and biases. */
   readonly data: Float32Array;
 }
@@ -151,6 +168,7 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
     condition,
     conditionWidth: network.condition?.width ?? 0,
     map,
+    inputs: levelInputs(levels, network.input.features / channels - 1),
     ...lower(network, get),
   };
 }
@@ -158,7 +176,7 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
 /** The steps from outputs to log-weights that the engine has, by the name that a head gives. */
 const LOG_WEIGHTS: readonly LogWeights[] = ["outputs"];
 
-type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditioned" | "logits" | "data">;
+type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditioned" | "positioned" | "logits" | "data">;
 
 /** Lowers the steps of a network whose parameters `get` gives. */
 function lower(network: Network, get: (name: string) => Float32Array): Lowered {
@@ -174,6 +192,7 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const runs: RowCall[][] = [[]];
   const walks: Record<"pixel" | "finished", { scan: -1 | 0 | 1; steps: Call[][] }[]> = { pixel: [], finished: [] };
   const conditioned: ConditionedSum[] = [];
+  const positioned: PositionedSum[] = [];
   const groups = Array.from({ length: C }, (_, c) => c);
 
   const placeOf = (map: FeatureMap, c = 0, [down, right]: readonly [number, number] = [0, 0]): Place => {
@@ -370,9 +389,16 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       const [walk, step] = addToWalk("pixel", cell ? scanOf(cell) : 0, calls);
       if (!goesOn) first.push(...groups.map((c): FirstCall => ({ when: "pixel", at: [walk, step, c] })));
     }
-    if (packedCondition) {
-      const run = first[0]?.when === "row" ? first[0].at[0] : 0;
-      conditioned.push({ product: packedCondition, out: begins, run, first });
+    const run = first[0]?.when === "row" ? first[0].at[0] : 0;
+    if (packedCondition) conditioned.push({ product: packedCondition, out: begins, run, first });
+    const position = terms.find((t) => t.term === "position");
+    if (position) {
+      if (first.some((call) => call.when !== "row") || network.condition?.perPixel)
+        fail("internal", `expected a position to begin a row's sums, and no condition of each pixel, in ${out.name}`);
+      const pixels = sizeOf(position.by.axes!);
+      const lines = (count: number, from: readonly Block[]): Float32Array => linesOf(count, whole, from);
+      const added = lines(pixels, blocks(position.by, out, null, 0));
+      positioned.push({ out: begins, run, first, bias: lines(1, biases(null)), added });
     }
   }
 
@@ -402,12 +428,19 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     });
     const when = schedule.of(out);
     if (when !== "row") addToWalk(when, step.step === "cell" ? scanOf(step) : 0, each);
-    else if (step.step === "cell")
-      fail("internal", `expected no cell of rows above alone (${out.name}): the exact engine does not have it yet`);
     else for (const call of each) addToRow(call);
   }
   const logits = groups.map((c) => placeOf(outputs, c));
-  return { buffers: homes.buffers, row: runs, ...walks, conditioned, logits, data: data() };
+  return { buffers: homes.buffers, row: runs, ...walks, conditioned, positioned, logits, data: data() };
+}
+
+/** Rows of matrices as lines of a map: [count, width]. */
+function linesOf(count: number, width: number, blocks: readonly Block[]): Float32Array {
+  const lines = new Float32Array(count * width);
+  for (const { from, columns, first, count: each, output } of blocks)
+    for (let i = 0; i < count; i++)
+      lines.set(from.subarray(i * columns + first, i * columns + first + each), i * width + output);
+  return lines;
 }
 
 /** In place of a buffer: the condition's numbers, or m(h), of each pixel of the row. */
@@ -418,13 +451,13 @@ export const CONDITION = -1;
  * by pixel.
  */
 export function checkTerms({ out, terms }: Sum): void {
-  const unknown = terms.find((t: Term) => t.term === "embed" || t.term === "position");
-  if (unknown)
-    fail("internal", `expected no ${unknown.term} term in ${out.name}: the exact engine does not have it yet`);
+  if (terms.some((t: Term) => t.term === "embed"))
+    fail("internal", `expected no embed term in ${out.name}: the exact engine does not have it yet`);
   if (terms.filter((t) => t.term === "plus").length > 1)
     fail("internal", `expected at most one map to begin the sum ${out.name}`);
-  // A condition's row and another map's pixel would both have to be where the product starts.
-  if (["plus", "condition"].every((kind) => terms.some((t) => t.term === kind)))
+  // A condition's row, or a position's, and another map's pixel would both have to be where the product starts.
+  const kinds = terms.map(({ term }) => term);
+  if (kinds.includes("plus") && (kinds.includes("condition") || kinds.includes("position")))
     fail("internal", `expected a condition or a map to begin the sum ${out.name}, received both`);
   const begin = terms.findIndex((t) => t.term === "read");
   if (begin >= 0 && terms.slice(begin).some((t) => t.term !== "read"))

@@ -92,6 +92,20 @@ export const gatedLayers = {
   ...layerFields,
   /** Feature maps of the skip connections into the head, S; 0 for none. */
   skip: withDefault(integer(0, 4096), 32),
+  /**
+   * Layers, from 2, whose vertical stack also reads an LSTM's state that runs down the columns, so that it knows of
+   * rows beyond the kernels' reach. Default none.
+   */
+  columns: optional(integers(integer(2, 200))),
+  /** A layer, from 2, that learns a map of the image's positions: one number a feature and pixel. Default none. */
+  position: optional(integer(2, 200)),
+  /**
+   * Bits of a level that the network reads beside its value, the highest first; at most as many as the levels have.
+   * Default none.
+   */
+  bits: optional(integer(1, 8)),
+  /** Hidden features of a perceptron behind each gate. Default none. */
+  perceptron: optional(integer(1, 4096)),
   head: headField,
 };
 

@@ -63,6 +63,16 @@ checkFamily(gated, [
     covers: false,
   },
   { title: "grey, a map", config: gatedConfig({ condition: map }), covers: false },
+  { title: "grey, states down the columns", config: gatedConfig({ columns: [2] }), covers: false },
+  {
+    title: "colour, states down the columns and a map of positions, a class",
+    config: gatedConfig({ ...gatedColour, columns: [2], position: 2, condition: classes }),
+    covers: false,
+  },
+  { title: "grey, bits", config: gatedConfig({ bits: 2 }), covers: false },
+  { title: "colour, bits", config: gatedConfig({ ...gatedColour, bits: 2 }), covers: false },
+  { title: "colour, perceptrons", config: gatedConfig({ ...gatedColour, perceptron: 24 }), covers: false },
+  { title: "grey, a map of positions", config: gatedConfig({ position: 2 }), covers: false },
 ]);
 
 const plainConfig = (changes: object = {}): PlainConfig =>

@@ -8,11 +8,14 @@ import {
   bias,
   buildNetwork,
   condition,
+  type FeatureMap,
   here,
   left,
   type Network,
+  type NetworkBuilder,
   type Order,
   plus,
+  position,
   taps,
 } from "../network/steps.ts";
 import { networkCondition } from "./condition.ts";
@@ -21,7 +24,8 @@ import { headOrder, withHead } from "./heads/output-layers.ts";
 
 export function gatedPixelcnn(config: GatedConfig): Network {
   const { channels, levels, features: F, skip: S } = config;
-  const net = buildNetwork({ channels, levels, condition: networkCondition(config) });
+  const bits = Math.min(config.bits ?? 0, Math.ceil(Math.log2(levels)));
+  const net = buildNetwork({ channels, levels, condition: networkCondition(config), bits });
   const gates = { features: F, parts: ["f", "g"] };
   const layers = layersOf(config);
   let [v, h] = [net.input, net.input];
@@ -37,7 +41,9 @@ export function gatedPixelcnn(config: GatedConfig): Network {
     const p = net.sum(`${l}.p`, { ...gates, groups: 1 }, [
       bias(`${l}.vertical.b`),
       condition(`${l}.vertical.V`),
+      ...(config.position === i + 1 ? [position(`${l}.vertical.P`, config)] : []),
       taps(v, above(up, n, d, first ? 1 : 0), `${l}.vertical.W`, { axes: [up, n] }),
+      ...(config.columns?.includes(i + 1) ? [here(downColumns(net, l, v), "all", `${l}.column.W`)] : []),
     ]);
     // Horizontal stack: what the vertical stack knows of the rows above, the pixels to the left, and at the pixel
     // itself the earlier channels.
@@ -48,7 +54,18 @@ export function gatedPixelcnn(config: GatedConfig): Network {
       taps(h, left(r, d), `${l}.horizontal.W`, { axes: [r], fan }),
       here(h, first ? "A" : "B", `${l}.centre{c}.W`, { fan }),
     ]);
-    const y = net.gate(`${l}.y`, q);
+    let y = net.gate(`${l}.y`, q);
+    if (config.perceptron) {
+      const inner = net.sum(`${l}.inner`, { features: config.perceptron }, [
+        bias(`${l}.perceptron.b`),
+        here(y, "B", `${l}.perceptron{c}.W`),
+      ]);
+      y = net.sum(`${l}.z`, { features: F }, [
+        plus(y),
+        bias(`${l}.perceptron.out.b`),
+        here(net.relu(`${l}.innerRelu`, inner), "B", `${l}.perceptron.out{c}.W`),
+      ]);
+    }
 
     if (S > 0)
       skips = net.sum(`${l}.s`, { features: S }, [
@@ -66,6 +83,15 @@ export function gatedPixelcnn(config: GatedConfig): Network {
     if (!last) v = net.gate(`${l}.v`, p);
   }
   return withHead(net, skips ?? h, config, parameterOrder(layers.length));
+}
+
+/** An LSTM down each column, fed by the vertical features: a row step, since it reads itself in the row above alone. */
+function downColumns(net: NetworkBuilder, l: string, v: FeatureMap): FeatureMap {
+  const gates = net.sum(`${l}.column.gates`, { features: v.features, groups: 1, parts: ["o", "f", "i", "g"] }, [
+    bias(`${l}.column.gates.b`, [], { f: 1 }),
+    here(v, "all", `${l}.column.gates.W`),
+  ]);
+  return net.cell(net.declare(`${l}.column`, { features: v.features, groups: 1 }), gates, [-1, 0]);
 }
 
 /** The order that a seed draws first values in: of each layer, all of the gate's f, then all of its g. */

@@ -49,13 +49,17 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
     grouped: ({ features, skip, head }) => ({ features, skip, "head.features": head.features }),
     network: gatedPixelcnn,
     widest: ({ features }) => features,
-    identity: ({ features, depth, firstKernel, kernels, dilations, skip }) => ({
+    identity: ({ features, depth, firstKernel, kernels, dilations, skip, columns, position, bits, perceptron }) => ({
       features,
       depth,
       firstKernel,
       kernels,
       dilations,
       skip,
+      ...(columns ? { columns } : {}),
+      ...(position ? { position } : {}),
+      ...(bits ? { bits } : {}),
+      ...(perceptron ? { perceptron } : {}),
     }),
   },
   pixelcnn: {
@@ -134,6 +138,19 @@ export function configProblems(config: PixelcnnConfig): { path: string; message:
     const message = `expected features of m(h) beside the linear ones but received ${condition.linear} linear alone`;
     return [{ path: "condition.features", message }];
   }
+  if (config.family === "gated-pixelcnn") {
+    const { position, columns = [], depth } = config;
+    if (position !== undefined && mapOf(condition)) {
+      const message = `expected none beside a condition that differs by place, which tells positions apart, but received`;
+      return [{ path: "position", message: `${message} ${position}` }];
+    }
+    for (const [path, layers] of Object.entries({ position: position === undefined ? [] : [position], columns })) {
+      const beyond = layers.find((layer, i) => layer > depth || layers.indexOf(layer) !== i);
+      if (beyond === undefined) continue;
+      const message = `expected layers from 2 to ${depth}, each once, for ${path} but received ${beyond}`;
+      return [{ path, message }];
+    }
+  }
   return Object.entries(rowOf(config).grouped(config)).flatMap(([path, value]) => {
     if (value % channels === 0) return [];
     const message =
@@ -162,10 +179,11 @@ export function checkPixelcnn(given: unknown): PixelcnnConfig {
   const config = checkFields(anySize, given) as unknown as PixelcnnConfig;
   const [problem] = configProblems(config);
   if (problem) fail("model", problem.message);
-  if (mapOf(config.condition) && (config.height === undefined || config.width === undefined))
+  if (fixesSize(config) && (config.height === undefined || config.width === undefined))
     fail(
       "model",
-      "expected the image's height and width beside a condition that goes through m(h) but received " +
+      "expected the image's height and width beside " +
+        `${mapOf(config.condition) ? "a condition that goes through m(h)" : "a map of positions"} but received ` +
         `${show(config.height)} and ${show(config.width)}`,
     );
   return config;
@@ -180,10 +198,13 @@ export function identityOf(config: PixelcnnConfig): object {
     levels,
     head: { kind: head.kind, features: head.features },
     condition: condition && conditionIdentity(condition),
-    // m(h) is cut to the image's size, so a model with one codes images of one size.
-    ...(mapOf(condition) ? { height, width } : {}),
+    ...(fixesSize(config) ? { height, width } : {}),
   };
 }
+
+/** Whether a model takes images of one size alone: m(h) is cut to it, and a map of positions has it. */
+const fixesSize = (config: PixelcnnConfig): boolean =>
+  mapOf(config.condition) !== null || ("position" in config && config.position !== undefined);
 
 /** Classes by their number: what they are called decides no frequency. */
 function conditionIdentity(condition: ConditionConfig): object {

@@ -25,7 +25,10 @@ export function reachOf(config: ConvolutionalConfig): Reach {
   let [up, across, left] = [new Set<number>(), new Set<number>([0]), new Set<number>()];
   layersOf(config).forEach(({ kernel, dilation }, i) => {
     const reach = (kernel - 1) / 2;
-    up = i === 0 ? new Set(upTo(reach, 1).map((n) => n + 1)) : sums(up, upTo(reach, dilation));
+    const rows = upTo(reach, dilation);
+    // A state down the columns remembers any row.
+    const remembered = "columns" in config && config.columns?.includes(i + 1) ? upTo(config.height, 1) : [];
+    up = i === 0 ? new Set(upTo(reach, 1).map((n) => n + 1)) : sums(up, [...rows, ...remembered]);
     across = sums(across, [...upTo(reach, dilation), ...upTo(reach, -dilation)]);
     left = i === 0 ? new Set(upTo(reach, 1).slice(1)) : new Set([...sums(left, upTo(reach, dilation)), ...left]);
   });

@@ -53,7 +53,7 @@ export function networkParameters(network: Network): ParameterSpec[] {
 }
 
 /** The parameters of one term of a sum, part after part, and of a part group after group. */
-function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }: Network): Declared[] {
+function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels, input, outputs }: Network): Declared[] {
   if (term.term === "plus") return [];
   const { by } = term;
   const { name, axes = [], gain } = by;
@@ -102,7 +102,11 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels }
   if (at.length !== sizeOf(axes))
     fail("internal", `expected axes of ${at.length} offsets for the parameter ${name} but received [${axes}]`);
   const fan = by.fan ?? at.length * inputs;
+  const weights = (group: string, shape: number[]): ParameterSpec => ({
+    ...matrix(group, shape, fan, gain),
+    ...(map !== input && out !== outputs ? { hidden: true } : {}),
+  });
   if (!isGrouped(by))
-    return each((suffix) => [{ ...matrix(`${name}${suffix}`, [...axes, inputs, features], fan, gain), ...joined() }]);
-  return eachGroup((group, seen, own) => matrix(group, [seen * Math.max(1, map.parts.length), own], fan, gain), term);
+    return each((suffix) => [{ ...weights(`${name}${suffix}`, [...axes, inputs, features]), ...joined() }]);
+  return eachGroup((group, seen, own) => weights(group, [seen * Math.max(1, map.parts.length), own]), term);
 }

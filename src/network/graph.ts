@@ -12,7 +12,7 @@ import { recurrence } from "../onnx/recurrence.ts";
 import { causalProduct } from "./causal-product.ts";
 import { isGrouped, nameFor } from "./declarations.ts";
 import type { Lookup } from "./lookup.ts";
-import { scaledPixels } from "./pixels.ts";
+import { inputValues } from "./pixels.ts";
 import { type FeatureMap, type Network, type Step, type Term, widthOf } from "./steps.ts";
 
 export interface NetworkInputs {
@@ -83,12 +83,20 @@ export function networkOutputs(
     return rows(add(images(x), reshape(gemm(condition!, lookup(by.name)), [B, 1, x.shape[1]!])));
   }
 
+  /** A number of its own for each feature at each pixel. */
+  function withPosition(x: Value, { by }: Extract<Term, { term: "position" }>): Value {
+    const [h, w] = by.axes!;
+    if (h !== height || w !== width)
+      fail("usage", `expected images of ${h}x${w} pixels for this model but received ${height}x${width}`);
+    return rows(add(images(x), reshape(lookup(by.name), [1, P, x.shape[1]!])));
+  }
+
   function sum({ out, terms }: Sum): Value {
     const of = <T extends Term["term"]>(kind: T) =>
       terms.filter((t): t is Extract<Term, { term: T }> => t.term === kind);
-    const [unsupported] = [...of("embed"), ...of("position")];
-    if (unsupported) fail("internal", `expected no ${unsupported.term} term: graphs do not have it yet`);
+    if (of("embed").length > 0) fail("internal", "expected no embed term: graphs do not have it yet");
     const [bias] = of("bias");
+    const [map] = of("position");
     const [given] = of("condition");
     if (given && of("read").length === 0) fail("internal", `expected a product beside the condition of ${out.name}`);
     let y: Value | undefined = bias && biasOf(bias, out);
@@ -97,6 +105,7 @@ export function networkOutputs(
     joined(reads, C).forEach((read, i) => {
       y = read.length > 1 ? convolveJoined(read, out, y) : product(read[0]!, out, y);
       if (i === 0 && given) y = withCondition(y, given.by);
+      if (i === 0 && map) y = withPosition(y, map);
     });
     for (const { map, at } of of("plus")) {
       if (at[0] !== 0 || at[1] !== 0)
@@ -122,7 +131,7 @@ export function networkOutputs(
   }
 
   const dtype = lookup(firstParameter(steps)).dtype as "float32" | "float64";
-  const scaled = reshape(scaledPixels(pixels, levels, dtype), [B, P, C]);
+  const scaled = reshape(inputValues(pixels, levels, input.features / C - 1, dtype), [B, P, input.features]);
   values.set(input.name, sees ? mul(scaled, reshape(sees, [B, 1, 1])) : scaled);
   /**
    * States by the sum that their gates come from: all of it that hangs on no state, and the reads of states as one

@@ -54,6 +54,13 @@ export function naiveOutputs(
   const known = new Map<string, number[]>();
   const cells = new Map<string, number[]>();
   const scale = round(2 / (K - 1));
+  const each = input.features / C;
+  /** A level scaled; behind it its highest bits in Gray code. */
+  const inputOf = (level: number, e: number): number => {
+    if (e === 0) return round(round(level * scale) - 1);
+    const bits = (level ^ (level >> 1)).toString(2).padStart((K - 1).toString(2).length, "0");
+    return bits[e - 1] === "1" ? 1 : -1;
+  };
 
   /** Element [row, column] of a parameter whose leading axes are joined into rows. */
   const weightsOf = (name: string): ((row: number, column: number) => number) => {
@@ -84,7 +91,7 @@ export function naiveOutputs(
     const at = ((i * width + j) * Math.max(1, map.parts.length) + part) * map.features + f;
     found[at] ??=
       map === input
-        ? round(round(pixels[(i * width + j) * C + f]! * scale) - 1)
+        ? inputOf(pixels[(i * width + j) * C + Math.floor(f / each)]!, f % each)
         : compute(makers.get(map.name)!, i, j, f, part);
     return found[at];
   }

@@ -16,6 +16,8 @@ export interface ParameterSpec {
   readonly start?: number;
   /** Whether weight decay applies: matrices yes, biases no. */
   readonly decays: boolean;
+  /** Whether it is a product between hidden features, neither from the pixels nor to the outputs: see train/muon.ts. */
+  readonly hidden?: boolean;
   /**
    * Parameters of one such name lie side by side in the flat vector, and a graph looks them up together: the parts f
    * and g of a gate.

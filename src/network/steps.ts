@@ -129,7 +129,7 @@ export interface Network {
   readonly channels: number;
   /** Levels of a sub-pixel, K. */
   readonly levels: number;
-  /** The pixels, one feature per channel, scaled to -1 .. 1. */
+  /** The pixels: of each channel the level, scaled to -1 .. 1, and behind it bits of it where a model reads them. */
   readonly input: FeatureMap;
   readonly steps: readonly Step[];
   /** What the head reads, one group per channel. */
@@ -235,12 +235,14 @@ export interface NetworkSettings {
   readonly channels: number;
   readonly levels: number;
   readonly condition: NetworkCondition | null;
+  /** Bits of a level that are read beside its value; default none. */
+  readonly bits?: number | undefined;
 }
 
-export function buildNetwork({ channels, levels, condition }: NetworkSettings): NetworkBuilder {
+export function buildNetwork({ channels, levels, condition, bits = 0 }: NetworkSettings): NetworkBuilder {
   const steps: Step[] = [];
   const made = new Set<string>();
-  const input: FeatureMap = { name: "input", features: channels, groups: channels, parts: [] };
+  const input: FeatureMap = { name: "input", features: channels * (1 + bits), groups: channels, parts: [] };
   const names = new Set([input.name]);
   const declare: NetworkBuilder["declare"] = (name, { features, groups = channels, parts = [] }) => {
     if (names.has(name)) fail("internal", `expected a new name for a map but received ${name} twice`);

@@ -4,8 +4,10 @@
  * never does.
  */
 
+import type { Block } from "../network/parameters.ts";
 import type { Value } from "../onnx/graph.ts";
 import { add, div, max, mul, reduceSum, reshape, slice, sqrt, sub } from "../onnx/ops.ts";
+import { hiddenMask, MUON_MOMENTUM, orthogonalised } from "./muon.ts";
 
 export interface AdamSettings {
   readonly beta1: number;
@@ -15,6 +17,8 @@ export interface AdamSettings {
   readonly weightDecay: number;
   /** Largest global norm of the gradient; a larger gradient is scaled down to it. 0 for no clipping. */
   readonly clip: number;
+  /** The rate of hidden matrices under Muon (muon.ts), as a multiple of Adam's; 0 or none: all by Adam. */
+  readonly muon?: number | undefined;
 }
 
 /** What changes from step to step; see {@link scheduleVector}. */
@@ -47,7 +51,7 @@ export function adamStep(
   images: number,
   state: AdamState,
   schedule: Value,
-  decaying: number,
+  blocks: readonly Block[],
   s: AdamSettings,
 ): AdamState & { norm: Value } {
   const at = (i: number): Value => reshape(slice(schedule, 0, i, i + 1), []);
@@ -56,11 +60,26 @@ export function adamStep(
   const scale =
     s.clip > 0 ? div(s.clip / images, max(norm, s.clip)) : gradient.graph.constant("float32", [], [1 / images]);
   const g = mul(gradient, scale);
-  const first = add(mul(state.first, s.beta1), mul(g, 1 - s.beta1));
-  const second = add(mul(state.second, s.beta2), mul(mul(g, g), 1 - s.beta2));
-  const change = div(mul(first, mul(rate, correct1)), add(mul(sqrt(second), sqrt(correct2)), s.epsilon));
   const n = gradient.shape[0]!;
-  const decays = gradient.graph.constant("float32", [n], new Float32Array(n).fill(1, 0, decaying));
+  const vector = (data: Float32Array): Value => gradient.graph.constant("float32", [n], data);
+  const hidden = s.muon ? hiddenMask(blocks) : null;
+  const [keep, take] = hidden
+    ? [
+        vector(hidden.map((h) => (h ? MUON_MOMENTUM : s.beta1))),
+        vector(hidden.map((h) => 1 - (h ? MUON_MOMENTUM : s.beta1))),
+      ]
+    : [s.beta1, 1 - s.beta1];
+  const first = add(mul(state.first, keep), mul(g, take));
+  const second = add(mul(state.second, s.beta2), mul(mul(g, g), 1 - s.beta2));
+  const adam = div(mul(first, mul(rate, correct1)), add(mul(sqrt(second), sqrt(correct2)), s.epsilon));
+  const change = hidden ? muonOrAdam() : adam;
+  function muonOrAdam(): Value {
+    const ahead = add(mul(first, keep), mul(g, take));
+    const turned = mul(orthogonalised(ahead, blocks), mul(rate, s.muon!));
+    return add(turned, mul(adam, vector(hidden!.map((h) => 1 - h))));
+  }
+  const decaying = blocks.filter((b) => b.decays).reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+  const decays = vector(new Float32Array(n).fill(1, 0, decaying));
   const shrunk =
     s.weightDecay > 0 ? sub(state.weights, mul(state.weights, mul(decays, mul(rate, s.weightDecay)))) : state.weights;
   const weights = sub(shrunk, change);

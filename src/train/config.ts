@@ -24,6 +24,10 @@ export const trainSchema = z.strictObject({
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.99),
   epsilon: positive.default(1e-8),
+  /**
+   * The rate of hidden matrices under Muon (muon.ts), as a multiple of `rate`; 0: Adam moves these too.
+   */
+  muon: z.number().min(0).max(1000).default(0),
   /** Decoupled; weights only, not biases. */
   weightDecay: z.number().min(0).max(10).default(0),
   /** Largest global norm of the gradient of the mean nats per image; 0 for no clipping. */

@@ -16,7 +16,7 @@ import {
 } from "../models/families.ts";
 import { isUnrolled } from "../models/networks.ts";
 import { blockValues, joinFlat, lookupFlat } from "../network/lookup.ts";
-import { countOf, type ParameterSpec } from "../network/parameters.ts";
+import { countOf, flatBlocks, type ParameterSpec } from "../network/parameters.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import { add, slice } from "../onnx/ops.ts";
 import { type AdamSettings, adamStep, SCHEDULE_SIZE } from "./adam.ts";
@@ -80,9 +80,8 @@ function update(
     graph.input("average", "float32", [n]),
   ];
   const schedule = graph.input("schedule", "float32", [SCHEDULE_SIZE]);
-  const decaying = countOf(specs.filter((s) => s.decays));
   const next = graph.scope("adam", () =>
-    adamStep(gradient, images, { weights, first, second, average }, schedule, decaying, adam),
+    adamStep(gradient, images, { weights, first, second, average }, schedule, flatBlocks(specs), adam),
   );
   graph.output("norm", next.norm);
   for (const name of STATE) graph.output(`next_${name}`, next[name]);
