@@ -178,12 +178,18 @@ export function identityOf(config: PixelcnnConfig): object {
     ...rowOf(config).identity(config),
     channels,
     levels,
-    head: { kind: head.kind, features: head.features },
+    head: headIdentity(head),
     condition: condition && conditionIdentity(condition),
     // m(h) is cut to the image's size, so a model with one codes images of one size.
     ...(mapOf(condition) ? { height, width } : {}),
   };
 }
+
+/** `bins`: the version of the exact engine's rules for a mixture's bins; a change of these is a new version. */
+const headIdentity = (head: PixelcnnConfig["head"]): object =>
+  head.kind === "categorical"
+    ? { kind: head.kind, features: head.features }
+    : { kind: head.kind, features: head.features, components: head.components, bins: 1 };
 
 /** Classes by their number: what they are called decides no frequency. */
 function conditionIdentity(condition: ConditionConfig): object {
