@@ -1,6 +1,6 @@
-// exp, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation
-// rounded to float32 as written here. src/exact/reference.ts repeats every line. Sources: exp is Cephes' expf; tanh is
-// a minimax fit (Remez, relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive
+// exp, log, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation
+// rounded to float32 as written here. src/exact/reference.ts repeats every line. Sources: exp and log are Cephes' expf
+// and logf; tanh is a minimax fit (Remez, relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive
 // coefficients lose nothing to cancellation.
 
 // Constants are read from memory: V8 rebuilds a vector literal from immediates inside the loop, which made the gate
@@ -17,6 +17,8 @@ const TABLE: usize = memory.data<f32>(
     9, -9,
     1.33546463981e-8, 2.06090695343e-5, 3.49558725054e-3, 1.338102486e-1, // P from its highest power; P(0) rounds to 1
     7.77655159285e-7, 3.28563345905e-4, 2.58769787408e-2, 4.67143404505e-1, // Q likewise
+    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+    2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1, -0.5,
   ],
   16,
 );
@@ -33,7 +35,7 @@ function madd(sum: v128, x: v128, w: v128): v128 {
 
 /** x held to low .. high. pmin and pmax keep a NaN that is their first operand. */
 @inline
-function hold(x: v128, high: v128, low: v128): v128 {
+export function hold(x: v128, high: v128, low: v128): v128 {
   return f32x4.pmax(f32x4.pmin(x, high), low);
 }
 
@@ -59,6 +61,33 @@ export function exp4(x: v128): v128 {
   return f32x4.mul(p, i32x4.add(i32x4.shl(t, 23), constant(12)));
 }
 
+/**
+ * The natural logarithm of x >= 2^-126: x = 2^e m, m from sqrt(1/2) to sqrt(2), log x = e ln 2 + log m. log(1) is
+ * exactly 0. A NaN stays one, and so does infinity; zero and negative numbers give numbers without a meaning.
+ */
+@inline
+export function log4(x: v128): v128 {
+  const half: i32 = 0x3f3504f3; // sqrt(1/2) in bits
+  const e = i32x4.shr_s(i32x4.sub(x, i32x4.splat(half)), 23);
+  const r = f32x4.sub(i32x4.sub(x, i32x4.shl(e, 23)), constant(12));
+  const n = f32x4.convert_i32x4_s(e);
+  const z = f32x4.mul(r, r);
+  let p = constant(23);
+  p = madd(constant(24), p, r);
+  p = madd(constant(25), p, r);
+  p = madd(constant(26), p, r);
+  p = madd(constant(27), p, r);
+  p = madd(constant(28), p, r);
+  p = madd(constant(29), p, r);
+  p = madd(constant(30), p, r);
+  p = madd(constant(31), p, r);
+  p = f32x4.mul(f32x4.mul(p, r), z);
+  p = madd(p, n, constant(5));
+  p = madd(p, z, constant(32));
+  const y = madd(f32x4.add(r, p), n, constant(4));
+  return f32x4.add(y, f32x4.sub(x, x)); // infinity and NaN: the bits above took them for numbers
+}
+
 /** x P(z), the numerator of tanh, for x already held to -9 .. 9 and z = x^2. */
 @inline
 function tanhNumerator(x: v128, z: v128): v128 {
@@ -80,7 +109,7 @@ function tanhDenominator(z: v128): v128 {
 }
 
 @inline
-function tanh4(x: v128): v128 {
+export function tanh4(x: v128): v128 {
   x = hold(x, constant(13), constant(14));
   const z = f32x4.mul(x, x);
   return f32x4.div(tanhNumerator(x, z), tanhDenominator(z));
@@ -103,11 +132,15 @@ function gate4(f: v128, g: v128): v128 {
 }
 
 /**
- * Elementwise over `count` numbers, a multiple of 4. The model uses them inside `gate` and `frequencies`; alone they
- * are tested.
+ * Elementwise over `count` numbers, a multiple of 4. The model uses them inside `gate`, `bins` and `frequencies`;
+ * alone they are tested.
  */
 export function exp(input: usize, output: usize, count: usize): void {
   for (let i: usize = 0; i < count << 2; i += 16) v128.store(output + i, exp4(v128.load(input + i)));
+}
+
+export function log(input: usize, output: usize, count: usize): void {
+  for (let i: usize = 0; i < count << 2; i += 16) v128.store(output + i, log4(v128.load(input + i)));
 }
 
 export function logistic(input: usize, output: usize, count: usize): void {

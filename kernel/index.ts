@@ -3,5 +3,6 @@
 // src/exact.
 
 export { product } from "./product";
-export { cell, exp, gate, logistic, relu, tanh } from "./functions";
+export { cell, exp, gate, log, logistic, relu, tanh } from "./functions";
+export { bins } from "./bins";
 export { frequencies, intervals } from "./frequencies";

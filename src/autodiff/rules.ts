@@ -19,6 +19,7 @@ import {
   pad,
   reduceSum,
   reshape,
+  sigmoid,
   slice,
   softmax,
   sub,
@@ -182,6 +183,8 @@ export const compositeRules: Readonly<Record<string, CompositeRule>> = {
     );
     return w ? [da, dw] : [da];
   },
+  Softplus: ({ dy, inputs: [x] }) => [mul(dy, sigmoid(x!))],
+  LogSumExp: ({ dy, inputs: [x] }) => [mul(dy, softmax(x!))],
   // y = tanh(f) s(g): df = dy s (1 - t^2) = dy (s - y t), dg = dy t s (1 - s) = dy y (1 - s).
   Gate: ({ y, dy, inputs: [p] }) => {
     const [t, s] = gateParts(p!);

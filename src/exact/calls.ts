@@ -4,6 +4,7 @@
  */
 
 import {
+  binsWords,
   cell as cellWord,
   cellWords,
   elementwiseWords,
@@ -92,18 +93,29 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
         }),
       );
     } else {
-      const { of, width } = call;
-      const common = { ...head, of: addressOf(layout, of, 0), stride: rowsOf(of).stride, width };
+      const { of } = call;
+      const common = { ...head, of: addressOf(layout, of, 0), stride: rowsOf(of).stride };
       at = add(
-        call.call === "cell"
-          ? cellWords({
+        call.call === "bins"
+          ? binsWords({
               ...common,
-              before: addressOf(layout, call.before, 0),
-              beforeStride: rowsOf(call.before).stride,
-              memory: addressOf(layout, call.memory, 0),
-              memoryStride: rowsOf(call.memory).stride,
+              seen: addressOf(layout, call.seen, 0),
+              seenStride: rowsOf(call.seen).stride,
+              components: call.components,
+              before: call.before,
+              levels: plan.levels,
+              edges: layout.weights + 4 * call.edges,
             })
-          : elementwiseWords(common),
+          : call.call === "cell"
+            ? cellWords({
+                ...common,
+                width: call.width,
+                before: addressOf(layout, call.before, 0),
+                beforeStride: rowsOf(call.before).stride,
+                memory: addressOf(layout, call.memory, 0),
+                memoryStride: rowsOf(call.memory).stride,
+              })
+            : elementwiseWords({ ...common, width: call.width }),
       );
     }
     if (placesOf(call).some((place) => place.down < 0 || rowsOf(place).slots > 1)) to.push({ at, call });
@@ -165,6 +177,7 @@ export function describeCalls(plan: Plan, layout: Layout): Calls {
 }
 
 function placesOf(call: Call): Place[] {
+  if (call.call === "bins") return [call.out, call.of, call.seen];
   if (call.call === "cell") return [call.out, call.of, call.before, call.memory];
   if (call.call !== "product") return [call.out, call.of];
   return [call.out, ...(call.start ? [call.start] : []), ...call.segments];
@@ -187,7 +200,7 @@ export function aim({ at, call }: Aim, layout: Layout, row: number, words: Uint3
   words[d + word.out] = addressOf(layout, call.out, row);
   if (call.call !== "product") {
     words[d + 2] = addressOf(layout, call.of, row);
-    words[d + 3] = words[d + 2]! + 4 * call.width;
+    words[d + 3] = call.call === "bins" ? addressOf(layout, call.seen, row) : words[d + 2]! + 4 * call.width;
     if (call.call === "cell") {
       const above = row + call.before.down < 0;
       words[d + cellWord.before] = above ? layout.zeros : addressOf(layout, call.before, row);

@@ -23,6 +23,8 @@ export interface Kernel {
   cell(description: number, first: number, rows: number): void;
   /** y = x < 0 ? 0 : x. */
   relu(description: number, first: number, rows: number): void;
+  /** The outputs of a mixture of logistics to the log-weights of the levels. */
+  bins(description: number, first: number, rows: number): void;
   /**
    * Logits to cumulative frequencies (docs/determinism.md). Returns the first row without a finite maximum, or with a
    * NaN; else -1.
@@ -33,8 +35,11 @@ export interface Kernel {
    * level's interval starts and how wide it is. The description's own `out` is scratch.
    */
   intervals(description: number, first: number, rows: number, levels: number, out: number): number;
-  /** Elementwise over `count` float32 numbers, a multiple of 4. exp is of x held to -87 .. 87. */
+  /**
+   * Elementwise over `count` float32 numbers, a multiple of 4. exp is of x held to -87 .. 87, log of x from 2^-126 on.
+   */
   exp(input: number, output: number, count: number): void;
+  log(input: number, output: number, count: number): void;
   tanh(input: number, output: number, count: number): void;
   logistic(input: number, output: number, count: number): void;
 }
@@ -139,6 +144,35 @@ export const cell = { before: 6, beforeStride: 7, memory: 8 };
 export function cellWords(d: CellDescription): number[] {
   return [...elementwiseWords(d), d.before, d.beforeStride, d.memory, d.memoryStride];
 }
+
+/** A mixture of logistics and its bins, one a level. */
+export interface BinsDescription {
+  /** K log-weights a row, and room up to the next multiple of 4. */
+  readonly out: number;
+  readonly outStride: number;
+  /** Address of row 0 of the outputs. */
+  readonly of: number;
+  readonly stride: number;
+  /** Address of row 0 of the pixel's levels as numbers from -1 to 1, one a channel. */
+  readonly seen: number;
+  readonly seenStride: number;
+  readonly components: number;
+  /** Channels before this one, whose levels move the means. */
+  readonly before: number;
+  readonly levels: number;
+  /** Address of the bins' edges: see {@link binEdges}. */
+  readonly edges: number;
+}
+
+export function binsWords(d: BinsDescription): number[] {
+  return [d.out, d.outStride, d.of, d.seen, d.stride, d.seenStride, d.components, d.before, d.levels, d.edges];
+}
+
+/** The edges of K bins: minus infinity, K - 1 numbers between -1 and 1, then infinity, as often as a kernel may read. */
+export const binEdges = (levels: number): Float32Array =>
+  Float32Array.from({ length: Math.ceil(levels / PANEL) * PANEL + PANEL }, (_, k) =>
+    k === 0 ? -Infinity : k < levels ? (2 * k - levels) / (levels - 1) : Infinity,
+  );
 
 export interface FrequencyDescription {
   /** K logits per row, readable up to the next multiple of 4. */

@@ -98,7 +98,8 @@ export function findHomes(network: Network): Homes {
 /** A map of its own for a cell's memory, which no step reads but the cell itself. */
 const memoryMap = ({ out }: Cell): FeatureMap => ({ ...out, name: `${out.name}, memory` });
 
-const partWidth = ({ features, groups }: FeatureMap): number => padded(features / groups);
+const partWidth = ({ features, groups, shares }: FeatureMap): number =>
+  padded(shares ? Math.max(...shares) : features / groups);
 const groupWidth = (map: FeatureMap): number => Math.max(1, map.parts.length) * partWidth(map);
 
 /** Sums that only a ReLU reads, and these ReLUs. */

@@ -75,7 +75,7 @@ function expectSame(
 const IN = 64 << 10;
 const OUT = 128 << 10;
 
-test.each(["exp", "tanh", "logistic"] as const)("%s of any float has the reference's bits", (name) => {
+test.each(["exp", "log", "tanh", "logistic"] as const)("%s of any float has the reference's bits", (name) => {
   fc.assert(
     fc.property(fc.array(anyFloat, { minLength: 1, maxLength: 64 }), (values) => {
       const count = Math.ceil(values.length / 4) * 4;
@@ -395,6 +395,8 @@ const ulp = (y: number): number => 2 ** (Math.floor(Math.log2(Math.abs(y))) - 23
 
 test.each([
   ["exp", Math.exp, -86.9, 86.9, 1],
+  ["log", Math.log, 1e-6, 4, 1],
+  ["log", Math.log, 0.25, 1e6, 1],
   ["tanh", Math.tanh, -20, 20, 6],
   ["logistic", (x: number) => 1 / (1 + Math.exp(-x)), -86.9, 40, 2.5],
 ] as const)("%s is within its stated error of the true value", (name, truth, low, high, most) => {

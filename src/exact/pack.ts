@@ -50,6 +50,8 @@ export function createPacker() {
       for (const block of biases ?? []) place(bias, 1, block);
       return { weights: append(panels), bias: biases === null ? -1 : append(bias), inputs, outputs };
     },
+    /** Numbers as they are, a multiple of PANEL of them: where they begin. */
+    append,
     /** All that was packed, one behind another. */
     data(): Float32Array {
       const data = new Float32Array(length);

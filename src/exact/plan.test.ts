@@ -4,10 +4,11 @@ import { describe, expect, test } from "vitest";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { bias, buildNetwork, condition, embed, here, plus } from "../network/steps.ts";
 import { tensor } from "../tensor.ts";
+import { checkTerms } from "./check-terms.ts";
 import { createEngine } from "./engine.ts";
 import { layOut } from "./layout.ts";
 import { configOf, randomModel } from "./naive.test-support.ts";
-import { checkTerms, createPlan } from "./plan.ts";
+import { createPlan } from "./plan.ts";
 
 test("parameters have the names and shapes of docs/model.md", () => {
   const config = configOf({
@@ -94,7 +95,7 @@ test.each([
   [{ channels: 4 }, "expected a multiple of channels (4) for features but received 6"],
   [
     { head: { kind: "logistic-mixture", features: 6 } },
-    'expected "categorical" for head.kind but received "logistic-mixture"',
+    'expected "categorical" or "mixture" for head.kind but received "logistic-mixture"',
   ],
   [
     { condition: { kind: "text", size: 3 } },

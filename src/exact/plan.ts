@@ -14,18 +14,21 @@ import { checkParameters } from "../network/parameters.ts";
 import { levelInputs } from "../network/pixels.ts";
 import {
   type FeatureMap,
+  featuresBefore,
+  featuresOf,
   groupsSeen,
   type LogWeights,
   type Network,
   type Step,
-  type Term,
   type Weights,
   widthOf,
 } from "../network/steps.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
+import { checkTerms } from "./check-terms.ts";
+import { binEdges } from "./descriptions.ts";
 import { type Buffer, type Cell, findHomes, type ReadTerm, type Sum } from "./homes.ts";
 import type { MapLayers } from "./map-features.ts";
-import { type Block, createPacker, type PackedProduct } from "./pack.ts";
+import { type Block, createPacker, type PackedProduct, padded } from "./pack.ts";
 
 /** A model as a file holds it: `config` is checked, and `parameters` must be exactly those that it requires. */
 export interface ExactModel<C extends object = object> {
@@ -66,6 +69,18 @@ export type Call =
       /** The memory to go on from, and the new one. */
       readonly before: Place;
       readonly memory: Place;
+    }
+  | {
+      /** The log-weights of the levels from the outputs of a mixture of logistics. */
+      readonly call: "bins";
+      readonly out: Place;
+      readonly of: Place;
+      /** The pixel's levels, of which it reads those of the channels before. */
+      readonly seen: Place;
+      readonly components: number;
+      readonly before: number;
+      /** Where the bins' edges lie among the plan's numbers. */
+      readonly edges: number;
     };
 
 /** Steps of calls, by step, then group. */
@@ -174,21 +189,21 @@ export function createPlan({ config: given, parameters }: ExactModel): Plan {
 }
 
 /** The steps from outputs to log-weights that the engine has, by the name that a head gives. */
-const LOG_WEIGHTS: readonly LogWeights[] = ["outputs"];
+const LOG_WEIGHTS: readonly LogWeights[] = ["outputs", "logistic mixture"];
 
 type Lowered = Pick<Plan, "buffers" | "row" | "pixel" | "finished" | "conditioned" | "positioned" | "logits" | "data">;
 
 /** Lowers the steps of a network whose parameters `get` gives. */
 function lower(network: Network, get: (name: string) => Float32Array): Lowered {
   const { steps, channels: C, outputs } = network;
-  if (!LOG_WEIGHTS.includes(network.logWeights) || outputs.shares)
+  if (!LOG_WEIGHTS.includes(network.logWeights))
     fail(
       "internal",
       `expected a head that the exact engine has (${LOG_WEIGHTS.join(", ")}) but received ${network.logWeights}`,
     );
   const homes = findHomes(network);
   const { schedule, merged, fused } = homes;
-  const { pack, data } = createPacker();
+  const { pack, append, data } = createPacker();
   const runs: RowCall[][] = [[]];
   const walks: Record<"pixel" | "finished", { scan: -1 | 0 | 1; steps: Call[][] }[]> = { pixel: [], finished: [] };
   const conditioned: ConditionedSum[] = [];
@@ -200,7 +215,9 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     return { buffer, at: c * group + offset, down, right };
   };
   const suffixes = ({ parts }: FeatureMap): string[] => (parts.length > 0 ? parts.map((part) => `_${part}`) : [""]);
-  const outputsOf = (map: FeatureMap): number => Math.max(1, map.parts.length) * homes.of(map).part;
+  /** Numbers of one group of a map's vector, padded. */
+  const outputsOf = (map: FeatureMap, c = 0): number =>
+    Math.max(1, map.parts.length) * (map.shares ? padded(featuresOf(map, c)) : homes.of(map).part);
 
   /**
    * One term's weights [rows, columns] in a product to `out`: of group c alone, or of all groups (null) as they lie in
@@ -208,14 +225,14 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
    */
   function blocks(by: Weights, out: FeatureMap, c: number | null, input: number, base = 0): Block[] {
     const { part, group } = homes.of(out);
-    const each = out.features / out.groups;
+    const each = featuresOf(out, c ?? 0);
     return suffixes(out).flatMap((suffix, p): Block[] => {
       if (isGrouped(by)) {
         const matrix = get(`${nameFor(by.name, c!)}${suffix}`);
         return [{ from: matrix, columns: each, first: 0, count: each, input, output: base + p * part }];
       }
       const matrix = { from: get(`${by.name}${suffix}`), columns: out.features, count: each, input };
-      if (c !== null) return [{ ...matrix, first: c * each, output: base + p * part }];
+      if (c !== null) return [{ ...matrix, first: featuresBefore(out, c), output: base + p * part }];
       return Array.from({ length: out.groups }, (_, g) => ({
         ...matrix,
         first: g * each,
@@ -335,7 +352,7 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
       { bias, last }: { bias: boolean; last: boolean },
     ): Call => {
       const { inputs, blocks: list } = weights(of, c);
-      const outputs = c === null ? whole : sums.reduce((sum, each) => sum + outputsOf(each.out), 0);
+      const outputs = c === null ? whole : sums.reduce((sum, each) => sum + outputsOf(each.out, c), 0);
       return {
         call: "product",
         product: pack(inputs, outputs, list, bias ? biases(c) : null),
@@ -430,8 +447,22 @@ function lower(network: Network, get: (name: string) => Float32Array): Lowered {
     if (when !== "row") addToWalk(when, step.step === "cell" ? scanOf(step) : 0, each);
     else for (const call of each) addToRow(call);
   }
-  const logits = groups.map((c) => placeOf(outputs, c));
-  return { buffers: homes.buffers, row: runs, ...walks, conditioned, positioned, logits, data: data() };
+  if (network.logWeights === "outputs") {
+    const logits = groups.map((c) => placeOf(outputs, c));
+    return { buffers: homes.buffers, row: runs, ...walks, conditioned, positioned, logits, data: data() };
+  }
+  // A weight, a mean and a log-scale of each component; the first channel has no others before it.
+  const components = featuresOf(outputs, 0) / 3;
+  const edges = append(binEdges(network.levels));
+  const width = padded(network.levels);
+  const logits = groups.map((c): Place => ({ buffer: homes.buffers.length, at: c * width, down: 0, right: 0 }));
+  const bins = groups.map((c): Call => {
+    const places = { out: logits[c]!, of: placeOf(outputs, c), seen: placeOf(network.input) };
+    return { call: "bins", ...places, components, before: c, edges };
+  });
+  addToWalk("pixel", 0, bins);
+  const buffers = [...homes.buffers, { width: C * width, slots: 1, left: 0, right: 0 }];
+  return { buffers, row: runs, ...walks, conditioned, positioned, logits, data: data() };
 }
 
 /** Rows of matrices as lines of a map: [count, width]. */
@@ -445,22 +476,3 @@ function linesOf(count: number, width: number, blocks: readonly Block[]): Float3
 
 /** In place of a buffer: the condition's numbers, or m(h), of each pixel of the row. */
 export const CONDITION = -1;
-
-/**
- * Terms that the engine has, in an order that it keeps: what begins the sum, what its row begins with, what comes pixel
- * by pixel.
- */
-export function checkTerms({ out, terms }: Sum): void {
-  if (terms.some((t: Term) => t.term === "embed"))
-    fail("internal", `expected no embed term in ${out.name}: the exact engine does not have it yet`);
-  if (terms.filter((t) => t.term === "plus").length > 1)
-    fail("internal", `expected at most one map to begin the sum ${out.name}`);
-  // A condition's row, or a position's, and another map's pixel would both have to be where the product starts.
-  const kinds = terms.map(({ term }) => term);
-  if (kinds.includes("plus") && (kinds.includes("condition") || kinds.includes("position")))
-    fail("internal", `expected a condition or a map to begin the sum ${out.name}, received both`);
-  const begin = terms.findIndex((t) => t.term === "read");
-  if (begin >= 0 && terms.slice(begin).some((t) => t.term !== "read"))
-    fail("internal", `expected bias, condition and map to begin the sum ${out.name}`);
-  if (begin < 0) fail("internal", `expected a product in the sum ${out.name}`);
-}

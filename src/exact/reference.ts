@@ -16,6 +16,11 @@ const EXP = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1
 const TANH_P = [1.33546463981e-8, 2.06090695343e-5, 3.49558725054e-3, 1.338102486e-1, 1].map(f);
 const TANH_Q = [7.77655159285e-7, 3.28563345905e-4, 2.58769787408e-2, 4.67143404505e-1, 1].map(f);
 
+const LOG = [
+  7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+  2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+].map(f);
+
 /** c0 x^n + c1 x^(n-1) + ..., Horner, two roundings per step. */
 function polynomial(coefficients: readonly number[], x: number): number {
   let p = coefficients[0]!;
@@ -36,6 +41,16 @@ function exp(value: number): number {
   const r = f(f(x - f(n * LN2_HIGH)) - f(n * LN2_LOW));
   const p = f(f(r + f(polynomial(EXP, r) * f(r * r))) + 1);
   return f(p * 2 ** n); // n from -126 to 126: a power of two, exact
+}
+
+/** log of x >= 2^-126; a NaN and infinity become NaN. */
+function log(x: number): number {
+  const word = new Int32Array(Float32Array.of(x).buffer)[0]!;
+  const n = (word - 0x3f3504f3) >> 23;
+  const r = f(new Float32Array(Int32Array.of(word - (n << 23)).buffer)[0]! - 1);
+  const z = f(r * r);
+  const p = f(f(f(f(polynomial(LOG, r) * r) * z) + f(n * LN2_LOW)) + f(z * -0.5));
+  return f(f(f(r + p) + f(n * LN2_HIGH)) + f(x - x));
 }
 
 export function logistic(x: number): number {
@@ -80,6 +95,41 @@ export function cumulativeFrequencies(logits: Float32Array, scale: number, out: 
     out[i + 1] = i + 1 + Math.floor((sum * (2 ** 24 - levels)) / total);
   }
   return true;
+}
+
+/** A sub-pixel of a mixture of logistics: kernel/bins.ts. */
+export interface Mixture {
+  readonly components: number;
+  readonly levels: number;
+  /** Weights, means and log-scales of the components, and their coefficients for each channel before. */
+  readonly outputs: Float32Array;
+  /** Levels of the channels before, as numbers from -1 to 1. */
+  readonly seen: ArrayLike<number>;
+  /** K + 1 edges of the bins. */
+  readonly edges: ArrayLike<number>;
+}
+
+/** Logarithms of the probabilities of the K levels, up to a factor. */
+export function mixtureLogWeights({ components: M, levels: K, outputs, seen, edges }: Mixture): Float32Array {
+  const sums = new Float32Array(K);
+  const top = outputs.subarray(0, M).reduce((a, b) => Math.max(a, b), -Infinity); // a NaN wins
+  const width = f(2 / (K - 1));
+  for (let m = 0; m < M; m++) {
+    const weight = exp(hold(f(outputs[m]! - top), Infinity, -20));
+    let mean = outputs[M + m]!;
+    for (let c = 0; c < seen.length; c++) mean = f(mean + f(tanh(outputs[(3 + c) * M + m]!) * seen[c]!));
+    const inverse = exp(-hold(outputs[2 * M + m]!, 7, -7));
+    const t = tanh(f(0.5 * f(width * inverse)));
+    const inner = f(weight * f(f(t + t) / f(1 + t)));
+    const each = Array.from({ length: K + 1 }, (_, k) => exp(hold(f(f(edges[k]! - mean) * inverse), 50, -50)));
+    const above = each.map((e) => f(1 / f(1 + e)));
+    for (let k = 0; k < K; k++) {
+      const share = k === 0 || k === K - 1 ? weight : inner;
+      const below = f(each[k + 1]! * above[k + 1]!);
+      sums[k] = f(sums[k]! + f(share * f(below * above[k]!)));
+    }
+  }
+  return sums.map(log);
 }
 
 export function createReferenceKernel(bytes: number): Kernel {
@@ -159,6 +209,25 @@ export function createReferenceKernel(bytes: number): Kernel {
     }
   }
 
+  function binsRows(description: number, first: number, rows: number): void {
+    const [out, outStride, of, seen, stride, seenStride, components, before, levels, edges] = words.subarray(
+      description >> 2,
+      (description >> 2) + 10,
+    ) as unknown as number[];
+    for (let row = first; row < first + rows; row++) {
+      const [from, to] = [(of! + row * stride!) >> 2, (out! + row * outStride!) >> 2];
+      const known = (seen! + row * seenStride!) >> 2;
+      const mixture = {
+        components: components!,
+        levels: levels!,
+        outputs: floats.subarray(from, from + (3 + before!) * components!),
+        seen: floats.subarray(known, known + before!),
+        edges: floats.subarray(edges! >> 2, (edges! >> 2) + levels! + 1),
+      };
+      floats.set(mixtureLogWeights(mixture), to);
+    }
+  }
+
   function frequencies(description: number, first: number, rows: number): number {
     const [logits, stride, levels, , out] = words.subarray(
       description >> 2,
@@ -191,9 +260,11 @@ export function createReferenceKernel(bytes: number): Kernel {
     gate: gateRows,
     relu: reluRows,
     cell: cellRows,
+    bins: binsRows,
     frequencies,
     intervals,
     exp: each(exp),
+    log: each(log),
     tanh: each(tanh),
     logistic: each(logistic),
   };

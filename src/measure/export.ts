@@ -5,8 +5,7 @@
  */
 
 import { conditionNumbersOf } from "../models/condition.ts";
-import { headOf } from "../models/heads/heads.ts";
-import { pixelcnnLogProbability, pixelcnnOutputs } from "../models/log-probability.ts";
+import { pixelcnnLogits, pixelcnnLogProbability } from "../models/log-probability.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
 import type { Lookup } from "../network/lookup.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
@@ -36,8 +35,13 @@ export function exportOnnx(given: Model, { what = "likelihood" }: ExportOptions 
     const logProbability = pixelcnnLogProbability(model, lookup, { pixels, condition: h });
     graph.output("logProbability", add(logProbability, nanBeyond(pixels, levels)));
   } else {
-    const outputs = headOf(model).logits(pixelcnnOutputs(model, lookup, { pixels, condition: h }), levels);
-    const logits = reshape(outputs, [1, height, width, channels, levels]);
+    const logits = reshape(pixelcnnLogits(model, lookup, { pixels, condition: h }), [
+      1,
+      height,
+      width,
+      channels,
+      levels,
+    ]);
     graph.output("logits", add(logits, reshape(nanBeyond(pixels, levels), [1, 1, 1, 1, 1])));
   }
   return toOnnx(graph, { symbolicBatch: "N", metadata: { "pixelcnn.config": JSON.stringify(model) } });

@@ -9,8 +9,7 @@ import { checkInteger, fail, show } from "../errors.ts";
 import { checkSignal, inLanes, type OnProgress } from "../jobs.ts";
 import { type ConditionValue, conditionMatrix, conditionNumbersOf } from "../models/condition.ts";
 import type { PixelcnnConfig } from "../models/config.ts";
-import { headOf } from "../models/heads/heads.ts";
-import { pixelcnnOutputs } from "../models/log-probability.ts";
+import { pixelcnnLogits } from "../models/log-probability.ts";
 import { type Model, pixelcnnOf } from "../models/model.ts";
 import { pixelcnnParameters } from "../models/networks.ts";
 import { type Lookup, lookupIn } from "../network/lookup.ts";
@@ -20,7 +19,7 @@ import { openPool } from "../onnx/pool.ts";
 import { compile, type Device, type Session } from "../onnx/session.ts";
 import { cores } from "../platform.ts";
 import { type Random, randomFrom } from "../random.ts";
-import { sizeOf, tensor } from "../tensor.ts";
+import { tensor } from "../tensor.ts";
 
 export interface FullPassOptions {
   /**
@@ -234,10 +233,6 @@ function logitsGraph(model: PixelcnnConfig, parameters: ParameterMap, batch: num
   const graph = new Graph("full-pass");
   const pixels = graph.input("pixels", "uint8", [batch, model.height, model.width, model.channels]);
   const h = model.condition ? graph.input("condition", "float32", [batch, conditionNumbersOf(model.condition)]) : null;
-  const outputs = pixelcnnOutputs(model, frozen(graph, { config: model, parameters }), { pixels, condition: h });
-  const { height, width, channels, levels } = model;
-  if (outputs.shape[0] !== sizeOf([batch, height, width, channels]))
-    fail("internal", `expected a row a sub-pixel but received [${outputs.shape}]`);
-  graph.output("logits", headOf(model).logits(outputs, levels));
+  graph.output("logits", pixelcnnLogits(model, frozen(graph, { config: model, parameters }), { pixels, condition: h }));
   return graph;
 }

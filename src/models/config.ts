@@ -4,7 +4,6 @@
  */
 
 import {
-  fields,
   type Input,
   integer,
   integers,
@@ -13,6 +12,7 @@ import {
   literal,
   names,
   type Output,
+  oneOf,
   optional,
   positive,
   withDefault,
@@ -70,8 +70,17 @@ export const imageFields = {
   levels: integer(2, 256),
 };
 
-const headFields = { kind: literalField("categorical"), features: withDefault(integer(1, 4096), 64) };
-const headField = withDefault(fields(headFields), { kind: "categorical", features: 64 });
+/** Feature maps of the head's hidden layer, R; divisible by channels. */
+const hiddenFeatures = withDefault(integer(1, 4096), 64);
+/** What the network's outputs mean; heads/ has a file for each. */
+const headField = withDefault(
+  oneOf(
+    { kind: literalField("categorical"), features: hiddenFeatures },
+    /** `components`: logistics in the mixture, M. */
+    { kind: literal("mixture"), features: hiddenFeatures, components: withDefault(integer(1, 100), 10) },
+  ),
+  { kind: "categorical", features: 64 },
+);
 
 /** Fields of the layers of a convolutional network. */
 const layerFields = {
@@ -170,6 +179,9 @@ export type PixelcnnInput =
   | Input<typeof plainFields>
   | Input<typeof rowLstmFields>
   | Input<typeof diagonalBilstmFields>;
+
+/** What a head needs to know of a model. */
+export type HeadConfig = Pick<PixelcnnConfig, "channels" | "levels" | "head">;
 
 export interface LayerShape {
   readonly kernel: number;

@@ -24,8 +24,8 @@ export type Rule =
   | { readonly is: "names"; readonly min: number; readonly max: number }
   | { readonly is: "literal"; readonly value: string }
   | { readonly is: "fields"; readonly fields: Fields }
-  /** Fields of one of several kinds, which the field `kind` names, or null. */
-  | { readonly is: "kinds"; readonly kinds: readonly Fields[] };
+  /** Fields of one of several kinds, which the field `kind` names: without it of the first kind, or, `nullable`, null. */
+  | { readonly is: "kinds"; readonly kinds: readonly Fields[]; readonly nullable: boolean };
 
 export type Fields = Readonly<Record<string, Field>>;
 
@@ -61,7 +61,11 @@ export const fields = <F extends Fields>(inner: F): Field<Output<F>, Input<F>> =
 export const kinds = <F extends readonly Fields[]>(
   ...each: F
 ): Field<OutputOf<F[number]> | null, InputOf<F[number]> | null> => ({
-  rule: { is: "kinds", kinds: each },
+  rule: { is: "kinds", kinds: each, nullable: true },
+});
+/** Fields of one of several kinds; of the first, whose kind has a default, where none is named. */
+export const oneOf = <F extends readonly Fields[]>(...each: F): Field<OutputOf<F[number]>, InputOf<F[number]>> => ({
+  rule: { is: "kinds", kinds: each, nullable: false },
 });
 export const withDefault = <Out, In>(field: Field<Out, In>, value: Out): Field<Out, In | undefined> => ({
   ...(field as Field<Out, never>),
@@ -118,12 +122,15 @@ function checkRule(rule: Rule, value: unknown, where: string): unknown {
     case "fields":
       return checkFields(rule.fields, value, where);
     case "kinds": {
-      if (value === null) return null;
-      const kind = (Object(value) as { kind?: unknown }).kind;
+      if (value === null && rule.nullable) return null;
+      const kind = (Object(value) as { kind?: unknown }).kind ?? (rule.nullable ? undefined : kindOf(rule.kinds[0]!));
       const found = rule.kinds.find((inner) => kindOf(inner) === kind);
       if (found) return checkFields(found, value, where);
       const known = rule.kinds.map((inner) => show(kindOf(inner)));
-      return fail("model", `expected ${known.join(" or ")} or none for ${where} but received ${show(kind)}`);
+      const words = rule.nullable
+        ? `${known.join(" or ")} or none for ${where}`
+        : `${known.join(" or ")} for ${where}.kind`;
+      return fail("model", `expected ${words} but received ${show(kind)}`);
     }
   }
 }

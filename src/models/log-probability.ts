@@ -7,7 +7,7 @@ import { fail } from "../errors.ts";
 import { networkOutputs } from "../network/graph.ts";
 import type { Lookup } from "../network/lookup.ts";
 import type { Value } from "../onnx/graph.ts";
-import { cast, reduceSum, reshape } from "../onnx/ops.ts";
+import { reduceSum, reshape } from "../onnx/ops.ts";
 import { conditionNumbersOf, mapOf } from "./condition.ts";
 import { conditionMap } from "./condition-map.ts";
 import type { PixelcnnConfig } from "./config.ts";
@@ -27,10 +27,10 @@ export interface PixelcnnInputs {
 }
 
 /**
- * The head's outputs, [B H W C, M]. Those of a sub-pixel depend on strictly earlier sub-pixels alone, in order of rows,
- * columns, channels.
+ * The head's outputs, [B H W, M], of all channels side by side. Those of a sub-pixel depend on strictly earlier
+ * sub-pixels alone, in order of rows, columns, channels.
  */
-export function pixelcnnOutputs(
+function pixelcnnOutputs(
   config: PixelcnnConfig,
   lookup: Lookup,
   { pixels, condition: h, sees }: PixelcnnInputs,
@@ -52,13 +52,19 @@ export function pixelcnnOutputs(
   return networkOutputs(network, lookup, { pixels, condition: s, sees });
 }
 
+/**
+ * Unnormalised log-probabilities of all levels of each sub-pixel, [B H W C, K], given all that came before it.
+ */
+export function pixelcnnLogits(config: PixelcnnConfig, lookup: Lookup, inputs: PixelcnnInputs): Value {
+  return headOf(config).logits(pixelcnnOutputs(config, lookup, inputs), inputs, config);
+}
+
 /** log p of each sub-pixel's level given all that came before it, [B, H W C], in nats. */
 export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup, inputs: PixelcnnInputs): Value {
   const [B, H, W, C] = inputs.pixels.shape as [number, number, number, number];
   const outputs = pixelcnnOutputs(config, lookup, inputs);
   return inputs.pixels.graph.scope("loss", () => {
-    const targets = reshape(cast(inputs.pixels, "int32"), [B * H * W * C, 1]);
-    return reshape(headOf(config).logProbability(outputs, targets, config.levels), [B, H * W * C]);
+    return reshape(headOf(config).logProbability(outputs, inputs, config), [B, H * W * C]);
   });
 }
 

@@ -12,6 +12,7 @@ import { mapOf } from "./condition.ts";
 import {
   type ConditionConfig,
   diagonalBilstmFields,
+  type GatedConfig,
   gatedFields,
   type PixelcnnConfig,
   plainFields,
@@ -138,19 +139,8 @@ export function configProblems(config: PixelcnnConfig): { path: string; message:
     const message = `expected features of m(h) beside the linear ones but received ${condition.linear} linear alone`;
     return [{ path: "condition.features", message }];
   }
-  if (config.family === "gated-pixelcnn") {
-    const { position, columns = [], depth } = config;
-    if (position !== undefined && mapOf(condition)) {
-      const message = `expected none beside a condition that differs by place, which tells positions apart, but received`;
-      return [{ path: "position", message: `${message} ${position}` }];
-    }
-    for (const [path, layers] of Object.entries({ position: position === undefined ? [] : [position], columns })) {
-      const beyond = layers.find((layer, i) => layer > depth || layers.indexOf(layer) !== i);
-      if (beyond === undefined) continue;
-      const message = `expected layers from 2 to ${depth}, each once, for ${path} but received ${beyond}`;
-      return [{ path, message }];
-    }
-  }
+  const problem = config.family === "gated-pixelcnn" ? optionProblem(config) : null;
+  if (problem) return [problem];
   return Object.entries(rowOf(config).grouped(config)).flatMap(([path, value]) => {
     if (value % channels === 0) return [];
     const message =
@@ -158,6 +148,28 @@ export function configProblems(config: PixelcnnConfig): { path: string; message:
       "in one group a channel";
     return [{ path, message }];
   });
+}
+
+/** What is wrong with the options of a Gated PixelCNN. */
+function optionProblem(config: GatedConfig): { path: string; message: string } | null {
+  const { position, columns = [], bits, depth, channels, head, condition } = config;
+  const received = (path: string, expected: string, value: number): { path: string; message: string } => ({
+    path,
+    message: `${expected} but received ${value}`,
+  });
+  if (bits !== undefined && channels > 1 && head.kind !== "categorical")
+    return received("bits", "expected none beside a mixture of logistics over several channels", bits);
+  if (position !== undefined && mapOf(condition))
+    return received(
+      "position",
+      "expected none beside a condition that differs by place, which tells positions apart,",
+      position,
+    );
+  for (const [path, layers] of Object.entries({ position: position === undefined ? [] : [position], columns })) {
+    const wrong = layers.find((layer, i) => layer > depth || layers.indexOf(layer) !== i);
+    if (wrong !== undefined) return received(path, `expected layers from 2 to ${depth}, each once, for ${path}`, wrong);
+  }
+  return null;
 }
 
 /**
@@ -196,7 +208,7 @@ export function identityOf(config: PixelcnnConfig): object {
     ...rowOf(config).identity(config),
     channels,
     levels,
-    head: { kind: head.kind, features: head.features },
+    head: headIdentity(head),
     condition: condition && conditionIdentity(condition),
     ...(fixesSize(config) ? { height, width } : {}),
   };
@@ -205,6 +217,12 @@ export function identityOf(config: PixelcnnConfig): object {
 /** Whether a model takes images of one size alone: m(h) is cut to it, and a map of positions has it. */
 const fixesSize = (config: PixelcnnConfig): boolean =>
   mapOf(config.condition) !== null || ("position" in config && config.position !== undefined);
+
+/** `bins`: the version of the exact engine's rules for a mixture's bins; a change of these is a new version. */
+const headIdentity = (head: PixelcnnConfig["head"]): object =>
+  head.kind === "categorical"
+    ? { kind: head.kind, features: head.features }
+    : { kind: head.kind, features: head.features, components: head.components, bins: 1 };
 
 /** Classes by their number: what they are called decides no frequency. */
 function conditionIdentity(condition: ConditionConfig): object {

@@ -10,7 +10,7 @@ import { printGraph } from "../onnx/print.ts";
 import { randomFrom } from "../random.ts";
 import { sizeOf, tensor } from "../tensor.ts";
 import type { GatedConfig } from "./config.ts";
-import { pixelcnnLogProbability, pixelcnnOutputs } from "./log-probability.ts";
+import { pixelcnnLogits, pixelcnnLogProbability } from "./log-probability.ts";
 import { naiveLogits, naiveLogProbability } from "./naive.test-support.ts";
 import { pixelcnnParameters } from "./networks.ts";
 import { configOf, openModel, randomModel, randomPixels, runModel } from "./random-model.test-support.ts";
@@ -100,10 +100,10 @@ test("a condition is asked for exactly when the config has one", () => {
   const pixels = graph.input("pixels", "uint8", [1, 5, 7, 3]);
   const h = graph.input("h", "float32", [1, 3]);
   const lookup = () => h;
-  expect(() => pixelcnnOutputs(config, lookup, { pixels })).toThrow(
+  expect(() => pixelcnnLogits(config, lookup, { pixels })).toThrow(
     "expected a condition of 3 numbers an image but received none",
   );
-  expect(() => pixelcnnOutputs({ ...config, condition: null }, lookup, { pixels, condition: h })).toThrow(
+  expect(() => pixelcnnLogits({ ...config, condition: null }, lookup, { pixels, condition: h })).toThrow(
     "expected no condition for an unconditional model but received one",
   );
 });

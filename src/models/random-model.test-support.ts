@@ -9,7 +9,7 @@ import { randomFrom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { conditionNumbersOf } from "./condition.ts";
 import type { GatedConfig, GatedInput, PixelcnnConfig } from "./config.ts";
-import { pixelcnnLogProbability, pixelcnnOutputs } from "./log-probability.ts";
+import { pixelcnnLogits, pixelcnnLogProbability } from "./log-probability.ts";
 import { pixelcnnParameters } from "./networks.ts";
 import { resolvePixelcnn } from "./schema.ts";
 
@@ -73,7 +73,7 @@ export async function openModel(
       ]),
     ),
   );
-  const build = output === "logits" ? pixelcnnOutputs : pixelcnnLogProbability;
+  const build = output === "logits" ? pixelcnnLogits : pixelcnnLogProbability;
   graph.output("y", build(config, lookup, { pixels, condition: h }));
   const session = await openSession(compile(graph), { threads: 1 });
   return {

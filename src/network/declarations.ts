@@ -9,6 +9,7 @@ import { bias, matrix, type ParameterSpec } from "./parameters.ts";
 import {
   type FeatureMap,
   featuresBefore,
+  featuresOf,
   groupsSeen,
   type Network,
   type Read,
@@ -22,6 +23,8 @@ export const nameFor = (name: string, group: number): string => name.replace("{c
 
 /** Whether a term has a matrix per group rather than one for all. */
 export const isGrouped = ({ name }: Weights): boolean => name.includes("{c}");
+
+const isList = (start: Weights["start"]): start is readonly number[] => Array.isArray(start);
 
 /** A spec, the name without group and part that {@link Network.order} lists it by, and its part. */
 interface Declared {
@@ -58,9 +61,11 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels, 
   const { by } = term;
   const { name, axes = [], gain } = by;
   const parts = out.parts.length > 0 ? out.parts : [null];
-  const each = (make: (suffix: string, start: number) => readonly ParameterSpec[]): Declared[] =>
+  const startOf = (part: string | null): number | readonly number[] =>
+    isList(by.start) ? by.start : (by.start?.[part ?? ""] ?? 0);
+  const each = (make: (suffix: string, start: number | readonly number[]) => readonly ParameterSpec[]): Declared[] =>
     parts.flatMap((suffix, part) =>
-      make(suffix === null ? "" : `_${suffix}`, by.start?.[suffix ?? ""] ?? 0).map((spec) => ({
+      make(suffix === null ? "" : `_${suffix}`, startOf(suffix)).map((spec) => ({
         base: name,
         part,
         spec,
@@ -75,7 +80,7 @@ function declaredBy(term: Term, out: FeatureMap, { channels, condition, levels, 
       Array.from({ length: out.groups }, (_, c) => c).flatMap((c) => {
         const seen = featuresBefore(read.map, groupsSeen(read, read.at[0]!, c)[1]);
         const group = nameFor(name, c);
-        const own = featuresBefore(out, c + 1) - featuresBefore(out, c);
+        const own = featuresOf(out, c);
         return seen === 0 ? [] : [{ ...make(`${group}${suffix}`, seen, own), ...joined(group) }];
       }),
     );

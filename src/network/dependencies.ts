@@ -17,7 +17,7 @@ export const contains = (set: SubPixels, subPixel: number): boolean =>
 
 /** For each sub-pixel of an image of that size, in order, the sub-pixels that its outputs may depend on. */
 export function dependencies(network: Network, { height, width }: { height: number; width: number }): SubPixels[] {
-  const { channels: C, input, steps, outputs } = network;
+  const { channels: C, input, steps, outputs, logWeights } = network;
   const words = Math.ceil((height * width * C) / 32);
   const makers = new Map<string, Step>(steps.map((step) => [step.out.name, step]));
   const known = new Map<string, (SubPixels | "open" | undefined)[]>();
@@ -62,7 +62,12 @@ export function dependencies(network: Network, { height, width }: { height: numb
     for (let j = 0; j < width; j++) {
       // Map by map, so that no chain of calls grows with the image.
       for (const { out } of steps) for (let c = 0; c < out.groups; c++) seenBy(out, i, j, c);
-      for (let c = 0; c < C; c++) found.push(seenBy(outputs, i, j, c));
+      for (let c = 0; c < C; c++) {
+        const set = seenBy(outputs, i, j, c).slice();
+        // Means that move with the pixel's earlier levels.
+        if (logWeights === "logistic mixture" && c > 0) gather(set, { map: input, at: [[0, 0]], mask: "A" }, i, j, c);
+        found.push(set);
+      }
     }
   return found;
 }

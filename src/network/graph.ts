@@ -30,7 +30,7 @@ export interface NetworkInputs {
 type ReadTerm = Extract<Term, { term: "read" }>;
 type Sum = Extract<Step, { step: "sum" }>;
 
-/** The network's outputs, [B P C, M], M outputs per sub-pixel. */
+/** The network's outputs, [B P, M], those of all channels of a pixel side by side. */
 export function networkOutputs(
   network: Network,
   lookup: Lookup,
@@ -46,7 +46,6 @@ export function networkOutputs(
       "usage",
       `expected ${network.condition ? "a" : "no"} condition for this model but received ${condition ? "one" : "none"}`,
     );
-  if (outputs.shares) fail("internal", "expected as many outputs of each channel: graphs do not have others yet");
   const P = height * width;
   const rows = (x: Value): Value => reshape(x, [B * P, x.shape.at(-1)!]);
   const images = (x: Value): Value => reshape(x, [B, P, x.shape.at(-1)!]);
@@ -163,7 +162,7 @@ export function networkOutputs(
       values.set(step.out.name, tapped.has(step.out.name) ? images(x) : x);
     });
   }
-  return reshape(rows(mapValue(outputs)), [B * P * C, outputs.features / C]);
+  return rows(mapValue(outputs));
 }
 
 /** Whether a term reads any other pixel, so that it has to gather. */

@@ -12,8 +12,8 @@ export interface ParameterSpec {
   readonly shape: Shape;
   /** Bound of the uniform distribution that a fresh value is drawn from, -bound .. bound; 0 starts at zero. */
   readonly bound: number;
-  /** What all of them begin at, where that is not zero. */
-  readonly start?: number;
+  /** What all of them begin at, or each of them, where that is not zero. */
+  readonly start?: number | readonly number[];
   /** Whether weight decay applies: matrices yes, biases no. */
   readonly decays: boolean;
   /** Whether it is a product between hidden features, neither from the pixels nor to the outputs: see train/muon.ts. */
@@ -32,7 +32,7 @@ export function matrix(name: string, shape: Shape, fanIn: number, gain = 1): Par
   return { name, shape, bound: gain * Math.sqrt(3 / Math.max(1, fanIn)), decays: true };
 }
 
-export function bias(name: string, shape: Shape, start = 0): ParameterSpec {
+export function bias(name: string, shape: Shape, start: number | readonly number[] = 0): ParameterSpec {
   return { name, shape, bound: 0, decays: false, ...(start === 0 ? {} : { start }) };
 }
 
@@ -45,7 +45,9 @@ export function countOf(specs: readonly ParameterSpec[]): number {
 export function initialise(specs: readonly ParameterSpec[], random: Random): ParameterMap {
   return new Map(
     specs.map(({ name, shape, bound, start = 0 }) => {
-      const data = new Float32Array(sizeOf(shape)).fill(start);
+      const data = new Float32Array(sizeOf(shape));
+      if (typeof start === "number") data.fill(start);
+      else data.set(start);
       if (bound !== 0) for (let i = 0; i < data.length; i++) data[i] = (2 * random.uniform() - 1) * bound;
       return [name, tensor("float32", shape, data)];
     }),

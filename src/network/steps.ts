@@ -49,8 +49,8 @@ export interface Weights {
   readonly fan?: number | undefined;
   /** Multiplies its first values; 0 begins at zero. Default 1. */
   readonly gain?: number | undefined;
-  /** Of a bias: the first value of each part that does not begin at zero. */
-  readonly start?: Readonly<Record<string, number>> | undefined;
+  /** Of a bias: the first value of each part that does not begin at zero; or, of one part, those of all its numbers. */
+  readonly start?: Readonly<Record<string, number>> | readonly number[] | undefined;
 }
 
 /**
@@ -144,6 +144,9 @@ export interface Network {
 
 /** Numbers of a map's vector. */
 export const widthOf = ({ features, parts }: FeatureMap): number => features * Math.max(1, parts.length);
+
+/** Features of a part that belong to group c. */
+export const featuresOf = (map: FeatureMap, c: number): number => featuresBefore(map, c + 1) - featuresBefore(map, c);
 
 /** Features of a part that belong to the groups before group c; of all groups for c = groups. */
 export const featuresBefore = ({ features, groups, shares }: FeatureMap, c: number): number =>

@@ -6,7 +6,24 @@
 
 import { fail } from "../errors.ts";
 import type { Value } from "./graph.ts";
-import { gemm, mul, pad, reshape, sigmoid, slice, tanh } from "./ops.ts";
+import {
+  abs,
+  add,
+  exp,
+  gemm,
+  log,
+  mul,
+  neg,
+  pad,
+  reduceMax,
+  reduceSum,
+  relu,
+  reshape,
+  sigmoid,
+  slice,
+  sub,
+  tanh,
+} from "./ops.ts";
 
 /** Which positions of the input each position of the output looks at. */
 export interface Taps {
@@ -101,4 +118,18 @@ export function gate(p: Value): Value {
 export function gateParts(p: Value): [Value, Value] {
   const half = p.shape[1]! / 2;
   return [tanh(slice(p, 1, 0, half)), sigmoid(slice(p, 1, half, 2 * half))];
+}
+
+/** log(1 + exp(x)), without overflow. */
+export function softplus(x: Value): Value {
+  return x.graph.composite("Softplus", [x], null, () => add(relu(x), log(add(exp(neg(abs(x))), 1))));
+}
+
+/** log of the sum of exp over the last axis, which stays with size 1. */
+export function logSumExp(x: Value): Value {
+  const over = { axes: [-1], keepAxes: true };
+  return x.graph.composite("LogSumExp", [x], null, () => {
+    const most = reduceMax(x, over);
+    return add(most, log(reduceSum(exp(sub(x, most)), over)));
+  });
 }

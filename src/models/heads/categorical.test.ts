@@ -3,7 +3,14 @@
 import { expect, test } from "vitest";
 import { evaluate, numbers } from "../../onnx/evaluate.test-support.ts";
 import { tensor } from "../../tensor.ts";
+import type { HeadConfig } from "../config.ts";
 import { categorical } from "./categorical.ts";
+
+const configOf = (levels: number): HeadConfig => ({
+  channels: 1,
+  levels,
+  head: { kind: "categorical", features: 1 },
+});
 
 async function logProbability(
   logits: number[][],
@@ -15,11 +22,12 @@ async function logProbability(
   const { y } = await evaluate(
     (g) => {
       const outputs = g.input("outputs", dtype, [rows, levels]);
-      return { y: categorical.logProbability(outputs, g.input("pixels", "int32", [rows, 1]), levels) };
+      const pixels = g.input("pixels", "uint8", [rows, 1, 1, 1]);
+      return { y: categorical.logProbability(outputs, { pixels }, configOf(levels)) };
     },
     {
       outputs: tensor(dtype, [rows, levels], Numbers.from(logits.flat()) as Float32Array),
-      pixels: tensor("int32", [rows, 1], Int32Array.from(pixels)),
+      pixels: tensor("uint8", [rows, 1, 1, 1], Uint8Array.from(pixels)),
     },
   );
   return numbers(y!);
@@ -57,6 +65,6 @@ test("large logits of either sign give finite log-probabilities, in float32 too"
   expect(await logProbability(logits, [0, 1, 1], "float32")).toEqual([0, -2e4, Math.fround(-Math.LN2)]);
 });
 
-test("one output a level, and the logits are the outputs", () => {
-  expect(categorical.outputsOf(17)).toBe(17);
+test("one output a level and channel", () => {
+  expect(categorical.outputsOf({ ...configOf(17), channels: 3 })).toBe(51);
 });

@@ -3,20 +3,28 @@
  * The pick is by comparison, which every device has, not by gather.
  */
 
-import { equal, logSoftmax, reduceSum, where } from "../../onnx/ops.ts";
+import { bias, here } from "../../network/steps.ts";
+import { cast, equal, logSoftmax, reduceSum, reshape, where } from "../../onnx/ops.ts";
+import { sizeOf } from "../../tensor.ts";
 import type { Head } from "./head.ts";
 
 export const categorical: Head = {
-  outputsOf: (levels) => levels,
-  logProbability(outputs, pixels, levels) {
-    const graph = outputs.graph;
-    const all = graph.constant(
+  outputsOf: ({ channels, levels }) => channels * levels,
+  // The logits' weights begin at zero, so that a fresh model gives every level the same.
+  terms: ({ channels }, hidden) => [
+    bias("head.logits.b", [channels]),
+    here(hidden, "B", "head.logits{c}.W", { gain: 0 }),
+  ],
+  logProbability(outputs, { pixels }, { levels }) {
+    const all = outputs.graph.constant(
       "int32",
       [1, levels],
       Int32Array.from({ length: levels }, (_, i) => i),
     );
-    return reduceSum(where(equal(pixels, all), logSoftmax(outputs), 0), { axes: [1] });
+    const count = sizeOf(pixels.shape);
+    const asked = reshape(cast(pixels, "int32"), [count, 1]);
+    return reduceSum(where(equal(asked, all), logSoftmax(reshape(outputs, [count, levels])), 0), { axes: [1] });
   },
-  logits: (outputs) => outputs,
+  logits: (outputs, { pixels }, { levels }) => reshape(outputs, [sizeOf(pixels.shape), levels]),
   logWeights: "outputs",
 };

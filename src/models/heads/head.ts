@@ -1,18 +1,29 @@
 /**
- * What one sub-pixel's outputs mean. A head turns the network's outputs into a distribution over the levels; heads.ts
- * lists them.
+ * What the network's outputs mean. A head turns the outputs of a pixel's channels into distributions over the levels;
+ * heads.ts lists them.
  */
 
-import type { LogWeights } from "../../network/steps.ts";
+import type { FeatureMap, LogWeights, Term } from "../../network/steps.ts";
 import type { Value } from "../../onnx/graph.ts";
+import type { HeadConfig } from "../config.ts";
 
-export interface Head {
-  /** Outputs per sub-pixel for this many levels. */
-  outputsOf(levels: number): number;
-  /** outputs [N, M], pixels [N, 1] int32 in 0 .. levels - 1 -> log p, [N], in nats. */
-  logProbability(outputs: Value, pixels: Value, levels: number): Value;
-  /** outputs [N, M] -> unnormalised log-probabilities of all levels, [N, levels]. */
-  logits(outputs: Value, levels: number): Value;
+/** What a head's graphs read beside the outputs. */
+export interface HeadPixels {
+  /** [B, H, W, C] uint8. */
+  readonly pixels: Value;
+  /** [B], where training hides some images' pixels: 1, or 0 for an image whose earlier channels are not shown. */
+  readonly sees?: Value | null | undefined;
+}
+
+export interface Head<C extends HeadConfig = HeadConfig> {
+  /** Outputs of all channels together, or of each channel, where they differ. */
+  outputsOf(config: C): number | readonly number[];
+  /** The terms of the outputs' sum, of the head's hidden features: a bias and a product a channel. */
+  terms(config: C, hidden: FeatureMap): readonly Term[];
+  /** outputs [B H W, M] -> log p of the pixels' levels, in nats: B H W C numbers in order. */
+  logProbability(outputs: Value, given: HeadPixels, config: C): Value;
+  /** outputs [B H W, M] -> unnormalised log-probabilities of all levels of each sub-pixel, [B H W C, K]. */
+  logits(outputs: Value, given: HeadPixels, config: C): Value;
   /** The exact engine's step from the outputs to the same log-probabilities. */
   readonly logWeights: LogWeights;
 }
