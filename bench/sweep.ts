@@ -109,7 +109,8 @@ async function runOne(variant: Variant, seed: number): Promise<void> {
 
 function printTable(entries: readonly Entry[]): void {
   console.log(
-    "| variant | parameters | nats, mean | range | bits/dim | seeds | ms a step |\n| --- | ---: | ---: | --- | ---: | ---: | ---: |",
+    "| variant | parameters | nats, mean | range | bits/dim | seeds | ms a step |\n" +
+      "| --- | ---: | ---: | --- | ---: | ---: | ---: |",
   );
   for (const { name } of chosenVariants(values.only)) {
     const own = entries.filter((entry) => sameRun(entry, name, entry.seed));

@@ -1,7 +1,7 @@
-// exp, log, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each operation
-// rounded to float32 as written here. src/exact/reference.ts repeats every line. Sources: exp and log are Cephes' expf
-// and logf; tanh is a minimax fit (Remez, relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on -9 .. 9, whose positive
-// coefficients lose nothing to cancellation.
+// exp, log, tanh, the logistic function and the gate, four lanes at a time: polynomials in a fixed order, each
+// operation rounded to float32 as written here. src/exact/reference.ts repeats every line. Sources: exp and log are
+// Cephes' expf and logf; tanh is a minimax fit (Remez, relative error 2.1e-8 before rounding) of x P(x^2) / Q(x^2) on
+// -9 .. 9, whose positive coefficients lose nothing to cancellation.
 
 // Constants are read from memory: V8 rebuilds a vector literal from immediates inside the loop, which made the gate
 // 1.7x slower.

@@ -1,7 +1,7 @@
 /**
  * Makes a fresh clone ready, with nothing but Node 20 and npm: installs the packages of package-lock.json when they are
- * not there or not those, and with --browser finds Chromium and Redis or, as root on Debian, installs them. Plain JavaScript
- * without imports from packages: it runs before they exist.
+ * not there or not those, and with --browser finds Chromium and Redis or, as root on Debian, installs them. Plain
+ * JavaScript without imports from packages: it runs before they exist.
  */
 
 import { spawnSync } from "node:child_process";

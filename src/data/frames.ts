@@ -32,11 +32,21 @@ export function jpegComponents(bytes: Uint8Array): number {
   return 0;
 }
 
-/**
- * Whether a GIF has a frame after its first. Throws where the first frame holds fewer pixels than its size says:
- * decoders fill the rest silently.
- */
-export function checkGif(bytes: Uint8Array, where: string): boolean {
+/** Whether a GIF has a frame after its first; the first must be whole ({@link checkGif}). */
+export function isAnimatedGif(bytes: Uint8Array): boolean {
+  let at = endOfFirstFrame(bytes, "an image");
+  // What follows may be missing: a first frame that is whole is whole.
+  for (; bytes[at] === 0x21; at++) for (at += 2; bytes[at]; at += bytes[at]! + 1);
+  return bytes[at] === 0x2c;
+}
+
+/** Throws where a GIF's first frame holds fewer pixels than its size says: decoders fill the rest silently. */
+export function checkGif(bytes: Uint8Array, where: string): void {
+  endOfFirstFrame(bytes, where);
+}
+
+/** The byte behind a GIF's first frame, whose data are checked; its end where there is no frame. */
+function endOfFirstFrame(bytes: Uint8Array, where: string): number {
   const end = (): never => fail("data", `expected a whole GIF for ${where} but it ends early`);
   const byte = (at: number): number => bytes[at] ?? end();
   const short = (at: number): number => byte(at) + 256 * byte(at + 1);
@@ -47,7 +57,7 @@ export function checkGif(bytes: Uint8Array, where: string): boolean {
   };
   let at = 13 + table(byte(10));
   while (byte(at) === 0x21) at = skipBlocks(at + 2);
-  if (byte(at) !== 0x2c) return false;
+  if (byte(at) !== 0x2c) return bytes.length;
   const pixels = short(at + 5) * short(at + 7);
   at += 10 + table(byte(at + 9));
   const codes = byte(at);
@@ -61,9 +71,7 @@ export function checkGif(bytes: Uint8Array, where: string): boolean {
   const found = pixelsOfLzw(data.subarray(0, length), codes, pixels);
   if (found < pixels)
     fail("data", `expected ${pixels} pixels in the first frame of ${where} but its data end after ${found}`);
-  // What follows may be missing: a first frame that is whole is whole.
-  for (at += 1; bytes[at] === 0x21; at++) for (at += 2; bytes[at]; at += bytes[at]! + 1);
-  return bytes[at] === 0x2c;
+  return at + 1;
 }
 
 /** How many pixels GIF's LZW codes stand for, at most `most`. Only lengths matter: no pixel is made. */

@@ -24,7 +24,7 @@ export type Rule =
   | { readonly is: "names"; readonly min: number; readonly max: number }
   | { readonly is: "literal"; readonly value: string }
   | { readonly is: "fields"; readonly fields: Fields }
-  /** Fields of one of several kinds, which the field `kind` names: without it of the first kind, or, `nullable`, null. */
+  /** Fields of one of several kinds, by the field `kind`: without it of the first kind, or, `nullable`, null. */
   | { readonly is: "kinds"; readonly kinds: readonly Fields[]; readonly nullable: boolean };
 
 export type Fields = Readonly<Record<string, Field>>;

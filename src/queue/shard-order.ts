@@ -5,7 +5,7 @@
  */
 
 import { fail } from "../errors.ts";
-import type { Job, ShardCommand } from "../runs/part-file.ts";
+import { type Job, SHARD_COMMANDS, type ShardCommand } from "../runs/part-file.ts";
 
 export interface ShardOrder {
   /** Of the package that gave the order. */
@@ -32,7 +32,6 @@ export interface ShardAnswer {
   readonly seconds: number;
 }
 
-const COMMANDS: readonly string[] = ["compress", "eval", "sample", "score"] satisfies ShardCommand[];
 /** Options that say what is computed. None names a file to write, or another program. */
 const PLAIN = [
   ...["as-trained", "bare", "batch", "class", "classify", "conditions", "count", "device", "fit", "group", "guidance"],
@@ -51,7 +50,7 @@ export function checkOrder(data: unknown): ShardOrder {
   const isText = (value: unknown): boolean => typeof value === "string" && !value.includes("\0");
   const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
   if (!isText(order.version)) wrong("version");
-  if (!COMMANDS.includes(order.command)) wrong("command");
+  if (!SHARD_COMMANDS.includes(order.command)) wrong("command");
   if (!isTexts(order.positionals) || order.positionals.length === 0) wrong("arguments");
   if (!isText(order.cwd) || !isText(order.parts) || !isText(order.part)) wrong("folder");
   if (!Number.isSafeInteger(order.index) || !Number.isSafeInteger(order.of)) wrong("shard");

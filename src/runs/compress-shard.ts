@@ -18,7 +18,7 @@ import {
 } from "./compress-images.ts";
 import { conditionsFingerprint, modelFingerprint, type SourceSurvey } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
-import type { SourceImages } from "./source-images.ts";
+import { countsOf, type SourceCounts, type SourceImages } from "./source-images.ts";
 import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of an archive, whoever made it. */
@@ -29,19 +29,19 @@ export interface AboutArchive extends AboutImages {
     readonly channels: number;
     readonly levels: number;
   };
-  readonly sources: Pick<SourceImages, "length" | "of" | "leftOut" | "broken">;
+  readonly sources: SourceCounts;
   /** Where conditions come from, in words. */
   readonly conditions?: string | undefined;
 }
 
 export function aboutArchive(
   { name, step, predictor: { channels, levels } }: CodingModel,
-  { length, of, leftOut, broken }: SourceImages,
+  sources: SourceImages,
   conditions: CompressImagesOptions["conditions"],
   images: AboutImages,
 ): AboutArchive {
   const model = { name, step, channels, levels };
-  return { ...images, model, sources: { length, of, leftOut, broken }, conditions: conditions?.about };
+  return { ...images, model, sources: countsOf(sources), conditions: conditions?.about };
 }
 
 /** The archive's own, beside its images. */

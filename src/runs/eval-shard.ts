@@ -75,7 +75,7 @@ export async function evalShard(
     model: await modelFingerprint(whole),
     data: { sha256: await dataFingerprint(work.data) },
     options: { device, batch, seed: about.measure === "shuffled" ? work.seed : undefined },
-    about: about,
+    about,
   } as const;
   const done = await workShard(wish, job, async () => {
     const { images, numbers, labels, flags } = await columnsOf(about.measure, work, wish.shard);

@@ -145,3 +145,18 @@ async function fetched(url: URL): Promise<ArrayBuffer> {
     fail("io", `expected a model's file at ${url} but the server answered with a page of HTML`);
   return response.arrayBuffer();
 }
+
+/** What reports say of a model. */
+export interface AboutModel {
+  readonly name: string;
+  readonly step: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly levels: number;
+}
+
+export function aboutModel({ name, step, config }: OpenedPixelcnn): AboutModel {
+  const { height, width, channels, levels } = config;
+  return { name, step, height, width, channels, levels };
+}

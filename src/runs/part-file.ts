@@ -10,8 +10,8 @@ import { readRegular } from "../data/files.ts";
 import { fail, parseJson } from "../errors.ts";
 import type { Shard } from "../jobs.ts";
 
-const COMMANDS = ["compress", "eval", "sample", "score"] as const;
-export type ShardCommand = (typeof COMMANDS)[number];
+export const SHARD_COMMANDS = ["compress", "eval", "sample", "score"] as const;
+export type ShardCommand = (typeof SHARD_COMMANDS)[number];
 
 /** All that the shards of a job have in common, as JSON; the result depends on nothing else. */
 export interface Job {
@@ -77,7 +77,7 @@ export async function readPart(file: string): Promise<Part> {
   const { job, shard: index, result } = Object(head) as { job?: Job; shard?: number; result?: object };
   if (
     !job ||
-    !COMMANDS.includes(job.command) ||
+    !SHARD_COMMANDS.includes(job.command) ||
     !isWhole(job.shards) ||
     !isWhole(index) ||
     index > job.shards ||

@@ -3,7 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { COLOURS, chartPanel, chartSvg, chartText, type Point } from "../pictures/chart.ts";
-import { figureOf, logEntries, numberIn, onMoreImages, smoothed } from "./log-entries.ts";
+import { curveOfLog, type Points } from "./log-curve.ts";
+import { smoothed } from "./log-entries.ts";
 import { writeWhole } from "./run-folder.ts";
 
 /** Part of the losses, the highest, that the chart cuts off: the first steps of a run lie far above the rest. */
@@ -19,32 +20,17 @@ export async function writeCurve(folder: string, unit: string): Promise<void> {
 
 /** `unit`: of the loss. */
 export function curveOf(log: string, unit: string): string | null {
-  const losses: Point[] = [];
-  const tests: { readonly at: Point; readonly images: number | null }[] = [];
-  for (const entry of logEntries(log)) {
-    const [seconds, value] = [numberIn(entry, "seconds"), figureOf(entry)];
-    if (seconds === null || value === null) continue;
-    const minutes = seconds / 60;
-    // A resumed run repeats what a crash had lost.
-    if (entry.type === "step") {
-      while (losses.length > 0 && losses.at(-1)![0] >= minutes) losses.pop();
-      losses.push([minutes, value]);
-    } else if (entry.type === "evaluation") {
-      while (tests.length > 0 && tests.at(-1)!.at[0] >= minutes) tests.pop();
-      tests.push({ at: [minutes, value], images: numberIn(entry, "images") });
-    }
-  }
+  const { steps, tests, onMore } = curveOfLog(log, Infinity);
+  const pointsOf = ({ minutes, value }: Points): Point[] => minutes.map((at, i) => [at, value[i]!]);
+  const [losses, line, rings] = [pointsOf(steps), pointsOf(tests), pointsOf(onMore)];
   if (losses.length < 2) return null;
   // One batch says little: the line is their moving average.
   const means = smoothed(
     losses.map(([, loss]) => loss),
     SMOOTHING,
   );
-  const more = onMoreImages(tests.map(({ images }) => images));
-  const rings = tests.filter((_, i) => more[i]).map(({ at }) => at);
-  const line = tests.filter((_, i) => !more[i]).map(({ at }) => at);
   const shown = [...means].sort((a, b) => a - b).slice(0, Math.ceil((1 - CUT) * means.length));
-  const all = [...shown, ...tests.map(({ at }) => at[1])];
+  const all = [...shown, ...tests.value, ...onMore.value];
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const space = 0.1 * (most - least || 1);
   const [loss, test] = COLOURS as [string, string];
@@ -62,7 +48,9 @@ export function curveOf(log: string, unit: string): string | null {
     `<path d="M${x} 44h26" stroke="${colour}" stroke-width="2"/>${chartText(x + 32, 48, words)}`;
   const legend = [
     mark(150, loss, "training loss, moving average"),
-    ...(tests.length > 0 ? [mark(390, test, `test${rings.length > 0 ? " (ring: on more images)" : ""}`)] : []),
+    ...(line.length + rings.length > 0
+      ? [mark(390, test, `test${rings.length > 0 ? " (ring: on more images)" : ""}`)]
+      : []),
   ];
   return chartSvg(730, 450, "Training", [panel, ...legend]);
 }

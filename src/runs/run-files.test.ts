@@ -1,4 +1,4 @@
-/** What a run is told of its data when it goes on: each kind of change by its own words, and nothing where there is none. */
+/** What a run is told of its data when it goes on: each kind of change by its own words, and nothing without one. */
 
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

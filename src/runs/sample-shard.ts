@@ -5,19 +5,12 @@ import type { ConditionValue } from "../models/condition.ts";
 import { type DrawRequest, drawSamples } from "./draw-samples.ts";
 import { conditionsFingerprint, modelFingerprint } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
-import type { OpenedPixelcnn } from "./open-model.ts";
+import { type AboutModel, aboutModel, type OpenedPixelcnn } from "./open-model.ts";
 import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of samples, whoever drew them. */
 export interface AboutSamples {
-  readonly model: {
-    readonly name: string;
-    readonly step: number;
-    readonly height: number;
-    readonly width: number;
-    readonly channels: number;
-    readonly levels: number;
-  };
+  readonly model: AboutModel;
   readonly count: number;
   readonly seed: number;
   readonly temperature: number;
@@ -26,10 +19,10 @@ export interface AboutSamples {
   readonly conditions?: readonly string[] | undefined;
 }
 
-export function aboutSamples({ name, step, config }: OpenedPixelcnn, drawn: Omit<AboutSamples, "model">): AboutSamples {
-  const { height, width, channels, levels } = config;
-  return { model: { name, step, height, width, channels, levels }, ...drawn };
-}
+export const aboutSamples = (opened: OpenedPixelcnn, drawn: Omit<AboutSamples, "model">): AboutSamples => ({
+  model: aboutModel(opened),
+  ...drawn,
+});
 
 type Drawn = Pick<DrawRequest, "threads" | "signal" | "onProgress"> & {
   /** One per image; absent without a condition. */
@@ -49,7 +42,7 @@ export async function sampleShard(
     model: await modelFingerprint(opened.whole),
     data: {},
     options: { conditions: conditionsFingerprint(conditions ?? []) },
-    about: about,
+    about,
   } as const;
   const images = to - from;
   const done = await workShard(wish, job, async () => {

@@ -3,23 +3,16 @@
 import { shareOf } from "../jobs.ts";
 import { conditionsFingerprint, modelFingerprint, type SourceSurvey } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
-import type { OpenedPixelcnn } from "./open-model.ts";
+import { type AboutModel, aboutModel, type OpenedPixelcnn } from "./open-model.ts";
 import { type MeanBits, meanBits, type ScoredImage, type ScoreOptions, scoreImages } from "./score-images.ts";
-import type { SourceImages } from "./source-images.ts";
+import { countsOf, type SourceCounts, type SourceImages } from "./source-images.ts";
 import { type UsualBits, usualBits } from "./usual-bits.ts";
 import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of scores, whoever made them. */
 export interface AboutScores {
-  readonly model: {
-    readonly name: string;
-    readonly step: number;
-    readonly height: number;
-    readonly width: number;
-    readonly channels: number;
-    readonly levels: number;
-  };
-  readonly sources: Pick<SourceImages, "length" | "of" | "leftOut" | "broken">;
+  readonly model: AboutModel;
+  readonly sources: SourceCounts;
   /** Where conditions come from, in words. */
   readonly conditions?: string | undefined;
   readonly usual: UsualBits | null;
@@ -32,16 +25,15 @@ export interface JoinedScores extends MeanBits {
 }
 
 export async function aboutScores(
-  { name, step, config, folder }: OpenedPixelcnn,
-  { length, of, leftOut, broken }: SourceImages,
+  opened: OpenedPixelcnn,
+  sources: SourceImages,
   conditions: ScoreOptions["conditions"],
 ): Promise<AboutScores> {
-  const { height, width, channels, levels } = config;
   return {
-    model: { name, step, height, width, channels, levels },
-    sources: { length, of, leftOut, broken },
+    model: aboutModel(opened),
+    sources: countsOf(sources),
     conditions: conditions?.about,
-    usual: conditions ? null : await usualBits(folder),
+    usual: conditions ? null : await usualBits(opened.folder),
   };
 }
 

@@ -103,15 +103,21 @@ async function* itemsOf(parts: readonly Part[]): AsyncGenerator<Item> {
   for (const part of parts) yield* part.items();
 }
 
+/** What was found of a source, and what was left out. */
+export type SourceCounts = Pick<SourceImages, "length" | "of" | "leftOut" | "broken">;
+
+export const countsOf = ({ length, of, leftOut, broken }: SourceImages): SourceCounts => ({
+  length,
+  of,
+  leftOut,
+  broken,
+});
+
 /** Names that a text lists; the rest are counted, and --json has them all. */
 const LISTED = 20;
 
 /** `4 of 10 files; left out: notes.txt (no image), ...`; null where nothing is left out. */
-export function describeLeftOut({
-  length,
-  of,
-  leftOut,
-}: Pick<SourceImages, "length" | "of" | "leftOut">): string | null {
+export function describeLeftOut({ length, of, leftOut }: Omit<SourceCounts, "broken">): string | null {
   if (leftOut.length === 0 && length === of) return null;
   const shown = leftOut.slice(0, LISTED).map(({ name, reason }) => printable(name) + (reason && ` (${reason})`));
   const more = leftOut.length - shown.length;

@@ -1,8 +1,7 @@
 /**
  * What the studio's server answers: the page, the runs below the folders that it was given, and the images of the named
- * sets that lie on this machine. It only reads. Whoever
- * asks must name this server in Host, and a page must come from it: a foreign page cannot reach it, nor can one whose
- * name was made to lead to this machine.
+ * sets that lie on this machine. It only reads. Whoever asks must name this server in Host, and a page must come from
+ * it: a foreign page cannot reach it, nor can one whose name was made to lead to this machine.
  */
 
 import { isIP } from "node:net";

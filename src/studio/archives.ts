@@ -4,7 +4,7 @@ import { type CodecImage, encodeImages, imagesDone } from "../codec/codec.ts";
 import { decompress, describeArchive, withNotes } from "../codec/compress.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
 import { fitLevels, type LevelTable } from "../codec/level-table.ts";
-import { checkGif, isAnimatedPng, isAnimatedWebp, jpegComponents } from "../data/frames.ts";
+import { checkGif, isAnimatedGif, isAnimatedPng, isAnimatedWebp, jpegComponents } from "../data/frames.ts";
 import { lostWith, type Picture, toChannels } from "../data/picture.ts";
 import { fail, PixelcnnError } from "../errors.ts";
 import { imageKind, knownIn } from "../found.ts";
@@ -123,7 +123,10 @@ const isPng = (bytes: Uint8Array): boolean => [0x89, 0x50, 0x4e, 0x47].every((by
 function lossOf(bytes: Uint8Array, name: string): string | null {
   const kind = imageKind(bytes);
   if (kind === "png") return isAnimatedPng(bytes) ? "several frames" : null;
-  if (kind === "gif") return checkGif(bytes, name) ? "several frames" : null;
+  if (kind === "gif") {
+    checkGif(bytes, name);
+    return isAnimatedGif(bytes) ? "several frames" : null;
+  }
   if (kind === "webp") return isAnimatedWebp(bytes) ? "several frames" : null;
   return kind === "jpeg" && jpegComponents(bytes) === 4 ? "colours of the kind CMYK" : null;
 }

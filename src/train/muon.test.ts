@@ -55,7 +55,7 @@ const found = evaluate((graph) => ({ out: orthogonalised(graph.input("x", "float
   x: tensor("float32", [momentum.length], momentum),
 }).then(({ out }) => numbers(out!));
 
-test("products between hidden features are its own; pixels, outputs, biases and links of one number are Adam's", async () => {
+test("products between hidden features are its own; pixels, outputs and biases are Adam's", async () => {
   const names = blocks.filter(({ parts }) => parts[0]!.hidden).map(({ name }) => name);
   expect(names).toContain("layer2.vertical.W");
   expect(names).toContain("layer1.link.W");

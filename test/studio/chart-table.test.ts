@@ -17,7 +17,7 @@ test("a small table has every point of every line, and nothing between", () => {
   expect(isExact(lines)).toBe(true);
 });
 
-test("a large table is evenly spaced, has values between points, and points that stand alone at their nearest place", () => {
+test("a large table is evenly spaced, with values between points, and lone points at their nearest place", () => {
   const x = Array.from({ length: 1000 }, (_, i) => 10 * i);
   const joined = Array.from({ length: 60 }, () => ({ x, y: x.map((at) => 2 * at), joined: true }));
   const lines = [...joined, { x: [4321], y: [77], joined: false }];

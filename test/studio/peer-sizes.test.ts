@@ -1,6 +1,6 @@
 /**
- * Compress beside PNG, WebP and JPEG XL: the page's sizes are those of the same encoders in Node, whose files give the same
- * pixels back; and the encoders are loaded when they are asked for, from the page's own origin.
+ * Compress beside PNG, WebP and JPEG XL: the page's sizes are those of the same encoders in Node, whose files give the
+ * same pixels back; and the encoders are loaded when they are asked for, from the page's own origin.
  */
 
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Runs with tests on more images than the others: rings that no line leads to, named once, and told below the chart. */
+/** Runs with tests on more images than the others: rings that no line leads to, named once, told below the chart. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
