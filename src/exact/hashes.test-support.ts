@@ -15,6 +15,8 @@ import {
 
 const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", features: 24 } };
 
+const mixtureOf = (components: number) => ({ kind: "mixture", features: 12, components });
+
 export const models = {
   grey: randomModel(
     configOf({
@@ -45,6 +47,14 @@ export const models = {
   "row LSTM, colour": randomModel(rowLstmConfigOf({ channels: 3, levels: 256, kernel: 5 }), 6),
   "diagonal BiLSTM, grey": randomModel(diagonalBilstmConfigOf({ ...recurrent, levels: 2 }), 7),
   "diagonal BiLSTM, colour": randomModel(diagonalBilstmConfigOf({ channels: 3, levels: 256 }), 8),
+  "mixture, grey": randomModel(configOf({ levels: 16, firstKernel: 7, head: mixtureOf(5) }), 9),
+  "mixture, colour": randomModel(configOf({ channels: 3, levels: 256, head: mixtureOf(2) }), 10),
+  "plain, mixture, colour": randomModel(plainConfigOf({ channels: 3, levels: 9, head: mixtureOf(3) }), 11),
+  "row LSTM, mixture, grey": randomModel(rowLstmConfigOf({ levels: 255, head: mixtureOf(3) }), 12),
+  "diagonal BiLSTM, mixture, colour": randomModel(
+    diagonalBilstmConfigOf({ channels: 3, levels: 5, head: mixtureOf(4) }),
+    13,
+  ),
 };
 
 export async function hashes(options: EngineOptions = {}): Promise<Record<string, string>> {
