@@ -1,7 +1,7 @@
 /** Every rule of the table against central differences in float64, and the subgradients at ties. */
 
 import { describe, expect, test } from "vitest";
-import { convolve, gate, gatherTaps, tapsAt } from "../onnx/composites.ts";
+import { convolve, gate, gatherTaps, logSumExp, softplus, tapsAt } from "../onnx/composites.ts";
 import { evaluate, numbers } from "../onnx/evaluate.test-support.ts";
 import { Graph, type Value } from "../onnx/graph.ts";
 import * as ops from "../onnx/ops.ts";
@@ -200,6 +200,11 @@ const COMPOSITE_CASES: Record<string, Case[]> = {
     ],
   ],
   Gate: [["both halves", any([3, 4]), ({ a }) => gate(a!)]],
+  Softplus: unary(softplus, apart([2, 3])),
+  LogSumExp: [
+    ["the last axis", any([3, 4]), ({ a }) => logSumExp(a!)],
+    ["of three", any([2, 1, 3]), ({ a }) => logSumExp(a!)],
+  ],
   Convolve: [
     ["no bias", any([2, 6, 2], [4, 3]), ({ a, b }) => convolve(a!, b!, { taps: ROW })],
     ["a bias a feature", any([1, 6, 2], [6, 2], [2]), ({ a, b, c }) => convolve(a!, b!, { taps: AROUND, bias: c! })],
@@ -329,6 +334,18 @@ describe("a composite's own rule equals the rules of its parts", () => {
     const parts: Build = ({ a }) => ops.mul(ops.tanh(ops.slice(a!, 1, 0, 3)), ops.sigmoid(ops.slice(a!, 1, 3, 6)));
     // Both float64: rounding of a handful of operations.
     expectClose(await derivatives(inputs, ({ a }) => gate(a!)), await derivatives(inputs, parts), 1e-14);
+  });
+
+  test("a softplus, and its slope of a half at 0", async () => {
+    const parts: Build = ({ a }) => ops.log(ops.add(ops.exp(a!), 1));
+    const inputs = any([3, 6]);
+    expectClose(await derivatives(inputs, ({ a }) => softplus(a!)), await derivatives(inputs, parts), 1e-14);
+  });
+
+  test("a log of a sum of exponentials", async () => {
+    const parts: Build = ({ a }) => ops.log(ops.reduceSum(ops.exp(a!), { axes: [-1], keepAxes: true }));
+    const inputs = any([3, 6]);
+    expectClose(await derivatives(inputs, ({ a }) => logSumExp(a!)), await derivatives(inputs, parts), 1e-14);
   });
 
   /** The same convolution as shifts of the whole image (pads of d and -d), joined and multiplied. */

@@ -23,6 +23,7 @@ const mapOf = (height: number, width: number, channels: number) => ({
 const grey = { levels: 2, features: 16, skip: 16, depth: 4, dilations: [1, 2] };
 const plainGrey = { levels: 2, features: 16, depth: 4, dilations: [1, 2] };
 const recurrentGrey = { levels: 2, features: 16, depth: 3 };
+const mixtureOf = (components: number) => ({ kind: "mixture", features: 6, components });
 const classes = { kind: "class", classes: ["a", "b", "c", "d"] };
 
 export const models = {
@@ -63,6 +64,23 @@ export const models = {
   "vector through m(h) and a linear path": randomModel(
     configOf({ channels: 3, levels: 8, ...SIZE, condition: { kind: "vector", size: 5, features: 6, linear: 3 } }),
     27,
+  ),
+  "mixture, classes": randomModel(configOf({ ...grey, levels: 16, head: mixtureOf(4), condition: classes }), 28),
+  "mixture, colour, map of a quarter": randomModel(
+    configOf({ channels: 3, levels: 12, ...mapOf(2, 3, 2), head: mixtureOf(2) }),
+    29,
+  ),
+  "plain, mixture, colour, vector": randomModel(
+    plainConfigOf({ channels: 3, levels: 256, head: mixtureOf(2), condition: { kind: "vector", size: 5 } }),
+    30,
+  ),
+  "row LSTM, mixture, map of a quarter": randomModel(
+    rowLstmConfigOf({ ...recurrentGrey, levels: 7, ...mapOf(2, 3, 2), head: mixtureOf(3) }),
+    31,
+  ),
+  "diagonal BiLSTM, mixture, colour, vector": randomModel(
+    diagonalBilstmConfigOf({ channels: 3, levels: 33, head: mixtureOf(2), condition: { kind: "vector", size: 5 } }),
+    32,
   ),
 };
 
@@ -131,6 +149,29 @@ export const conditionGolden = {
     "38e9660fd6edcc737cec28057861f66a66988a3b78350da51e971531ab143ffe",
   "vector through m(h) and a linear path: intervals of known images":
     "797b1b62bb8de489e7e014bdb964892725fcb03d52f68be6306226b9d2dc8b1c",
+  "mixture, classes: samples": "4fb4384f22320ffd93e631f4c32897849ebd98d3d5fbfe8425201c7965f23c14",
+  "mixture, classes: guided samples": "a7b94efdbde9981b2bc8bee55ce03d860e930dd7075bd33fd42cc9c76b13f2a9",
+  "mixture, classes: intervals of known images": "464fbf488f4a9ff7b541e5963f712bd36dedd7744ca9ab6744d341f2ba70bbbe",
+  "mixture, colour, map of a quarter: samples": "c28fcf621d62e831a0f7acee99636a70e28fc0b60382acb4a7771f0e03ef152d",
+  "mixture, colour, map of a quarter: guided samples":
+    "f82a6a02d84e2c4939a05b37a149985f15393f2b37d3d66825074cc5109fc172",
+  "mixture, colour, map of a quarter: intervals of known images":
+    "9a45f96eea1260ecad6a9a4ed5918be9e7fd453ab94640ae0cf3d812ecc73b40",
+  "plain, mixture, colour, vector: samples": "f7a37247d290b26e1f393db340c7e17aed1cd24fcc954519df0e74c9d536fdad",
+  "plain, mixture, colour, vector: guided samples": "ff3d6e1d5ebfec38e0f7cd151e84ee2050be111e1b1e9303eae59a212c973865",
+  "plain, mixture, colour, vector: intervals of known images":
+    "3e296af260c47502d994b946c268b00025ffca6e85ff7d3a280ddfbf1a5a901a",
+  "row LSTM, mixture, map of a quarter: samples": "aceefdc15c2597bb87da0dcde4cb413df53d384c8fbffa60b7a0bf00f3919f4a",
+  "row LSTM, mixture, map of a quarter: guided samples":
+    "c80795613c289341eb94adc778d256502f8f04e2babb1ae198e1c42cba40ed75",
+  "row LSTM, mixture, map of a quarter: intervals of known images":
+    "2667b72a16bca503356411304fd2605c426f5434142c40bfe9226d9d578edf14",
+  "diagonal BiLSTM, mixture, colour, vector: samples":
+    "dde4a9d7e20f96045962082f50e921057aafde088b16a9986e608b03682262a1",
+  "diagonal BiLSTM, mixture, colour, vector: guided samples":
+    "199a4b97fa18a30ca6dce94f39ab9f975129eeaeb2eccd3982e25c289bb4f35a",
+  "diagonal BiLSTM, mixture, colour, vector: intervals of known images":
+    "9930466c0e3c7172fb067abdc928180e0c0a888089cc4d674a7a30e37069f9e3",
 };
 
 export async function conditionHashes(options: EngineOptions = {}): Promise<Record<string, string>> {

@@ -24,4 +24,16 @@ export const golden = {
   "diagonal BiLSTM, grey: tables of 8 images": "691065f978a257f9bee27f72c24cf53632bd5ed9aaa9f5ede1a286c92346f9e3",
   "diagonal BiLSTM, colour: 64 samples of seed 1": "daae6b5121546c239be1cc4dc9ab57851bd4959c9e20d48796545cb46a0dca71",
   "diagonal BiLSTM, colour: tables of 8 images": "4164e5cd247bc8d843c4e02600285827c04fdb59887de4922b75340f86a7513a",
+  "mixture, grey: 64 samples of seed 1": "6a26d11dd95215d2988e6fdf1d9535f285a4e25af3bab27a589dea434557f524",
+  "mixture, grey: tables of 8 images": "2adf80dd86850c8ab533607ad5fb5fa5b1ba019ba62e39b1311ae4386665e3c6",
+  "mixture, colour: 64 samples of seed 1": "f49f5d53394bd884f98c459db640f6853249ba4657927e02e95a45fd8b3b7325",
+  "mixture, colour: tables of 8 images": "68e26ecbf44051dfeac09ca36c0a9765c1830a8529305475d2ef07488b591b4b",
+  "plain, mixture, colour: 64 samples of seed 1": "45a76cc08c60f95b8a2664c6a75170da7681d3b4c325c3f1ebfb215897290080",
+  "plain, mixture, colour: tables of 8 images": "bdf4b4044e38c00b949e14e5b2681956561a412ed6479201f7b78ed135d0bda5",
+  "row LSTM, mixture, grey: 64 samples of seed 1": "8e1c5c50cfc2c873424cb09bd2cf5a5c43145eb37bb36d6dc500b36e77a6d8ac",
+  "row LSTM, mixture, grey: tables of 8 images": "1e00c40e32c100648068f4252471dcbf7b1d133e4a24d05bdd06fa42d47ccbd6",
+  "diagonal BiLSTM, mixture, colour: 64 samples of seed 1":
+    "53859f3c2d45c69630db3a311e014806ebc9d8973207181983771cdbb94b55d4",
+  "diagonal BiLSTM, mixture, colour: tables of 8 images":
+    "b7e7de8faecbdc2f26a7573143be50e76e82b5ff67c46f2ba049d0fdc0e9e5c2",
 };

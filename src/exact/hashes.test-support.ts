@@ -17,6 +17,8 @@ const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", f
 /** Options of the Gated PixelCNN; a map of positions has the size of the images below. */
 const OPTIONS = { height: 7, width: 9, columns: [2, 3], position: 2, bits: 8, perceptron: 12 };
 
+const mixtureOf = (components: number) => ({ kind: "mixture", features: 12, components });
+
 export const models = {
   grey: randomModel(
     configOf({
@@ -55,6 +57,14 @@ export const models = {
   "row LSTM, colour": randomModel(rowLstmConfigOf({ channels: 3, levels: 256, kernel: 5 }), 6),
   "diagonal BiLSTM, grey": randomModel(diagonalBilstmConfigOf({ ...recurrent, levels: 2 }), 7),
   "diagonal BiLSTM, colour": randomModel(diagonalBilstmConfigOf({ channels: 3, levels: 256 }), 8),
+  "mixture, grey": randomModel(configOf({ levels: 16, firstKernel: 7, head: mixtureOf(5) }), 9),
+  "mixture, colour": randomModel(configOf({ channels: 3, levels: 256, head: mixtureOf(2) }), 10),
+  "plain, mixture, colour": randomModel(plainConfigOf({ channels: 3, levels: 9, head: mixtureOf(3) }), 11),
+  "row LSTM, mixture, grey": randomModel(rowLstmConfigOf({ levels: 255, head: mixtureOf(3) }), 12),
+  "diagonal BiLSTM, mixture, colour": randomModel(
+    diagonalBilstmConfigOf({ channels: 3, levels: 5, head: mixtureOf(4) }),
+    13,
+  ),
 };
 
 export async function hashes(options: EngineOptions = {}): Promise<Record<string, string>> {

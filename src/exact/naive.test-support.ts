@@ -21,7 +21,7 @@ import { gate as gate32 } from "./reference.ts";
 
 /** A config as a file of the exact engine may hold it: without a size, and with fields that are yet to be checked. */
 export type Loose<C = GatedConfig> = Partial<Omit<C, "condition" | "head">> & {
-  readonly head?: { readonly kind: string; readonly features: number };
+  readonly head?: { readonly kind: string; readonly features: number; readonly components?: number };
   readonly condition?: object | null;
 };
 
@@ -94,6 +94,8 @@ function drawOrder(config: PixelcnnConfig, names: readonly string[]): readonly s
     "skip.b",
     ...groups.flatMap((c) => [`head.hidden${c}.W`, `head.logits${c}.W`]),
     ...["head.hidden.b", "head.logits.b"],
+    ...groups.map((c) => `head.mixture${c}.W`),
+    "head.mixture.b",
   ];
   // What options add comes last.
   return [...wanted.filter((name) => names.includes(name)), ...names.filter((name) => !wanted.includes(name))];

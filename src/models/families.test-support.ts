@@ -100,6 +100,7 @@ export async function checkLossDerivatives(
   parameters: ParameterMap,
   pixels: Tensor<"uint8">,
   beside: Beside = {},
+  tolerance?: number,
 ): Promise<Map<string, number[]>> {
   const specs = modelParameters(config);
   const build: Build = ({ weights }, graph) =>
@@ -107,7 +108,7 @@ export async function checkLossDerivatives(
       pixels: graph.constant("uint8", pixels.shape, pixels.data),
       ...constants(graph, pixels.shape[0]!, beside),
     });
-  const { weights } = await checkDerivatives({ weights: wide(flatten(specs, parameters)) }, build);
+  const { weights } = await checkDerivatives({ weights: wide(flatten(specs, parameters)) }, build, tolerance);
   // The place of each weight, by flattening its own number.
   let next = 0;
   const numbered = new Map(

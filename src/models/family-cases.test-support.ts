@@ -1,12 +1,14 @@
 /** For tests: families of models, the cases that their laws are proved on, and what a case's model gives naively. */
 
 import { expect } from "vitest";
+import { binEdges } from "../exact/descriptions.ts";
 import { naiveMap } from "../exact/naive.test-support.ts";
-import { createReferenceKernel, cumulativeFrequencies, gate } from "../exact/reference.ts";
-import { type Arithmetic, naiveOutputs } from "../network/naive.test-support.ts";
+import { createReferenceKernel, cumulativeFrequencies, gate, mixtureLogWeights } from "../exact/reference.ts";
+import { type Arithmetic, float64, naiveOutputs } from "../network/naive.test-support.ts";
 import { randomFrom } from "../random.ts";
 import { type ConditionValue, conditionMatrix, conditionNumbers, mapOf } from "./condition.ts";
 import type { ConditionConfig, PixelcnnConfig } from "./config.ts";
+import { mixtureLogProbabilities } from "./heads/naive-mixture.test-support.ts";
 import { networkOf } from "./networks.ts";
 import type { RandomModel } from "./random-model.test-support.ts";
 import { resolvePixelcnn } from "./schema.ts";
@@ -48,13 +50,17 @@ export const tinyOf = <C extends PixelcnnConfig>(
   family: Family<C>,
   config: C,
   changes: Partial<PixelcnnConfig> = {},
-): C =>
-  changed(config, {
-    ...family.tiny(config.channels),
+): C => {
+  const tiny = family.tiny(config.channels);
+  return changed(config, {
+    ...tiny,
+    // The head's kind stays too.
+    head: config.head.kind === "mixture" ? { ...tiny.head!, kind: "mixture", components: 2 } : tiny.head!,
     ...(config.condition && "features" in config.condition ? { condition: { ...config.condition, features: 3 } } : {}),
     depth: 2,
     ...changes,
   });
+};
 
 /** Float32 numbers, none of them zero. */
 export function randomNumbers(count: number, seed: number): Float32Array {
@@ -98,7 +104,7 @@ const float32 = ((): Arithmetic => {
   return { round: Math.fround, tanh: by("tanh"), logistic: by("logistic"), gate };
 })();
 
-/** Outputs of every sub-pixel by the naive pass. */
+/** Unnormalised log-probabilities of all levels of every sub-pixel, by the naive pass. */
 export function naiveOf(
   { config, parameters }: RandomModel<PixelcnnConfig>,
   pixels: Uint8Array,
@@ -109,7 +115,17 @@ export function naiveOf(
   const numbers = condition && value !== null ? [...conditionNumbers(condition, value)] : null;
   const map = numbers && mapOf(condition) ? naiveMap({ config, parameters }, numbers, arithmetic) : null;
   const at = numbers && ((i: number, j: number): number[] => (map ? map[i]![j]! : numbers));
-  return naiveOutputs(networkOf(config), parameters, { height, width, pixels, condition: at }, arithmetic);
+  const rows = naiveOutputs(networkOf(config), parameters, { height, width, pixels, condition: at }, arithmetic);
+  const { head, channels, levels } = config;
+  if (head.kind === "categorical") return rows;
+  const { round } = arithmetic;
+  const numberOf = (level: number): number => round(round(level * round(2 / (levels - 1))) - 1);
+  return rows.map((outputs, s) => {
+    const seen = Array.from(pixels.subarray(s - (s % channels), s), numberOf);
+    const mixture = { levels, components: head.components, outputs, seen };
+    if (arithmetic === float64) return mixtureLogProbabilities(mixture);
+    return [...mixtureLogWeights({ ...mixture, outputs: Float32Array.from(outputs), edges: binEdges(levels) })];
+  });
 }
 
 /** A table of cumulative frequencies for each sub-pixel, K + 1 numbers each, from the naive float32 pass. */

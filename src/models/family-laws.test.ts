@@ -16,6 +16,7 @@ const vector = { kind: "vector", size: 3 } as const;
 const spread = { kind: "vector", size: 3, scale: 1.5, features: 12 } as const;
 /** Doubled three times. */
 const map = { kind: "map", height: 2, width: 1, channels: 2, features: 12 } as const;
+const mixture = { kind: "mixture", components: 3, features: 48 } as const;
 const image = { height: 5, width: 7, channels: 1, levels: 4 };
 
 /** Widths that differ from each other, with so many features that no ReLU closes all of a group's. */
@@ -73,6 +74,13 @@ checkFamily(gated, [
   { title: "colour, bits", config: gatedConfig({ ...gatedColour, bits: 2 }), covers: false },
   { title: "colour, perceptrons", config: gatedConfig({ ...gatedColour, perceptron: 24 }), covers: false },
   { title: "grey, a map of positions", config: gatedConfig({ position: 2 }), covers: false },
+  { title: "grey, a mixture", config: gatedConfig({ depth: 6, head: mixture }), covers: true },
+  {
+    title: "colour, a mixture, a class",
+    config: gatedConfig({ ...gatedColour, head: mixture, condition: classes }),
+    covers: false,
+  },
+  { title: "grey, a mixture, a map", config: gatedConfig({ head: mixture, condition: map }), covers: false },
 ]);
 
 const plainConfig = (changes: object = {}): PlainConfig =>
@@ -106,6 +114,8 @@ checkFamily(plain, [
   { title: "grey, a vector", config: plainConfig({ condition: vector }), covers: false },
   { title: "grey, a vector through m(h)", config: plainConfig({ condition: spread }), covers: false },
   { title: "grey, a map", config: plainConfig({ condition: map }), covers: false },
+  { title: "grey, a mixture, a vector", config: plainConfig({ head: mixture, condition: vector }), covers: false },
+  { title: "colour, a mixture", config: plainConfig({ ...plainColour, head: mixture }), covers: false },
 ]);
 
 /** Law 1 alone, for what else a config may say. */

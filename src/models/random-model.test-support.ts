@@ -33,7 +33,7 @@ export function randomModel<C extends PixelcnnConfig>(config: C, seed = 1): Rand
   const parameters = new Map(
     pixelcnnParameters(config).map(({ name, shape, decays }) => {
       const inputs = sizeOf(shape) / shape.at(-1)!;
-      const most = !decays ? 0.5 : (/logits/.test(name) ? 3 : 1.5) / Math.sqrt(inputs);
+      const most = !decays ? 0.5 : (/logits|mixture/.test(name) ? 3 : 1.5) / Math.sqrt(inputs);
       const draw = (): number => (random.below(2) === 0 ? -1 : 1) * most * (0.1 + 0.9 * random.uniform());
       return [name, tensor("float32", shape, Float32Array.from({ length: sizeOf(shape) }, draw))];
     }),

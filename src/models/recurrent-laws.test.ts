@@ -12,6 +12,7 @@ const classes: ConditionConfig = { kind: "class", classes: ["a", "b", "c"] };
 const vector = { kind: "vector", size: 3 } as const;
 const spread = { kind: "vector", size: 3, scale: 1.5, features: 12 } as const;
 const map = { kind: "map", height: 2, width: 1, channels: 2, features: 12 } as const;
+const mixture = { kind: "mixture", components: 3, features: 48 } as const;
 const image = { height: 5, width: 7, channels: 1, levels: 4, depth: 3, firstKernel: 3 };
 const colour = { channels: 3, levels: 3, features: 24, head: { features: 48 } };
 
@@ -95,6 +96,12 @@ checkFamily(row, [
   { title: "grey, a vector", config: rowConfig({ condition: vector }), covers: false },
   { title: "grey, a vector through m(h)", config: rowConfig({ condition: spread }), covers: false },
   { title: "grey, a map", config: rowConfig({ condition: map }), covers: false },
+  { title: "grey, a mixture, a vector", config: rowConfig({ head: mixture, condition: vector }), covers: false },
+  {
+    title: "colour, a mixture, a class",
+    config: rowConfig({ ...colour, head: mixture, condition: classes }),
+    covers: false,
+  },
 ]);
 
 const diagonalConfig = (changes: object = {}): DiagonalBilstmConfig =>
@@ -126,4 +133,10 @@ checkFamily(diagonal, [
   { title: "grey, a vector", config: diagonalConfig({ condition: vector }), covers: true },
   { title: "grey, a vector through m(h)", config: diagonalConfig({ condition: spread }), covers: true },
   { title: "grey, a map", config: diagonalConfig({ condition: map }), covers: true },
+  { title: "grey, a mixture, a vector", config: diagonalConfig({ head: mixture, condition: vector }), covers: true },
+  {
+    title: "colour, a mixture, a class",
+    config: diagonalConfig({ ...colour, head: mixture, condition: classes }),
+    covers: true,
+  },
 ]);
