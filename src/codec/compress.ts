@@ -34,8 +34,8 @@ export interface CompressOptions {
    */
   readonly conditions?: Conditions;
   /**
-   * Most images per group, 64 by default. Larger groups need fewer bytes of header; a damaged byte costs a whole
-   * group.
+   * Most images per group. Larger groups need fewer bytes of header; a damaged byte costs a whole group, and groups are
+   * what threads share. Default: an eighth of the images, at least 64, and at most 1,024 or 2^20 sub-pixels.
    */
   readonly groupSize?: number | undefined;
   /** How the file names its model, for whoever opens it: a shipped model's name, or a folder. */

@@ -62,8 +62,9 @@ export default defineCommand({
     group: {
       type: "string",
       valueHint: "N",
-      default: "64",
-      description: "Images that are coded in lock step, and lost together when a byte is damaged",
+      description:
+        "Most images that are coded in lock step, and lost together when a byte is damaged; default: an eighth of " +
+        "those of one size, at least 64, at most 1024 small ones",
     },
     "lossy-levels": {
       type: "boolean",
