@@ -26,9 +26,11 @@ import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
 import { checkCondition, checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
 import type { GroupThreads } from "./group-threads.ts";
+import { writeModelSection } from "./model-section.ts";
 import { evenGroupSize, type Groupable, planGroups, usualGroupSize } from "./plan-groups.ts";
 import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
+import type { RoundedModel } from "./stored-model.ts";
 
 export interface CodecImage {
   readonly height: number;
@@ -93,6 +95,8 @@ export interface EncodeOptions extends CodecOptions {
   readonly groupSize?: number | undefined;
   /** Text kept in the header: palette, colours, where the levels came from. */
   readonly notes?: string | undefined;
+  /** The model itself, to be kept inside: `predictor` must be of this one. */
+  readonly model?: RoundedModel | undefined;
 }
 
 export interface DecodeOptions extends CodecOptions {
@@ -114,7 +118,9 @@ export async function encodeImages(
   checkImages(predictor, images, options);
   const plan = planArchive(predictor, images, options);
   const groups = await encodePlanned(predictor, images, plan, options);
-  return writeArchive({ ...predictor, notes: options.notes ?? "" }, groups, describeMembers(images, plan.flat()));
+  const { notes = "", model } = options;
+  const head = { ...predictor, notes, model: model && writeModelSection(model.bytes) };
+  return writeArchive(head, groups, describeMembers(images, plan.flat()));
 }
 
 /** Images as groups: the indices of each group's, in the order of the archive. Their pixels do not matter. */
