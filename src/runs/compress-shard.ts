@@ -128,7 +128,7 @@ export function joinArchive({ job, parts }: GatheredParts): {
   const { digest, notes, pixelBudget } = job.options as Header;
   const results = parts.map(({ result }) => result as GroupsResult);
   const { channels, levels } = about.model;
-  const model = parts[0]!.payload.subarray(0, results[0]!.model);
+  const model = parts[0]!.payload.subarray(0, results[0]!.model ?? 0);
   const inside = model.length > 0 ? { model } : {};
   const bytes = writeArchive(
     { digest: Uint8Array.from(Buffer.from(digest, "hex")), channels, levels, notes, ...inside },
