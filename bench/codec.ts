@@ -3,6 +3,7 @@
  * (peer-codecs.ts), each as one file an image and as one file of all images; speed on one and two threads, in groups of
  * 64 and alone; the payload against the float64 score of the other engine.
  *   node bench/codec.ts <model> <data> [--limit N] [--files N] [--lossy-levels] [--peers-only | --no-peers]
+ *     [--peer NAME]
  * <data> as for `pixelcnn compress` (mnist, mnist:test:0-999, a folder of one size). Everything is decoded and
  * compared.
  */
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     files: { type: "string", default: "200" },
     "lossy-levels": { type: "boolean", default: false },
     "peers-only": { type: "boolean", default: false },
+    peer: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
 });
@@ -236,7 +238,11 @@ try {
   if (!values["peers-only"]) await ours();
   if (!values["no-peers"]) {
     const each = bare.map(({ pixels }) => pixels);
-    for await (const { name, files, one } of peerSizes({ height, width, channels, levels, each }, few.length))
+    for await (const { name, files, one } of peerSizes(
+      { height, width, channels, levels, each },
+      few.length,
+      values.peer,
+    ))
       line(name, perDim(files, few.length), perDim(one, images.length));
   }
 } finally {

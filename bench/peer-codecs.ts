@@ -128,6 +128,11 @@ async function smallestJpegXl(sheet: Sheet): Promise<number> {
   return Math.min(...sizes);
 }
 
+function xz(bytes: Uint8Array): Promise<number> {
+  writeFileSync(join(scratch, "in.raw"), bytes);
+  return tool("xz", ["-9ekf", "in.raw"], "in.raw.xz");
+}
+
 interface Peer {
   readonly name: string;
   /** One column is enough: it knows nothing of columns, or takes too long to try others. */
@@ -162,14 +167,8 @@ const peers: readonly Peer[] = [
     tall: true,
     encode: async (sheet) => (sheet.channels === 4 ? undefined : smallestJpegXl(sheet)),
   },
-  {
-    name: "xz -9e of packed levels",
-    tall: true,
-    async encode({ levels, count }) {
-      writeFileSync(join(scratch, "in.raw"), packLevels(levels, count));
-      return tool("xz", ["-9ekf", "in.raw"], "in.raw.xz");
-    },
-  },
+  { name: "xz -9e of packed levels", tall: true, encode: ({ levels, count }) => xz(packLevels(levels, count)) },
+  { name: "xz -9e of raw levels, a byte each", tall: true, encode: ({ levels }) => xz(levels) },
   {
     name: "zpaq -m5 of levels, a byte each",
     tall: true,
@@ -185,12 +184,15 @@ function reasonOf(error: unknown): string {
   return code === "ENOENT" ? "not installed" : killed ? "over an hour" : String(message).slice(0, 40);
 }
 
-/** Each format in turn: the first `few` images one by one, and all of them in one file, the smallest sheet's. */
-export async function* peerSizes(images: SameSize, few: number): AsyncGenerator<PeerSize> {
+/**
+ * Each format in turn: the first `few` images one by one, and all of them in one file, the smallest sheet's. `only`:
+ * those whose names have this in them.
+ */
+export async function* peerSizes(images: SameSize, few: number, only = ""): AsyncGenerator<PeerSize> {
   const { height, width, each } = images;
   const square = Math.ceil(Math.sqrt((each.length * height) / width));
   const columns = [...new Set([1, Math.ceil((each.length * height) / 16383), square])];
-  for (const { name, tall, encode } of peers) {
+  for (const { name, tall, encode } of peers.filter((peer) => peer.name.includes(only))) {
     const files = async (): Promise<number | string> => {
       let sum = 0;
       for (const pixels of each.slice(0, few))

@@ -87,6 +87,9 @@ export {
   type ImageSet,
   type RestoredImage,
 } from "./codec/compress.ts";
+export { archiveModel } from "./codec/inner-model.ts";
+export type { WeightPrecision } from "./codec/rounded-weights.ts";
+export type { StoredModel } from "./codec/stored-model.ts";
 
 // Pictures.
 

@@ -69,7 +69,7 @@ const MAY_USE: Record<string, readonly string[]> = {
   measure: ["ground", "onnx", "network", "models", "data"],
   threads: ["ground"],
   exact: ["ground", "network", "models", "threads"],
-  codec: ["ground", "models", "exact", "threads"],
+  codec: ["ground", "network", "models", "exact", "threads"],
   runs: everything.filter((floor) => !["cli", "queue", "server", "studio", "index", "node", "graph"].includes(floor)),
   graph: ["ground", "onnx", "autodiff", "network"],
   queue: everything.filter((floor) => !["cli", "server", "studio", "index", "node", "graph"].includes(floor)),

@@ -75,6 +75,7 @@ export interface Answer {
   readonly error: { readonly kind: string; readonly message: string };
   readonly bytes: number;
   readonly payload: number;
+  readonly modelBytes: number;
   readonly bitsPerDim: number;
   readonly images: unknown;
   readonly lost: unknown;

@@ -107,6 +107,7 @@ describe.each(COUNTS)("of %i shards", (of) => {
     ["grey pictures and digits", ["grey", "scans", "mnist:test:0-4", "--group", "3"]],
     ["digits with labels, classes and numbered names", ["binary", "mnist:test:0-12", "--as-trained", "--group", "4"]],
     ["images conditioned on their classes", ["classes", "patterns", "--group", "4"]],
+    ["grey pictures with their model inside", ["grey", "scans", "--with-model", "--weights", "int6", "--group", "2"]],
   ])("compress: %s", async (_, words) => {
     await expectSame(compress, words, { "-o": "all.pxc" }, of);
   });

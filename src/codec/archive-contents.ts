@@ -10,12 +10,28 @@ import { type Archive, openPxc, type PxcFile, readGroup, readSingleImage, type S
 import { hex } from "./digest.ts";
 import { conditionsLength } from "./group-conditions.ts";
 import type { GroupRecord } from "./group-record.ts";
+import { readModelSection } from "./model-section.ts";
 import type { Condition } from "./predictor.ts";
+import type { WeightPrecision } from "./rounded-weights.ts";
 import { safeNames } from "./safe-names.ts";
+import { precisionIn } from "./stored-model.ts";
 
 /** The digest that a file wants: of an archive whole, of a single image's file its first 8 bytes. */
 export function wantedDigest(file: PxcFile): string {
   return hex(file.kind === "single" ? file.modelId : file.header.digest);
+}
+
+/** The model that an archive holds. */
+export interface ModelInside {
+  /** Of the file. */
+  readonly bytes: number;
+  /** How its weights are rounded. */
+  readonly precision: WeightPrecision;
+}
+
+export function insideOf(file: PxcFile): ModelInside | undefined {
+  const place = file.kind === "archive" ? file.header.model : undefined;
+  return place && { bytes: place.length, precision: precisionIn(readModelSection(file.bytes, place)) };
 }
 
 export interface ArchiveContents {
@@ -23,6 +39,7 @@ export interface ArchiveContents {
   /** Of its model. */
   readonly digest: string;
   readonly notes: ArchiveNotes | null;
+  readonly inside: ModelInside | undefined;
   /** Safe names by index. */
   readonly names: readonly string[];
   /** Names as they are stored. */
@@ -57,7 +74,8 @@ export function contentsOf(
   const groups = file.groups.map((_, index) => within(archive, () => readGroup(file, index, { pixelBudget })));
   const names = namesOf(file, notes, archive);
   const stored = storedNames(file, notes, archive);
-  return { file, digest, notes, names, stored, groups, conditions: conditionsIn(groups) };
+  const inside = within(archive, () => insideOf(file));
+  return { file, digest, notes, inside, names, stored, groups, conditions: conditionsIn(groups) };
 }
 
 /** An image of an archive, before it is decoded. */

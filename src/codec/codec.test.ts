@@ -201,7 +201,7 @@ describe("an error", () => {
       [new Uint8Array(0), /^byte 0: expected 89707863 for the file's first bytes but found nothing: not a .pxc file$/],
       [new TextEncoder().encode("hello"), /but found 68656c6c: not a .pxc file$/],
       [Uint8Array.of(0x09, 0x70, 0x78, 0x63, 1, 0), /cleared the high bit/],
-      [Uint8Array.of(0x89, 0x70, 0x78, 0x63, 2, 0), /^byte 4: expected 1 for the format version but found 2/],
+      [Uint8Array.of(0x89, 0x70, 0x78, 0x63, 3, 0), /^byte 4: expected 1 or 2 for the format version but found 3/],
       [
         Uint8Array.of(0x89, 0x70, 0x78, 0x63, 1, 64),
         /^byte 5: expected reserved bits of zero for the flags but found 64$/,

@@ -26,9 +26,11 @@ import { checkPredictor, decodeGroup, encodeGroup } from "./group-coder.ts";
 import { checkCondition, checkConditions } from "./group-conditions.ts";
 import { type GroupRecord, LONGEST_SIDE, MOST_IMAGES_A_GROUP } from "./group-record.ts";
 import type { GroupThreads } from "./group-threads.ts";
-import { type Groupable, planGroups } from "./plan-groups.ts";
+import { writeModelSection } from "./model-section.ts";
+import { evenGroupSize, type Groupable, planGroups, usualGroupSize } from "./plan-groups.ts";
 import type { Condition, GroupSize, PixelSize, Predictor } from "./predictor.ts";
 import { safeNames } from "./safe-names.ts";
+import type { RoundedModel } from "./stored-model.ts";
 
 export interface CodecImage {
   readonly height: number;
@@ -87,12 +89,14 @@ export interface CodecOptions {
 
 export interface EncodeOptions extends CodecOptions {
   /**
-   * Most images per group, 64 by default. Larger groups need fewer bytes of header and decode faster; a damaged byte
-   * costs a whole group.
+   * Most images per group. Larger groups need fewer bytes of header; a damaged byte costs a whole group, and groups are
+   * what threads share. Default: an eighth of those of one size, at least 64, and at most 1,024 or 2^20 sub-pixels.
    */
   readonly groupSize?: number | undefined;
   /** Text kept in the header: palette, colours, where the levels came from. */
   readonly notes?: string | undefined;
+  /** The model itself, to be kept inside: `predictor` must be of this one. */
+  readonly model?: RoundedModel | undefined;
 }
 
 export interface DecodeOptions extends CodecOptions {
@@ -100,7 +104,6 @@ export interface DecodeOptions extends CodecOptions {
   readonly totalBudget?: number | undefined;
 }
 
-const GROUP_SIZE = 64;
 export const TOTAL_BUDGET = 2 ** 28;
 
 /**
@@ -115,7 +118,9 @@ export async function encodeImages(
   checkImages(predictor, images, options);
   const plan = planArchive(predictor, images, options);
   const groups = await encodePlanned(predictor, images, plan, options);
-  return writeArchive({ ...predictor, notes: options.notes ?? "" }, groups, describeMembers(images, plan.flat()));
+  const { notes = "", model } = options;
+  const head = { ...predictor, notes, model: model && writeModelSection(model.bytes) };
+  return writeArchive(head, groups, describeMembers(images, plan.flat()));
 }
 
 /** Images as groups: the indices of each group's, in the order of the archive. Their pixels do not matter. */
@@ -124,11 +129,13 @@ export function planArchive(
   images: readonly Groupable[],
   options: EncodeOptions = {},
 ): number[][] {
-  const groupSize = checkInteger("groupSize", options.groupSize ?? GROUP_SIZE, 1, MOST_IMAGES_A_GROUP);
-  const pixelBudget = options.pixelBudget ?? PIXEL_BUDGET;
-  const most = (size: PixelSize): number => {
-    const fit = Math.floor(pixelBudget / (size.height * size.width * predictor.channels));
-    return Math.max(1, Math.min(groupSize, fit, predictor.mostImages?.(size) ?? groupSize));
+  const { groupSize, pixelBudget = PIXEL_BUDGET } = options;
+  if (groupSize !== undefined) checkInteger("groupSize", groupSize, 1, MOST_IMAGES_A_GROUP);
+  const most = (size: PixelSize, count: number): number => {
+    const levels = size.height * size.width * predictor.channels;
+    const wanted = groupSize ?? usualGroupSize(levels, count);
+    const fit = Math.min(wanted, Math.floor(pixelBudget / levels), predictor.mostImages?.(size) ?? wanted);
+    return groupSize === undefined ? evenGroupSize(count, Math.max(1, fit)) : Math.max(1, fit);
   };
   return planGroups(images, most);
 }

@@ -8,14 +8,17 @@ import { fail } from "../errors.ts";
 import type { Conditions, Condition as EngineCondition, GivenImages } from "../exact/engine.ts";
 import type { ExactModel } from "../exact/plan.ts";
 import type { OnProgress } from "../jobs.ts";
-import { namesOf, wantedDigest } from "./archive-contents.ts";
+import { insideOf, type ModelInside, namesOf, wantedDigest } from "./archive-contents.ts";
 import { labelOf, type NotedImages, nameRuns, readNotes, tablesOf, writeNotes } from "./archive-notes.ts";
 import { type CodecImage, decodeArchive, encodeImages, imagesDone } from "./codec.ts";
 import { openPxc } from "./container.ts";
 import { type EnginePredictor, enginePredictor } from "./engine-predictor.ts";
 import { type GroupThread, type GroupThreads, openGroupThreads } from "./group-threads.ts";
+import { archiveModel } from "./inner-model.ts";
 import { evenTable, valuesOf } from "./level-table.ts";
 import { groupKey } from "./plan-groups.ts";
+import type { WeightPrecision } from "./rounded-weights.ts";
+import { roundModel } from "./stored-model.ts";
 
 /** Images of one size, as a data set's `images` gives them. `pixels` are levels, [count, H, W, C]. */
 export interface ImageSet extends GivenImages {
@@ -34,12 +37,18 @@ export interface CompressOptions {
    */
   readonly conditions?: Conditions;
   /**
-   * Most images per group, 64 by default. Larger groups need fewer bytes of header; a damaged byte costs a whole
-   * group.
+   * Most images per group. Larger groups need fewer bytes of header; a damaged byte costs a whole group, and groups are
+   * what threads share. Default: an eighth of the images, at least 64, and at most 1,024 or 2^20 sub-pixels.
    */
   readonly groupSize?: number | undefined;
   /** How the file names its model, for whoever opens it: a shipped model's name, or a folder. */
   readonly modelName?: string | undefined;
+  /**
+   * Keep the model inside, so that {@link decompress} needs nothing but the file: its weights are rounded (true: to
+   * "int8") and the images are coded with the rounded model, without loss as ever. It takes one or two bytes a weight
+   * before the first image: for many images, or for keeping.
+   */
+  readonly withModel?: boolean | WeightPrecision | undefined;
   /** Threads beside the calling one; default 0. No byte depends on it. */
   readonly threads?: number | undefined;
   /** Starts one thread; for pages whose bundler does not find the worker by itself (docs/web.md). */
@@ -69,11 +78,13 @@ export interface RestoredImage {
 
 /** Compresses images without loss. The model that opens the file must be this one, to the last bit of its weights. */
 export async function compress(
-  model: ExactModel,
+  given: ExactModel,
   images: ImageSet,
   options: CompressOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { groupSize, modelName, signal, onProgress } = options;
+  const { groupSize, modelName, withModel, signal, onProgress } = options;
+  const rounded = withModel ? roundModel(given, withModel, { step: stepOf(given) }) : undefined;
+  const model = rounded ?? given;
   const predictor = await enginePredictor(model);
   const { channels, levels, engine } = predictor;
   const { height, width, pixels, names, labels, classes } = images;
@@ -91,17 +102,18 @@ export async function compress(
   const label = (i: number): number | undefined => (labels && labels[i]! >= 0 ? labels[i]! : undefined);
   const told = conditionsEach(options.conditions, engine.condition?.kind === "class" ? label : undefined, count);
   const even = evenTable(levels);
-  const given = Array.from({ length: count }, (_, i) => {
+  const plain = Array.from({ length: count }, (_, i) => {
     const levelsOf = pixels.subarray(i * each, (i + 1) * each);
     return { height, width, pixels: levelsOf, name: names?.[i], label: label(i), condition: told[i] };
   });
-  const about = { model: modelName, classes, levels, tables: given.map(() => even), lossy: false };
-  const { images: coded, notes } = withNotes(given, about);
+  const about = { model: modelName, classes, levels, tables: plain.map(() => even), lossy: false };
+  const { images: coded, notes } = withNotes(plain, about);
   const threads = threadsFor(model, predictor, options);
   try {
     return await encodeImages(predictor, coded, {
       groupSize,
       notes,
+      model: rounded,
       signal,
       threads,
       onProgress: imagesDone(onProgress),
@@ -138,11 +150,36 @@ export function withNotes(
   return { images: kept, notes: writeNotes({ ...about, classes, names, labelsAreConditions }) };
 }
 
+/** Training steps, where the model says them. */
+function stepOf(model: ExactModel): number | undefined {
+  const { step } = model as { readonly step?: unknown };
+  return Number.isSafeInteger(step) ? (step as number) : undefined;
+}
+
 /**
- * Gives back all images of a file, in the order in which they were given. Fails with "model" for another model's
- * file, "corrupt" for a damaged one.
+ * Gives back all images of a file, in the order in which they were given. Without a model it opens files that hold
+ * theirs (`withModel`). Fails with "model" for another model's file, "corrupt" for a damaged one.
  */
+export function decompress(bytes: Uint8Array, options?: DecompressOptions): Promise<RestoredImage[]>;
+export function decompress(model: ExactModel, bytes: Uint8Array, options?: DecompressOptions): Promise<RestoredImage[]>;
 export async function decompress(
+  first: ExactModel | Uint8Array,
+  second?: Uint8Array | DecompressOptions,
+  third?: DecompressOptions,
+): Promise<RestoredImage[]> {
+  if (first instanceof Uint8Array) return restore(await innerModel(first), first, second as DecompressOptions);
+  return restore(first, second as Uint8Array, third);
+}
+
+async function innerModel(bytes: Uint8Array): Promise<ExactModel> {
+  const model = await archiveModel(bytes);
+  if (model) return model;
+  const { digest, model: name } = describeArchive(bytes);
+  const named = name === undefined ? "" : `, named ${JSON.stringify(name)} when it was made`;
+  return fail("model", `expected the model with the digest ${digest}${named}: this file does not hold it`);
+}
+
+async function restore(
   model: ExactModel,
   bytes: Uint8Array,
   options: DecompressOptions = {},
@@ -184,6 +221,8 @@ export interface ArchiveSummary {
   readonly digest: string;
   /** Where the model was found when the file was made, as its writer says: a shipped model's name, or a folder. */
   readonly model: string | undefined;
+  /** The model inside, if it holds one. */
+  readonly inside: ModelInside | undefined;
 }
 
 /** What a file says of itself, without a model. */
@@ -191,7 +230,14 @@ export function describeArchive(bytes: Uint8Array): ArchiveSummary {
   const file = openPxc(bytes);
   const notes = file.kind === "archive" ? readNotes(file.header.notes) : null;
   const names = namesOf(file, notes, "image.pxc");
-  return { images: names.length, names, classes: notes?.classes, digest: wantedDigest(file), model: notes?.model };
+  return {
+    images: names.length,
+    names,
+    classes: notes?.classes,
+    digest: wantedDigest(file),
+    model: notes?.model,
+    inside: insideOf(file),
+  };
 }
 
 function threadsFor(

@@ -1,6 +1,7 @@
 /**
- * The .pxc format, version 1: header, groups one after another, and a directory at the end, so that each group opens
- * alone. This file knows bytes; who turns groups into pixels is `codec.ts`. Byte by byte in docs/file-format.md.
+ * The .pxc format: header, the model if it is inside, groups one after another, and a directory at the end, so that
+ * each group opens alone. This file knows bytes; who turns groups into pixels is `codec.ts`. Byte by byte in
+ * docs/file-format.md.
  */
 
 import { fail } from "../errors.ts";
@@ -17,15 +18,19 @@ import {
   writeGroupRecord,
   writeSingle,
 } from "./group-record.ts";
+import { readModelSection, type SectionPlace } from "./model-section.ts";
 import type { Predictor } from "./predictor.ts";
 
 export const FORMAT_VERSION = 1;
+/** Of an archive with its model inside: a reader that knows none of those says so at once. */
+const MODEL_VERSION = 2;
 /** Most sub-pixels of a group that are decoded unless the caller allows more. */
 export const PIXEL_BUDGET = 2 ** 24;
 const MAGIC = Uint8Array.of(0x89, 0x70, 0x78, 0x63);
 const SINGLE = 1;
 const MODEL_ID_BYTES = 8;
 const LONGEST_NOTES = 2 ** 20;
+const LONGEST_MODEL = 2 ** 30;
 
 /** The model that an archive was coded with, as far as the file says. */
 export interface ModelIdentity {
@@ -38,6 +43,8 @@ export interface ModelIdentity {
 export interface ArchiveHeader extends ModelIdentity {
   /** Text that the codec keeps and does not read: palette, colours, where the levels came from. JSON by habit. */
   readonly notes: string;
+  /** Where the model inside is (model-section.ts); undefined without one. */
+  readonly model: SectionPlace | undefined;
   /** Where the first group starts. */
   readonly end: number;
 }
@@ -58,11 +65,12 @@ export interface Single {
 
 export type PxcFile = Archive | Single;
 
-/** Opens a file and checks its header and directory. Groups are checked as they are read. */
+/** Opens a file and checks its header, its model's bytes and its directory. Groups are checked as they are read. */
 export function openPxc(bytes: Uint8Array): PxcFile {
   const { reader, flags } = readStart(bytes);
   if (flags & SINGLE) return { kind: "single", bytes, modelId: reader.raw(MODEL_ID_BYTES, "the model's id") };
   const header = readHeader(bytes);
+  if (header.model) readModelSection(bytes, header.model);
   const { directory, groupsStart } = readDirectory(bytes, identityOf(header));
   if (groupsStart !== header.end) {
     fail(
@@ -130,18 +138,35 @@ export interface MemberNotes {
   readonly order: readonly number[];
 }
 
-/** The bytes of a whole archive: all groups, in order, and what is said of their images, where anything is. */
+/** What an archive begins with, beside its model's identity. */
+export interface ArchiveHead extends ModelIdentity {
+  readonly notes: string;
+  /** The section of the model inside (model-section.ts). */
+  readonly model?: Uint8Array | undefined;
+}
+
+/**
+ * The bytes of a whole archive: the model, if it is inside, all groups, in order, and what is said of their images,
+ * where anything is.
+ */
 export function writeArchive(
-  header: ModelIdentity & { readonly notes: string },
+  header: ArchiveHead,
   groups: readonly WrittenGroup[],
   { names, labels, order }: MemberNotes,
 ): Uint8Array<ArrayBuffer> {
   const notes = encodeText(header.notes, "the notes", LONGEST_NOTES);
-  const head = new ByteWriter().raw(MAGIC).byte(FORMAT_VERSION).byte(0).raw(header.digest);
+  const { model } = header;
+  const head = new ByteWriter()
+    .raw(MAGIC)
+    .byte(model ? MODEL_VERSION : FORMAT_VERSION)
+    .byte(0)
+    .raw(header.digest);
   head.varint(header.channels).varint(header.levels).varint(notes.length).raw(notes);
+  if (model) head.varint(model.length);
   const headBytes = head.finish();
   const sizes = groups.map(({ bytes, count }) => ({ length: bytes.length, count }));
   const file = new ByteWriter().raw(headBytes).u32(crc32(headBytes));
+  if (model) file.raw(model);
   for (const { bytes } of groups) file.raw(bytes);
   const said = {
     names: names.some((name) => name !== "") ? names : undefined,
@@ -185,7 +210,7 @@ export function checkModel(
 }
 
 /** Magic, version and flags; the reader stands behind them. */
-export function readStart(bytes: Uint8Array): { reader: ByteReader; flags: number } {
+export function readStart(bytes: Uint8Array): { reader: ByteReader; version: number; flags: number } {
   const reader = new ByteReader(bytes);
   const magic = reader.raw(Math.min(MAGIC.length, bytes.length), "the file's first bytes");
   if (hex(magic) !== hex(MAGIC)) {
@@ -195,26 +220,32 @@ export function readStart(bytes: Uint8Array): { reader: ByteReader; flags: numbe
     reader.fail(0, "the file's first bytes", hex(MAGIC), found);
   }
   const version = reader.byte("the format version");
-  if (version !== FORMAT_VERSION)
-    reader.fail(4, "the format version", String(FORMAT_VERSION), `${version}, which this library does not read`);
+  if (version !== FORMAT_VERSION && version !== MODEL_VERSION) {
+    const known = `${FORMAT_VERSION} or ${MODEL_VERSION}`;
+    reader.fail(4, "the format version", known, `${version}, which this library does not read`);
+  }
   const flags = reader.byte("the flags");
+  if (flags & SINGLE && version !== FORMAT_VERSION)
+    reader.fail(4, "the format version of a file of one image", String(FORMAT_VERSION), String(version));
   const known = flags & SINGLE ? 15 : 0;
   if ((flags & ~known) !== 0 || ((flags >> 2) & 3) === 3)
     reader.fail(5, "the flags", "reserved bits of zero", String(flags));
-  return { reader, flags };
+  return { reader, version, flags };
 }
 
 /** The header of an archive of groups, its checksum verified. */
 export function readHeader(bytes: Uint8Array): ArchiveHeader {
-  const { reader, flags } = readStart(bytes);
+  const { reader, version, flags } = readStart(bytes);
   if (flags & SINGLE) reader.fail(5, "the flags", "an archive of groups", "a file of one image");
   const digest = reader.raw(32, "the model's digest").slice();
   const channels = reader.varint("the number of channels", 1, 255);
   const levels = reader.varint("the number of levels", 2, 256);
   const notes = reader.text(reader.varint("the length of the notes", 0, LONGEST_NOTES), "the notes");
+  const length = version === MODEL_VERSION ? reader.varint("the bytes of the model inside", 1, LONGEST_MODEL) : 0;
   const found = crc32(bytes.subarray(0, reader.offset));
   const crcAt = reader.offset;
   const crc = reader.u32("the header's CRC-32");
   if (crc !== found) reader.fail(crcAt, "the header's bytes", `CRC-32 ${crc.toString(16)}`, found.toString(16));
-  return { digest, channels, levels, notes, end: reader.offset };
+  const { offset } = reader;
+  return { digest, channels, levels, notes, model: length ? { offset, length } : undefined, end: offset + length };
 }

@@ -18,6 +18,7 @@ import { checkModel, identityOf, type ModelIdentity, PIXEL_BUDGET, readHeader, r
 import { DIRECTORY_MARKER, type FoundDirectory, type GroupPlace, readDirectory, readDirectoryAt } from "./directory.ts";
 import { checkPredictor } from "./group-coder.ts";
 import { checkGroupCrc, GROUP_MARKER, readGroupHead, readGroupRecord } from "./group-record.ts";
+import { findModelSection } from "./model-section.ts";
 import type { Predictor } from "./predictor.ts";
 
 export interface LostImages {
@@ -63,7 +64,8 @@ export async function salvageArchive(
   const atEnd = attempt(problems, () => readDirectory(bytes, identity));
   // A directory counts back from where it stands; if that misses the header, bytes were lost or added in between.
   const fits = (found: FoundDirectory) => header === undefined || found.groupsStart === header.end;
-  const scan = atEnd && fits(atEnd) ? undefined : scanForGroups(bytes, header?.end ?? 0, model, options, problems);
+  const scan =
+    atEnd && fits(atEnd) ? undefined : scanForGroups(bytes, header?.end ?? afterModel(bytes), model, options, problems);
   const found = atEnd ?? scan?.found;
   const directory = found?.directory;
   const places = found && fits(found) ? found.directory.groups : scan!.places;
@@ -117,6 +119,12 @@ async function salvageSingle(predictor: Predictor, bytes: Uint8Array, options: S
     if (!(error instanceof PixelcnnError) || error.kind !== "corrupt") throw error;
     return { images: [], lost: [{ first: 0, last: 0, names: [], reason: error.message }], problems: [] };
   }
+}
+
+/** Where groups may begin in a file whose header is damaged: behind a model, whose bytes may look like anything. */
+function afterModel(bytes: Uint8Array): number {
+  const section = findModelSection(bytes);
+  return section ? section.offset + section.length : 0;
 }
 
 function isSingle(bytes: Uint8Array): boolean {

@@ -36,7 +36,7 @@ export interface ShardAnswer {
 const PLAIN = [
   ...["as-trained", "bare", "batch", "class", "classify", "conditions", "count", "device", "fit", "group", "guidance"],
   ...["limit", "lossy-levels", "on-broken", "pixel-budget", "pixels", "seed", "split", "temperature", "text"],
-  ...["threads", "unconditional"],
+  ...["threads", "unconditional", "weights", "with-model"],
 ];
 /** Options that may name a file to read. */
 export const READING = ["latent", "like"] as const;

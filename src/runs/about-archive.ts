@@ -12,7 +12,7 @@ import { readSingleImage } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
 import { PixelcnnError } from "../errors.ts";
 import { readArchive } from "./archive-file.ts";
-import { findCodingModel } from "./archive-model.ts";
+import { findCodingModel, openInnerModel } from "./archive-model.ts";
 
 /** Nothing is decoded, so a group may claim any size that its bytes bear out. */
 const pixelBudget = Number.MAX_SAFE_INTEGER;
@@ -43,9 +43,15 @@ export async function aboutArchive(archive: string): Promise<AboutArchive> {
     : { kind: "single", about: await aboutSingle(archive, bytes, contents), contents };
 }
 
-async function findModel(digest: string, hint: string | undefined, archive: string): Promise<FoundModel | null> {
+async function findModel(
+  digest: string,
+  hint: string | undefined,
+  archive: string,
+  bytes: Uint8Array,
+): Promise<FoundModel | null> {
   try {
-    const model = await findCodingModel(digest, { hint, archive, threads: 1 });
+    const inner = await openInnerModel(bytes, { threads: 1 });
+    const model = inner ?? (await findCodingModel(digest, { hint, archive, threads: 1 }));
     const { channels, levels } = model.predictor;
     await model.close();
     return { name: model.name, step: model.step, digest: hex(model.predictor.digest), channels, levels };
@@ -56,9 +62,9 @@ async function findModel(digest: string, hint: string | undefined, archive: stri
 }
 
 async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveContents) {
-  const { file, digest, notes, groups, conditions } = contents;
+  const { file, digest, notes, inside, groups, conditions } = contents;
   const { channels, levels } = file.header;
-  const model = await findModel(digest, notes?.model, archive);
+  const model = await findModel(digest, notes?.model, archive, bytes);
   const sizes = new Map<string, { height: number; width: number; count: number }>();
   let [payload, stored, pixels] = [0, 0, 0];
   for (const group of groups) {
@@ -90,6 +96,8 @@ async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveCo
     /** The model's. */
     digest,
     model,
+    /** The model inside: its bytes, and how its weights are rounded. */
+    inside: inside ?? null,
     /** Where the model was when the archive was made. */
     modelHint: notes?.model ?? null,
     /** Of the file. */
@@ -103,7 +111,7 @@ async function aboutMany(archive: string, bytes: Uint8Array, contents: ArchiveCo
 
 /** The size of the image stands in the file; what a checksum over it says needs the model's channels and levels. */
 async function aboutSingle(archive: string, bytes: Uint8Array, { digest }: SingleContents) {
-  const model = await findModel(digest, undefined, archive);
+  const model = await findModel(digest, undefined, archive, bytes);
   const limits = { channels: model?.channels ?? 1, levels: model?.levels ?? 256, pixelBudget };
   const { height, width, payload, stored, conditions } = within(archive, () =>
     readSingleImage(bytes, limits, { whole: model !== null }),

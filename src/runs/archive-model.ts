@@ -1,7 +1,7 @@
 /**
- * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else what the
- * archive's notes name, else a shipped one. Notes may come from anyone, so only a plain folder below here or beside the
- * archive is looked into.
+ * Models as a codec needs them, and the search for the one that an archive was coded with: the user's, else the one
+ * inside it, else what the archive's notes name, else a shipped one. Notes may come from anyone, so only a plain folder
+ * below here or beside the archive is looked into.
  */
 
 import { existsSync } from "node:fs";
@@ -9,23 +9,52 @@ import { basename, dirname, isAbsolute, join, relative, sep } from "node:path";
 import { hex } from "../codec/digest.ts";
 import { type EnginePredictor, enginePredictor } from "../codec/engine-predictor.ts";
 import { type GroupThreads, openGroupThreads } from "../codec/group-threads.ts";
+import { archiveModel, salvageModel } from "../codec/inner-model.ts";
+import type { WeightPrecision } from "../codec/rounded-weights.ts";
+import { type RoundedModel, roundModel, type StoredModel } from "../codec/stored-model.ts";
 import { fail } from "../errors.ts";
+import type { ExactModel } from "../exact/plan.ts";
 import { type OpenedPixelcnn, openPixelcnn } from "./open-model.ts";
 import { shippedModels } from "./shipped-models.ts";
 
-export interface CodingModel extends OpenedPixelcnn {
+/** What codes and decodes with a model. */
+interface Coder {
   readonly predictor: EnginePredictor;
   /** Absent on one thread. */
   readonly groups: GroupThreads | undefined;
   close(): Promise<void>;
 }
 
-export async function openCodingModel(name: string, threads: number): Promise<CodingModel> {
+export interface CodingModel extends OpenedPixelcnn, Coder {
+  /** The model as its archives keep it, where they do: its weights are this model's. */
+  readonly inside: RoundedModel | undefined;
+}
+
+/** The model of an archive, wherever it was found. */
+export interface DecodingModel extends Coder {
+  readonly name: string;
+  readonly step: number;
+}
+
+/** What an archive's own model is called. */
+const INSIDE = "the model inside";
+
+/** `withModel`: for archives that hold their model, whose weights are rounded for that. */
+export async function openCodingModel(
+  name: string,
+  threads: number,
+  withModel?: boolean | WeightPrecision,
+): Promise<CodingModel> {
   const opened = await openPixelcnn(name);
-  const predictor = await enginePredictor(opened);
-  const groups = threads > 1 ? openGroupThreads(opened, predictor, { count: threads }) : undefined;
+  const inside = withModel ? roundModel(opened, withModel, { step: opened.step }) : undefined;
+  const used = inside ? { ...opened, config: inside.config, parameters: inside.parameters } : opened;
+  return { ...used, inside, ...(await coderOf(used, threads)) };
+}
+
+async function coderOf(model: ExactModel, threads: number): Promise<Coder> {
+  const predictor = await enginePredictor(model);
+  const groups = threads > 1 ? openGroupThreads(model, predictor, { count: threads }) : undefined;
   return {
-    ...opened,
     predictor,
     groups,
     async close() {
@@ -33,6 +62,21 @@ export async function openCodingModel(name: string, threads: number): Promise<Co
       await predictor.close();
     },
   };
+}
+
+const decoderOf = async (model: StoredModel, threads: number): Promise<DecodingModel> => ({
+  name: INSIDE,
+  step: model.step ?? 0,
+  ...(await coderOf(model, threads)),
+});
+
+/** The model inside an archive; null without one. `salvage`: of one whose header is damaged too. */
+export async function openInnerModel(
+  bytes: Uint8Array,
+  { threads, salvage }: { readonly threads: number; readonly salvage?: boolean | undefined },
+): Promise<DecodingModel | null> {
+  const model = salvage ? salvageModel(bytes) : await archiveModel(bytes);
+  return model && decoderOf(model, threads);
 }
 
 /**
@@ -44,7 +88,7 @@ export function modelHint(name: string): string {
   return below === "" || below.startsWith("..") || isAbsolute(below) ? basename(name) : below.split(sep).join("/");
 }
 
-/** The model of an archive; `hint` is what its notes say. */
+/** The model of an archive that is not inside it; `hint` is what its notes say. */
 export async function findCodingModel(
   wanted: string,
   {

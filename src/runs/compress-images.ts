@@ -23,6 +23,7 @@ import { fail } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
 import { counted } from "../words.ts";
 import { type CodingModel, modelHint } from "./archive-model.ts";
+import { sayIfTooFew } from "./model-pays.ts";
 import { writeOutput } from "./output.ts";
 import { makeFolder } from "./run-folder.ts";
 import type { SourceConditions } from "./source-conditions.ts";
@@ -47,6 +48,8 @@ export interface CompressImagesOptions extends Omit<EncodeOptions, "notes" | "th
 
 export interface Written {
   readonly bytes: number;
+  /** Bytes of the model inside; 0 without one. */
+  readonly model: number;
   /** Bytes of the coded images alone. */
   readonly payload: number;
   /** Bytes of their conditions. */
@@ -92,10 +95,11 @@ export async function compressImages(
 ): Promise<Compressed> {
   const { out, check, single, groupSize, pixelBudget, signal, onProgress } = given;
   const { about, coded, images, notes } = await readyImages(model, sources, given);
+  if (model.inside) await sayIfTooFew(model, model.inside, { about, images, notes }, given.tell);
   const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
   const written = single
     ? await writeSingles(model, coded, out, { ...options, check })
-    : await writeArchive(model, images, out, { ...options, groupSize, notes });
+    : await writeArchive(model, images, out, { ...options, groupSize, notes, model: model.inside });
   return { ...about, written };
 }
 
@@ -186,10 +190,11 @@ async function prepare(
   };
 }
 
-function sizesOf(bytes: number, groups: readonly GroupRecord[]): Written {
+function sizesOf(bytes: number, model: number, groups: readonly GroupRecord[]): Written {
   const sum = (sizeOf: (group: GroupRecord) => number): number => groups.reduce((all, group) => all + sizeOf(group), 0);
   return {
     bytes,
+    model,
     payload: sum(({ payload }) => payload.length),
     conditions: sum(({ conditions }) => conditionsLength(conditions)),
   };
@@ -209,6 +214,7 @@ export function archiveSizes(bytes: Uint8Array, { pixelBudget }: Pick<EncodeOpti
   if (file.kind !== "archive") return fail("internal", "expected an archive but wrote a file of one image");
   return sizesOf(
     bytes.length,
+    file.header.model?.length ?? 0,
     file.groups.map((_, index) => readGroup(file, index, { pixelBudget })),
   );
 }
@@ -241,5 +247,5 @@ const writeSingles: Write<CodecOptions & Pick<CompressImagesOptions, "check">> =
     written.push(readSingleImage(file, { ...predictor, pixelBudget }));
     onProgress?.({ images: i, count: 1, totalImages: images.length, row: 1, rows: 1 });
   }
-  return sizesOf(bytes, written);
+  return sizesOf(bytes, 0, written);
 };

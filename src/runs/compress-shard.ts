@@ -6,6 +6,7 @@
 import { checkImages, describeMembers, encodePlanned, imagesDone, planArchive } from "../codec/codec.ts";
 import { type WrittenGroup, writeArchive } from "../codec/container.ts";
 import { hex } from "../codec/digest.ts";
+import { writeModelSection } from "../codec/model-section.ts";
 import type { Groupable } from "../codec/plan-groups.ts";
 import { type Share, shareOf } from "../jobs.ts";
 import type { CodingModel } from "./archive-model.ts";
@@ -57,6 +58,8 @@ interface GroupsResult {
   readonly names: readonly string[];
   readonly labels: readonly (number | null)[];
   readonly order: readonly number[];
+  /** Bytes of the model inside, which lie before the groups of the first shard. */
+  readonly model?: number;
 }
 
 /** An archive's groups, and which of them and of the images are a shard's. */
@@ -102,13 +105,15 @@ export async function compressShard(
     const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
     const groups = await encodePlanned(predictor, images, plan, options, share);
     const { names, labels, order } = describeMembers(images, members);
+    const inside = model.inside && share.from === 0 ? writeModelSection(model.inside.bytes) : new Uint8Array(0);
     const result = {
+      model: inside.length,
       groups: groups.map(({ bytes, count }) => [bytes.length, count]),
       names,
       labels: labels.map((label) => label ?? null),
       order,
     };
-    return { result, payload: Buffer.concat(groups.map(({ bytes }) => bytes)) };
+    return { result, payload: Buffer.concat([inside, ...groups.map(({ bytes }) => bytes)]) };
   });
   return { ...done, images: members.length };
 }
@@ -123,8 +128,10 @@ export function joinArchive({ job, parts }: GatheredParts): {
   const { digest, notes, pixelBudget } = job.options as Header;
   const results = parts.map(({ result }) => result as GroupsResult);
   const { channels, levels } = about.model;
+  const model = parts[0]!.payload.subarray(0, results[0]!.model ?? 0);
+  const inside = model.length > 0 ? { model } : {};
   const bytes = writeArchive(
-    { digest: Uint8Array.from(Buffer.from(digest, "hex")), channels, levels, notes },
+    { digest: Uint8Array.from(Buffer.from(digest, "hex")), channels, levels, notes, ...inside },
     parts.flatMap(({ payload }, i) => groupsIn(payload, results[i]!)),
     {
       names: results.flatMap(({ names }) => names),
@@ -136,8 +143,8 @@ export function joinArchive({ job, parts }: GatheredParts): {
   return { about, bytes, compressed: { ...images, written: archiveSizes(bytes, { pixelBudget }) } };
 }
 
-function groupsIn(payload: Uint8Array, { groups }: GroupsResult): WrittenGroup[] {
-  let end = 0;
+function groupsIn(payload: Uint8Array, { groups, model = 0 }: GroupsResult): WrittenGroup[] {
+  let end = model;
   return groups.map(([length, count]) => {
     end += length;
     return { bytes: payload.subarray(end - length, end), count };

@@ -20,7 +20,7 @@ import { fail, PixelcnnError } from "../errors.ts";
 import type { OnProgress } from "../jobs.ts";
 import { encodePng } from "../pictures/png.ts";
 import { counted, reasonOf } from "../words.ts";
-import { findCodingModel } from "./archive-model.ts";
+import { type DecodingModel, findCodingModel, openInnerModel } from "./archive-model.ts";
 import { makeFolder } from "./run-folder.ts";
 
 const LABELS = "labels.csv";
@@ -66,7 +66,9 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
   const { out, salvage, threads = 1, pixelBudget, signal, onProgress, tell } = options;
   const file = salvage ? quietly(() => openPxc(bytes)) : within(archive, () => openPxc(bytes));
   const header = file?.kind === "archive" ? file.header : salvage ? quietly(() => readHeader(bytes)) : undefined;
-  if (!file && !header && options.model === undefined) {
+  // Of a damaged header nobody knows whether a model follows: one is looked for.
+  const inner = options.model === undefined ? await innerOf(archive, bytes, { threads, salvage, header }) : null;
+  if (!file && !header && options.model === undefined && !inner) {
     fail(
       "corrupt",
       `expected the header of ${archive}, which says what model coded it, but it is damaged: say which with --model M`,
@@ -74,7 +76,8 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
   }
   const notes = readNotes(header?.notes ?? "");
   const wanted = file ? wantedDigest(file) : header ? hex(header.digest) : "";
-  const model = await findCodingModel(wanted, { given: options.model, hint: notes?.model, archive, threads });
+  const search = { given: options.model, hint: notes?.model, archive, threads };
+  const model = inner ?? (await findCodingModel(wanted, search));
   try {
     const { predictor } = model;
     const names = file && namesOf(file, notes, archive);
@@ -109,6 +112,23 @@ export async function unpackArchive(archive: string, bytes: Uint8Array, options:
     return { ...opened, files: await targets.finish(), renamed: targets.renamed, lost: [], problems: [] };
   } finally {
     await model.close();
+  }
+}
+
+/** The model inside, if there is one; it says so where it is damaged, and what helps. */
+async function innerOf(
+  archive: string,
+  bytes: Uint8Array,
+  { threads, salvage, header }: { threads: number; salvage: boolean | undefined; header: object | undefined },
+): Promise<DecodingModel | null> {
+  try {
+    return await openInnerModel(bytes, { threads, salvage: salvage === true && header === undefined });
+  } catch (error) {
+    if (!(error instanceof PixelcnnError && error.kind === "corrupt")) throw error;
+    const text =
+      `${archive}: ${error.message}\nwithout its model no image can be read; --salvage --model M takes another copy ` +
+      "of it, such as that of another archive of the same model";
+    throw new PixelcnnError("corrupt", text, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@
 import { type CodecImage, encodeImages, imagesDone } from "../codec/codec.ts";
 import { decompress, describeArchive, withNotes } from "../codec/compress.ts";
 import { enginePredictor } from "../codec/engine-predictor.ts";
+import { archiveModel } from "../codec/inner-model.ts";
 import { fitLevels, type LevelTable } from "../codec/level-table.ts";
 import { checkGif, isAnimatedGif, isAnimatedPng, isAnimatedWebp, jpegComponents } from "../data/frames.ts";
 import { lostWith, type Picture, toChannels } from "../data/picture.ts";
@@ -104,7 +105,7 @@ export async function unpackFile(
   { signal, onProgress }: Work,
 ): Promise<{ images: Unpacked[]; model: string | undefined }> {
   const about = describeArchive(bytes);
-  const restored = await decompress(model, bytes, {
+  const restored = await decompress((await archiveModel(bytes)) ?? model, bytes, {
     signal,
     onProgress: ({ done, total }) => onProgress(done, total),
   });

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { nats } from "./page.ts";
+import { archive, nats, opened } from "./page.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const types: Record<string, string> = {
@@ -71,5 +71,16 @@ describe.skipIf(!existsSync(executablePath))("in Chromium", () => {
     expect(found).toHaveLength(expected.length);
     for (const [i, x] of found.entries()) expect(Math.abs(x - expected[i]!)).toBeLessThan(1e-4);
     expect(errors).toEqual([]);
+  }, 120_000);
+
+  test("an archive with its model inside has Node's bytes, and opens with nothing else", async () => {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.waitForFunction("typeof opened === 'function'");
+    const expected = await archive();
+    expect(await page.evaluate("archive()")).toEqual(expected);
+    const images = (await page.evaluate(`opened(${JSON.stringify(expected)})`)) as number[][];
+    expect(images).toEqual(await opened(expected));
+    expect(images).toHaveLength(5);
   }, 120_000);
 });

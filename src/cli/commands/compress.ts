@@ -15,6 +15,7 @@ import { checkOutputFolder, mayBeFolder } from "../../runs/output.ts";
 import { openSourceConditions } from "../../runs/source-conditions.ts";
 import { openSourceImages } from "../../runs/source-images.ts";
 import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
+import { innerWeights } from "../options/inner-weights.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
@@ -53,6 +54,16 @@ export default defineCommand({
     },
     limit: { type: "string", valueHint: "N", description: "Only the first N images" },
     ...onBrokenArg,
+    "with-model": {
+      type: "boolean",
+      description:
+        "Keep the model inside, its weights rounded: whoever has the file can open it. Lossless all the same",
+    },
+    weights: {
+      type: "string",
+      valueHint: "P",
+      description: "With --with-model: bfloat16, int8 (the default) or int6, from the largest to the smallest",
+    },
     single: {
       type: "boolean",
       description:
@@ -62,8 +73,9 @@ export default defineCommand({
     group: {
       type: "string",
       valueHint: "N",
-      default: "64",
-      description: "Images that are coded in lock step, and lost together when a byte is damaged",
+      description:
+        "Most images that are coded in lock step, and lost together when a byte is damaged; default: an eighth of " +
+        "those of one size, at least 64, at most 1024 small ones",
     },
     "lossy-levels": {
       type: "boolean",
@@ -88,6 +100,7 @@ export default defineCommand({
     "compress runs/photos photos/ -o photos.pxc",
     "compress runs/photos holiday.png album/ -o photos.pxc --threads 4",
     "compress runs/digits mnist:test --as-trained -o digits.pxc",
+    "compress runs/photos photos/ --with-model -o photos.pxc",
     "compress runs/grey scans/ --on-broken skip --single -o scans/",
     "compress runs/classes cats/ --class cat -o cats.pxc",
     "compress runs/photos photos/ --shard 2/7 --parts parts/",
@@ -110,7 +123,7 @@ export default defineCommand({
     else if (!wish || queue) checkOption(out, target, { keepStdout });
     const lossy = args["lossy-levels"] === true;
     const { single, bare } = args;
-    const model = await openCodingModel(args.model, threads);
+    const model = await openCodingModel(args.model, threads, innerWeights(args));
     try {
       const started = performance.now();
       const seconds = (): number => (performance.now() - started) / 1000;

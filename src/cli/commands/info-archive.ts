@@ -24,7 +24,10 @@ function bitsRow(dims: number, bitsPerDim: number, payload: number, alone: strin
   return ["bits/dim", `${bitsPerDim.toFixed(4)} (8 x file size / ${dims} dims); ${alone} ${own}`];
 }
 
-function rowsOfMany({ about, contents: { notes, names, groups } }: AboutArchive & { readonly kind: "archive" }): Row[] {
+function rowsOfMany({
+  about,
+  contents: { notes, names, inside, groups },
+}: AboutArchive & { readonly kind: "archive" }): Row[] {
   const { archive, images, channels, levels, stored, labels, classes, conditions, sizes, bytes, payload } = about;
   const shown = sizes.slice(0, 6).map(({ height, width, count }) => {
     return sizes.length === 1 ? `${height}x${width}` : `${count} of ${height}x${width}`;
@@ -40,6 +43,7 @@ function rowsOfMany({ about, contents: { notes, names, groups } }: AboutArchive 
     ...(conditions.bytes === 0 ? [] : [["conditions", describeConditions(conditions, notes)] as Row]),
     ["groups", `${groups.length}, of at most ${counted(largest, "image")}`],
     modelRow(about.model, about.digest, about.modelHint),
+    ...(inside ? [["inside", `the model, ${inside.bytes} bytes, weights in ${inside.precision}`] as Row] : []),
     [
       "bytes",
       `${bytes}, of which ${payload} are the images${stored === 0 ? "" : `, ${stored} of them stored as they are`}`,

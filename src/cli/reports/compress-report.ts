@@ -43,6 +43,7 @@ export function compressReport(
       leftOut,
       bytes,
       payload,
+      modelBytes: written.model,
       dims,
       bitsPerDim,
       raw,
@@ -58,6 +59,7 @@ export function compressReport(
       `${counted(images, "image")} in ${seconds.toFixed(1)} s: ` +
       `${single && images > 1 ? `${counted(images, "file")} in ${out}` : out}\n` +
       `${bytes} bytes, ${bitsPerDim.toFixed(4)} bits/dim (8 x file size / ${dims} dims); ` +
+      (written.model === 0 ? "" : `${written.model} of them are the model; `) +
       `raw, at ${counted(Math.ceil(Math.log2(levels)), "bit")} a sub-pixel, ${raw} bytes: ` +
       `${(raw / bytes).toFixed(2)} times as many` +
       (left === null ? "" : `\n${left}`) +
