@@ -3,6 +3,7 @@
  * above the image) is written anew by {@link aim} as each row begins.
  */
 
+import { type Call, CONDITION, type Place } from "./call.ts";
 import {
   binsWords,
   cell as cellWord,
@@ -14,7 +15,7 @@ import {
   product as word,
 } from "./descriptions.ts";
 import type { Layout, Rows } from "./layout.ts";
-import { type Call, CONDITION, type Place, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 /** One call of the kernel: its function and the address of its description. */
 export interface Described {

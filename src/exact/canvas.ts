@@ -5,12 +5,13 @@
 
 import { fail, PixelcnnError } from "../errors.ts";
 import { conditionNumbersOf } from "../models/condition.ts";
+import type { Place, PositionedSum } from "./call.ts";
 import { addressOf, aim, type Calls, type DescribedWalk, describeCalls } from "./calls.ts";
 import { type Kernel, type KernelName, product as word } from "./descriptions.ts";
 import { createKernel } from "./kernel.ts";
 import { type Layout, layOut, type Rows } from "./layout.ts";
 import { upsampledCondition } from "./map-features.ts";
-import type { Place, Plan, PositionedSum } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 /** Lines that go through a run of steps together: few enough for the caches, enough for the product's tiles. */
 const CHUNK = 256;

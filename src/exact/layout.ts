@@ -1,6 +1,6 @@
 /**
  * Where everything of a plan lies in a kernel's memory, for n images of width W in lock step. A buffer keeps only the
- * rows that will be asked for again, so the height does not matter. Layout only: what is computed is in plan.ts and
+ * rows that will be asked for again, so the height does not matter. Layout only: what is computed is in lower.ts and
  * calls.ts.
  *
  * A "line" is one pixel of one lane: line column * lanes + lane. A lane is an image, or with guidance one of its two.

@@ -117,7 +117,7 @@ test("the forbidden names are those of every family, and the sources are read", 
     expect(dotted).toContain(name);
   const all = new Set(sources.flatMap(({ literals }) => literals));
   for (const literal of ["gate", "relu", "{c}", "finished"]) expect(all).toContain(literal);
-  expect(sources.map(({ file }) => file)).toEqual(expect.arrayContaining(["network/graph.ts", "exact/plan.ts"]));
+  expect(sources.map(({ file }) => file)).toEqual(expect.arrayContaining(["network/graph.ts", "exact/lower.ts"]));
 });
 
 test("no string of network/ or exact/ names a family, a layer or a parameter", () => {

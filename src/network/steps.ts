@@ -1,6 +1,6 @@
 /**
  * The step language: a network as a value, a list of steps over named maps of features. A family of models (models/)
- * writes such a list once; the lowerings read it: ONNX graphs (graph.ts), the exact engine (exact/plan.ts), dependency
+ * writes such a list once; the lowerings read it: ONNX graphs (graph.ts), the exact engine (exact/lower.ts), dependency
  * sets (dependencies.ts), and the naive oracle of the tests (naive.test-support.ts). Nothing here computes, and nothing
  * here knows a family, a layer or a parameter by name.
  *
