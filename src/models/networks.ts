@@ -47,7 +47,12 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
   "gated-pixelcnn": {
     title: "a Gated PixelCNN",
     fields: gatedFields,
-    grouped: ({ features, skip, head }) => ({ features, skip, "head.features": head.features }),
+    grouped: ({ features, skip, head, perceptron = 0 }) => ({
+      features,
+      skip,
+      "head.features": head.features,
+      perceptron,
+    }),
     network: gatedPixelcnn,
     widest: ({ features }) => features,
     identity: ({ features, depth, firstKernel, kernels, dilations, skip, columns, position, bits, perceptron }) => ({
