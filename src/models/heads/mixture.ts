@@ -5,8 +5,9 @@
  * channel moves with the levels of the channels before it, so that a channel has M (3 + channels before) outputs:
  * weights, means, log-scales, then coefficients for one channel before after another.
  *
- * With z = (edge - mean) / scale, log(sigma(z1) - sigma(z0)) = -softplus(-z1) - softplus(z0) + log(1 - exp(-w / scale)):
- * the difference would cancel, these three do not, and their gradients are at most 1 / scale.
+ * With z = (edge - mean) / scale,
+ *   log(sigma(z1) - sigma(z0)) = -softplus(-z1) - softplus(z0) + log(1 - exp(-w / scale)):
+ * the difference would cancel, these three do not, and their gradients are at most about 1 / scale.
  */
 
 import { scaledPixels } from "../../network/pixels.ts";
