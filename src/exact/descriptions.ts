@@ -168,7 +168,7 @@ export function binsWords(d: BinsDescription): number[] {
   return [d.out, d.outStride, d.of, d.seen, d.stride, d.seenStride, d.components, d.before, d.levels, d.edges];
 }
 
-/** Edges of K bins: minus infinity, K - 1 numbers between -1 and 1, then infinity, as often as a kernel may read. */
+/** Edges of K bins: minus infinity, K - 1 numbers between -1 and 1, and infinities, as many as a kernel may read. */
 export const binEdges = (levels: number): Float32Array =>
   Float32Array.from({ length: Math.ceil(levels / PANEL) * PANEL + PANEL }, (_, k) =>
     k === 0 ? -Infinity : k < levels ? (2 * k - levels) / (levels - 1) : Infinity,

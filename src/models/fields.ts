@@ -23,8 +23,7 @@ export type Rule =
   | { readonly is: "positive" }
   | { readonly is: "names"; readonly min: number; readonly max: number }
   | { readonly is: "literal"; readonly value: string }
-  | { readonly is: "fields"; readonly fields: Fields }
-  /** Fields of one of several kinds, by the field `kind`: without it of the first kind, or, `nullable`, null. */
+  /** Fields of one of several kinds, which the field `kind` names; without it, of the first. `nullable`: or null. */
   | { readonly is: "kinds"; readonly kinds: readonly Fields[]; readonly nullable: boolean };
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -55,9 +54,6 @@ export const positive: Plain<number> = { rule: { is: "positive" } };
 /** Names that differ from each other. */
 export const names = (min: number, max = 65536): Plain<string[]> => ({ rule: { is: "names", min, max } });
 export const literal = <V extends string>(value: V): Plain<V> => ({ rule: { is: "literal", value } });
-export const fields = <F extends Fields>(inner: F): Field<Output<F>, Input<F>> => ({
-  rule: { is: "fields", fields: inner },
-});
 export const kinds = <F extends readonly Fields[]>(
   ...each: F
 ): Field<OutputOf<F[number]> | null, InputOf<F[number]> | null> => ({
@@ -119,8 +115,6 @@ function checkRule(rule: Rule, value: unknown, where: string): unknown {
     case "literal":
       if (value === rule.value) return value;
       return fail("model", `expected ${show(rule.value)} for ${where} but received ${show(value)}`);
-    case "fields":
-      return checkFields(rule.fields, value, where);
     case "kinds": {
       if (value === null && rule.nullable) return null;
       const kind = (Object(value) as { kind?: unknown }).kind ?? (rule.nullable ? undefined : kindOf(rule.kinds[0]!));

@@ -16,7 +16,7 @@ export function schemaOf<Out, In>(field: Field<Out, In>): z.ZodType<Out, In> {
   const whole =
     field.default === undefined
       ? schema
-      : field.rule.is === "fields" || (field.rule.is === "kinds" && !field.rule.nullable)
+      : field.rule.is === "kinds" && !field.rule.nullable
         ? schema.prefault({})
         : schema.default(field.default as never);
   return (field.optional ? whole.optional() : whole) as unknown as z.ZodType<Out, In>;
@@ -52,8 +52,6 @@ function ruleSchema(rule: Rule): z.ZodType {
         .refine((names) => new Set(names).size === names.length, "expected class names that differ");
     case "literal":
       return z.literal(rule.value);
-    case "fields":
-      return objectOf(rule.fields);
     case "kinds": {
       const union = z.discriminatedUnion("kind", rule.kinds.map(objectOf) as unknown as [z.ZodObject]);
       return rule.nullable ? union.nullable() : union;

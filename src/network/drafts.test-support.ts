@@ -1,5 +1,5 @@
 /**
- * For tests: drafts of options and of a head that come next, as lists of steps. No model is made of them yet; they show
+ * For tests: drafts of options that come next, as lists of steps. No model is made of them yet; they show
  * that the step language can say each one. F features, C channels, K levels.
  */
 
@@ -54,19 +54,16 @@ interface GatedOptions {
   readonly embeds?: boolean;
   /** Two 1x1 steps behind each gate. */
   readonly mlp?: boolean;
-  readonly head?: (net: NetworkBuilder, x: FeatureMap, settings: DraftSettings) => Network;
 }
 
 export const rowRecurrent = (settings: DraftSettings): Network => gated(settings, { rowRecurrent: true });
 export const withPositions = (settings: DraftSettings): Network => gated(settings, { position: true });
 export const withEmbeddedLevels = (settings: DraftSettings): Network => gated(settings, { embeds: true });
 export const withMlp = (settings: DraftSettings): Network => gated(settings, { mlp: true });
-export const withMixture = (settings: DraftSettings): Network => gated(settings, { head: mixtureHead });
 
 /** The Gated PixelCNN of models/gated-pixelcnn.ts, and its options. */
 function gated(settings: DraftSettings, options: GatedOptions): Network {
   const { features: F, firstKernel, kernel, hidden } = settings;
-  const { head = categoricalHead } = options;
   const net = begin(settings);
   const gates = { features: F, parts: ["f", "g"] };
   let [v, h] = [net.input, net.input];
@@ -110,7 +107,7 @@ function gated(settings: DraftSettings, options: GatedOptions): Network {
     h = net.sum(`${l}.h`, { features: F }, [...before, bias(`${l}.residual.b`), here(y, "B", `${l}.residual{c}.W`)]);
     v = net.gate(`${l}.v`, p);
   }
-  return head(net, skips!, settings);
+  return categoricalHead(net, skips!, settings);
 }
 
 /**
@@ -141,22 +138,6 @@ function categoricalHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSett
       here(hiddenOf(net, x, settings), "B", "head.logits{c}.W", { gain: 0 }),
     ]),
   );
-}
-
-/** Logistics in a mixture. */
-export const COMPONENTS = 2;
-
-/**
- * A discretised logistic mixture (arXiv 1701.05517, sections 2.1 and 2.2): of each channel and component a weight, a
- * mean, a log-scale, and for each channel before it a coefficient that moves the mean by that channel's level.
- */
-function mixtureHead(net: NetworkBuilder, x: FeatureMap, settings: DraftSettings): Network {
-  const features = Array.from({ length: settings.channels }, (_, c) => COMPONENTS * (3 + c));
-  const mixture = net.sum("head.mixture", { features }, [
-    bias("head.mixture.b"),
-    here(hiddenOf(net, x, settings), "B", "head.mixture{c}.W", { gain: 0 }),
-  ]);
-  return net.finish(mixture, { logWeights: "logistic mixture" });
 }
 
 const hiddenOf = (net: NetworkBuilder, x: FeatureMap, { hidden }: DraftSettings): FeatureMap =>

@@ -1,20 +1,12 @@
 /**
- * The step language can say what comes next: drafts of options of the gated network and of a mixture head. What each
+ * The step language can say what comes next: drafts of options of the gated network. What each
  * can see is held against a closed form written without its list, and against numbers that change.
  */
 
 import { describe, expect, test } from "vitest";
 import { tensor } from "../tensor.ts";
 import { networkParameters } from "./declarations.ts";
-import {
-  COMPONENTS,
-  type DraftSettings,
-  rowRecurrent,
-  withEmbeddedLevels,
-  withMixture,
-  withMlp,
-  withPositions,
-} from "./drafts.test-support.ts";
+import { type DraftSettings, rowRecurrent, withEmbeddedLevels, withMlp, withPositions } from "./drafts.test-support.ts";
 import { schedule, WHEN } from "./schedule.ts";
 import {
   lowered,
@@ -77,7 +69,6 @@ const DRAFTS: readonly Draft[] = [
   { name: "gated, with a position map", network: withPositions, field: gatedField },
   { name: "gated, levels by embedding", network: withEmbeddedLevels, field: gatedField, changes: { firstKernel: 5 } },
   { name: "gated, an MLP behind the gate", network: withMlp, field: gatedField },
-  { name: "gated, a logistic mixture", network: withMixture, field: gatedField },
 ];
 
 const GREY = { channels: 1, levels: 4, features: 4, hidden: 12, condition: null };
@@ -166,7 +157,7 @@ describe("when a step runs follows from what it reads", () => {
 
   test("a position map and levels by embedding change no step's time; an MLP runs pixel by pixel", () => {
     const s = settingsOf({ ...COLOUR, firstKernel: 5 });
-    const plain = times(withMixture(s));
+    const plain = times(withMlp(s));
     expect(times(withPositions(s))["layer2.p"]).toBe(plain["layer2.p"]);
     expect(times(withEmbeddedLevels(s))).toMatchObject({
       "layer1.p": "row: row of input, row of input",
@@ -236,17 +227,4 @@ describe("first values and shapes that the drafts ask for", () => {
       expect(Object.keys(shapes).filter((name) => /layer1\.(centre0|horizontal\.W)/.test(name))).toEqual([]);
     },
   );
-
-  test("a mixture has coefficients of the channels before, so a channel has more outputs than the last", () => {
-    const network = withMixture(s);
-    expect(network.logWeights).toBe("logistic mixture");
-    expect(shapesOf(network)).toMatchObject({
-      "head.mixture0.W": [8, 3 * COMPONENTS],
-      "head.mixture1.W": [16, 4 * COMPONENTS],
-      "head.mixture2.W": [24, 5 * COMPONENTS],
-      "head.mixture.b": [12 * COMPONENTS],
-    });
-    const outputs = outputsOf(network, s, randomWeights(network), randomLevels(s));
-    expect(outputs.slice(0, 4).map((y) => y.length)).toEqual([6, 8, 10, 6]);
-  });
 });

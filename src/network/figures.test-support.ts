@@ -103,6 +103,8 @@ export const CONFIGS: Readonly<Record<string, object>> = {
   "row LSTM, colour, classes": { family: "row-lstm", ...recurrent, ...inColour, condition: classes },
   "diagonal BiLSTM, grey": { family: "diagonal-bilstm", ...recurrent },
   "diagonal BiLSTM, colour, classes": { family: "diagonal-bilstm", ...recurrent, ...inColour, condition: classes },
+  "mixture, grey": { ...grey, head: { kind: "mixture", features: 16, components: 5 } },
+  "mixture, colour, classes": { ...colour, head: { kind: "mixture", features: 36 }, condition: classes },
 };
 
 const adam = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, clip: 100 };

@@ -8,6 +8,8 @@ import type { Graph, Value } from "../../onnx/graph.ts";
 import { reduceSum } from "../../onnx/ops.ts";
 import { randomFrom } from "../../random.ts";
 import { type DTypes, type Tensor, tensor } from "../../tensor.ts";
+import { identityOf, pixelcnnParameters } from "../networks.ts";
+import { resolvePixelcnn } from "../schema.ts";
 import { mixture } from "./mixture.ts";
 import { mixtureLogProbabilities } from "./naive-mixture.test-support.ts";
 
@@ -189,4 +191,35 @@ test("the levels that training hides from the network do not move the means eith
   // Red knows no other channel, green red alone.
   expect((await logP(1, [4, 1, 0])).slice(0, 10)).toEqual((await logP(1, [4, 3, 2])).slice(0, 10));
   expect((await logP(1, [4, 1, 0])).slice(10)).not.toEqual((await logP(1, [4, 3, 2])).slice(10));
+});
+
+test("each channel's outputs have a matrix of their own width, and one bias begins with means spread evenly", () => {
+  const config = resolvePixelcnn({
+    ...{ family: "gated-pixelcnn", height: 4, width: 4, channels: 3, levels: 256, features: 6, skip: 6 },
+    head: { kind: "mixture", features: 24, components: 2 },
+  } as const);
+  const specs = pixelcnnParameters(config).filter(({ name }) => name.includes("mixture"));
+  expect(specs.map(({ name, shape }) => [name, shape])).toEqual([
+    ["head.mixture.b", [24]],
+    ["head.mixture0.W", [8, 6]],
+    ["head.mixture1.W", [16, 8]],
+    ["head.mixture2.W", [24, 10]],
+  ]);
+  const begin = [0, 0, -0.5, 0.5, -Math.LN2, -Math.LN2];
+  expect(specs[0]!.start).toEqual([...begin, ...begin, 0, 0, ...begin, 0, 0, 0, 0]);
+  // A digest of its own, and a version; the categorical head's has neither.
+  expect(identityOf(config)).toMatchObject({ head: { kind: "mixture", features: 24, components: 2, bins: 1 } });
+  expect(identityOf({ ...config, head: { kind: "categorical", features: 24 } })).toMatchObject({
+    head: { kind: "categorical", features: 24 },
+  });
+});
+
+test("a head without a kind is categorical, and what a head does not have is refused", () => {
+  const resolve = (head: object) =>
+    resolvePixelcnn({ family: "gated-pixelcnn", height: 4, width: 4, channels: 1, levels: 4, head } as never);
+  expect(resolve({ features: 8 })).toMatchObject({ head: { kind: "categorical", features: 8 } });
+  expect(resolve({ kind: "mixture" })).toMatchObject({ head: { kind: "mixture", features: 64, components: 10 } });
+  expect(() => resolve({ components: 3 })).toThrow("head: unknown key components");
+  expect(() => resolve({ kind: "mixture", components: 0 })).toThrow("head.components: expected");
+  expect(() => resolve({ kind: "gaussian" })).toThrow("head.kind: expected");
 });

@@ -7,7 +7,7 @@
  *
  * With z = (edge - mean) / scale,
  *   log(sigma(z1) - sigma(z0)) = -softplus(-z1) - softplus(z0) + log(1 - exp(-w / scale)):
- * the difference would cancel, these three do not, and their gradients are at most 1 / scale.
+ * the difference would cancel, these three do not, and their gradients are at most about 1 / scale.
  */
 
 import { scaledPixels } from "../../network/pixels.ts";
