@@ -12,7 +12,6 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { archiveInfo } from "../src/cli/commands/info-archive.ts";
 import { nameRuns, writeNotes } from "../src/codec/archive-notes.ts";
 import { type CodecImage, decodeArchive, type EncodeOptions, encodeImages, encodeSingle } from "../src/codec/codec.ts";
 import { openPxc, readGroup, writeArchive, writeGroups } from "../src/codec/container.ts";
@@ -20,6 +19,7 @@ import type { GroupRecord } from "../src/codec/group-record.ts";
 import { openGroupThreads } from "../src/codec/group-threads.ts";
 import { datasetFromArrays } from "../src/data/dataset.ts";
 import { likelihood } from "../src/measure/likelihood.ts";
+import { archiveReport } from "../src/reports/archive-report.ts";
 import { openCodingModel } from "../src/runs/archive-model.ts";
 import type { SourceImage } from "../src/runs/source-image.ts";
 import { openSourceImages } from "../src/runs/source-images.ts";
@@ -217,7 +217,7 @@ async function checkPrinted(archive: Uint8Array): Promise<void> {
   try {
     const path = join(folder, "all.pxc");
     writeFileSync(path, archive);
-    const { text = "" } = await archiveInfo(path);
+    const { text = "" } = await archiveReport(path);
     const printed = /^bits\/dim +([\d.]+) \(8 x file size \/ (\d+) dims\)/m.exec(text);
     const expected = ((8 * statSync(path).size) / dims).toFixed(4);
     if (printed?.[1] !== expected || Number(printed[2]) !== dims)

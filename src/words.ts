@@ -69,3 +69,9 @@ export function reasonOf(error: unknown): string {
   const known = typeof code === "string" ? SYSTEM_ERRORS[code] : undefined;
   return known ?? (error instanceof Error ? error.message : String(error));
 }
+
+/** Rows of a name and a value, aligned. */
+export function alignedRows(rows: readonly (readonly [string, unknown])[]): string {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`).join("\n");
+}

@@ -4,8 +4,9 @@
  */
 
 import { PixelcnnError } from "../errors.ts";
+import type { Report } from "../reports/report.ts";
 import { numberOption } from "./options/number-option.ts";
-import { type Command, type Outcome, readWords } from "./run-command.ts";
+import { type Command, readWords } from "./run-command.ts";
 import { openTerminal } from "./terminal.ts";
 
 export interface Ran {
@@ -34,7 +35,7 @@ export async function runCommand(command: Command, ...words: string[]): Promise<
     keepStdout: () => undefined,
   };
   try {
-    const outcome: Outcome = await command.run(args, context);
+    const outcome: Report = await command.run(args, context);
     return {
       json: JSON.parse(JSON.stringify(outcome.json)),
       text: outcome.text ?? "",

@@ -8,6 +8,7 @@ import { parseArgs, stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type ParsedArgs, renderUsage } from "citty";
 import { type ErrorKind, fail, PixelcnnError } from "../errors.ts";
 import { didYouMean } from "../nearest.ts";
+import type { Report } from "../reports/report.ts";
 import { printableLines } from "../words.ts";
 import { numberOption } from "./options/number-option.ts";
 import { openTerminal, type Terminal } from "./terminal.ts";
@@ -33,15 +34,6 @@ export interface GivenWords {
   readonly positionals: readonly string[];
 }
 
-export interface Outcome {
-  /** What --json prints. */
-  readonly json: object;
-  /** What a user reads instead; nothing where the messages said everything. */
-  readonly text?: string;
-  /** Exit code of work that was done, but not all of it; default 0. */
-  readonly code?: number;
-}
-
 /** Options and positional arguments by their names; absent where none was given. */
 type Words = Record<string, string | boolean>;
 
@@ -58,7 +50,7 @@ export interface Command<Args = Words> {
   readonly saves?: boolean;
   /** Whole command lines, without the `pixelcnn` in front. */
   readonly examples: readonly string[];
-  run(args: Args, context: CommandContext): Promise<Outcome>;
+  run(args: Args, context: CommandContext): Promise<Report>;
 }
 
 /** Types what a command runs on by its own options: readWords reads them by `args`. */
@@ -171,7 +163,7 @@ async function dispatch(
   signal: AbortSignal,
   keepStdout: () => void,
   onCommand: (command: Command) => void,
-): Promise<Outcome | string> {
+): Promise<Report | string> {
   const names = Object.keys(program.commands);
   const [first, ...rest] = words;
   if (first === "--version" || first === "-v") return program.version;

@@ -5,7 +5,7 @@
  */
 
 import type { LabelledProgress, OnProgress } from "../jobs.ts";
-import { duration, printable, printableLines, rounded } from "../words.ts";
+import { duration, printableLines, rounded } from "../words.ts";
 
 export interface Terminal {
   /** A line that stays. */
@@ -100,10 +100,4 @@ export function labelledProgress(
 export function imageProgress(terminal: Terminal, what: string): OnProgress {
   const show = labelledProgress(terminal, () => "images");
   return (progress) => show({ what, ...progress });
-}
-
-/** Rows of a name and a value, aligned. */
-export function alignedRows(rows: readonly (readonly [string, unknown])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`).join("\n");
 }

@@ -8,9 +8,9 @@ import { existsSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fail, interrupted, PixelcnnError } from "../errors.ts";
+import { partAt } from "../runs/make-part.ts";
 import { type Job, partName } from "../runs/part-file.ts";
 import { makeFolder } from "../runs/run-folder.ts";
-import { partAt } from "../runs/work-shard.ts";
 import { counted, reasonOf } from "../words.ts";
 import type { ShardAnswer, ShardOrder } from "./shard-order.ts";
 import { failStore, type Store, watchStore } from "./store.ts";
@@ -51,7 +51,7 @@ const KEPT = 7 * 24 * 3600;
 /** Failed shards that a message names. */
 const NAMED = 5;
 
-interface Shard {
+interface OpenShard {
   readonly index: number;
   readonly id: string;
   readonly file: string;
@@ -66,7 +66,7 @@ export async function leadQueue(store: Store, rules: LeaderRules): Promise<strin
   const { job, parts, signal, note } = rules;
   // The same job with other parts is other work.
   const place = createHash("sha256").update(resolve(parts)).digest("hex").slice(0, 8);
-  const all = Array.from({ length: job.shards }, (_, i): Shard => {
+  const all = Array.from({ length: job.shards }, (_, i): OpenShard => {
     const file = partName(job, { index: i + 1 });
     return { index: i + 1, id: `${file.replace(/\.part$/, "")}-${place}`, file: join(parts, file), looked: -1 };
   });
@@ -184,7 +184,7 @@ async function clearOld(queue: OrderQueue, open: ReadonlyMap<string, Shard>): Pr
     for (const id of await idsOf(queue, state)) if (open.has(id)) await queue.remove(id);
 }
 
-function orderOf({ index, id, file }: Shard, { job, version, words, parts }: LeaderRules) {
+function orderOf({ index, id, file }: OpenShard, { job, version, words, parts }: LeaderRules) {
   const { about: _, ...known } = job;
   const order: ShardOrder = {
     version,

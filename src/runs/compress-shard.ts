@@ -19,8 +19,8 @@ import {
 } from "./compress-images.ts";
 import { conditionsFingerprint, modelFingerprint, type SourceSurvey } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
+import { makePart, type ShardDone, type ShardWish } from "./make-part.ts";
 import { countsOf, type SourceCounts, type SourceImages } from "./source-images.ts";
-import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of an archive, whoever made it. */
 export interface AboutArchive extends AboutImages {
@@ -101,7 +101,7 @@ export async function compressShard(
     options: { groupSize, ...header },
     about: aboutArchive(model, sources, given.conditions, ready.about),
   } as const;
-  const done = await workShard(wish, job, async () => {
+  const done = await makePart(wish, job, async () => {
     const options = { signal, pixelBudget, threads: model.groups, onProgress: imagesDone(onProgress) };
     const groups = await encodePlanned(predictor, images, plan, options, share);
     const { names, labels, order } = describeMembers(images, members);

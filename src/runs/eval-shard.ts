@@ -12,8 +12,8 @@ import { imageNats, type Likelihood, type LikelihoodOptions, likelihoodOf } from
 import type { Model } from "../models/model.ts";
 import { dataFingerprint, modelFingerprint } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
+import { makePart, type ShardDone, type ShardWish } from "./make-part.ts";
 import type { OpenedModel } from "./open-model.ts";
-import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is measured of images: their likelihood, that under others' conditions too, or that under every class. */
 export type Measure = "likelihood" | "shuffled" | "classes";
@@ -77,7 +77,7 @@ export async function evalShard(
     options: { device, batch, seed: about.measure === "shuffled" ? work.seed : undefined },
     about,
   } as const;
-  const done = await workShard(wish, job, async () => {
+  const done = await makePart(wish, job, async () => {
     const { images, numbers, labels, flags } = await columnsOf(about.measure, work, wish.shard);
     const payload = Buffer.concat([...numbers.map(littleEndian), ...flags]);
     return { result: { images, labels: labels ?? null }, payload };

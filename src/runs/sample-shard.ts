@@ -5,8 +5,8 @@ import type { ConditionValue } from "../models/condition.ts";
 import { type DrawRequest, drawSamples } from "./draw-samples.ts";
 import { conditionsFingerprint, modelFingerprint } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
+import { makePart, type ShardDone, type ShardWish } from "./make-part.ts";
 import { type AboutModel, aboutModel, type OpenedPixelcnn } from "./open-model.ts";
-import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of samples, whoever drew them. */
 export interface AboutSamples {
@@ -45,7 +45,7 @@ export async function sampleShard(
     about,
   } as const;
   const images = to - from;
-  const done = await workShard(wish, job, async () => {
+  const done = await makePart(wish, job, async () => {
     if (images === 0) return { result: { images } };
     const own = conditions?.slice(from, to);
     const drawing = { seed, temperature, guidance, first: from, count: images, conditions: own, ...how };

@@ -3,11 +3,11 @@
 import { shareOf } from "../jobs.ts";
 import { conditionsFingerprint, modelFingerprint, type SourceSurvey } from "./fingerprint.ts";
 import type { GatheredParts } from "./gather-parts.ts";
+import { makePart, type ShardDone, type ShardWish } from "./make-part.ts";
 import { type AboutModel, aboutModel, type OpenedPixelcnn } from "./open-model.ts";
 import { type MeanBits, meanBits, type ScoredImage, type ScoreOptions, scoreImages } from "./score-images.ts";
 import { countsOf, type SourceCounts, type SourceImages } from "./source-images.ts";
 import { type UsualBits, usualBits } from "./usual-bits.ts";
-import { type ShardDone, type ShardWish, workShard } from "./work-shard.ts";
 
 /** What is said of scores, whoever made them. */
 export interface AboutScores {
@@ -59,7 +59,7 @@ export async function scoreShard(
     options: { pixels: pixels === true, conditions: conditionsFingerprint(conditions?.asked ?? []) },
     about: await aboutScores(opened, sources, conditions),
   } as const;
-  const done = await workShard(wish, job, async () => {
+  const done = await makePart(wish, job, async () => {
     if (share.from === share.to) return { result: { each: [], rounded: 0 } };
     const { each, rounded } = await scoreImages(opened, sources, { conditions, pixels, share, ...options });
     return { result: { each, rounded } };

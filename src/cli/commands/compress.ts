@@ -6,6 +6,8 @@
 
 import { MOST_IMAGES_A_GROUP } from "../../codec/group-record.ts";
 import { fail } from "../../errors.ts";
+import { compressReport } from "../../reports/compress-report.ts";
+import { shardReport } from "../../reports/shard-report.ts";
 import { openCodingModel } from "../../runs/archive-model.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { acceptFor, compressImages } from "../../runs/compress-images.ts";
@@ -19,8 +21,7 @@ import { innerWeights } from "../options/inner-weights.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
-import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
-import { compressReport } from "../reports/compress-report.ts";
+import { readShardOptions, shardArgs } from "../options/shard.ts";
 import { defineCommand } from "../run-command.ts";
 import { imageProgress } from "../terminal.ts";
 
@@ -153,7 +154,7 @@ export default defineCommand({
         const done = await compressShard(model, sources, survey, options, wish);
         terminal.endProgress();
         if (queue) return await queueOutcome(queue, done.job, { out }, seconds);
-        return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
+        return shardReport(done, wish, { images: done.images, seconds: seconds() });
       }
       const check = (file: string) => checkOption(file, target, { keepStdout });
       const compressed = await compressImages(model, sources, { ...options, out, check, single });

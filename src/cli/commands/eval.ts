@@ -11,6 +11,8 @@ import { likelihood } from "../../measure/likelihood.ts";
 import { codesKind, familyName, pixelcnnIn } from "../../models/families.ts";
 import { didYouMean } from "../../nearest.ts";
 import { checkDevice } from "../../onnx/session.ts";
+import { evalHistogram, evalReport, otherReport } from "../../reports/eval-report.ts";
+import { shardReport } from "../../reports/shard-report.ts";
 import { type AboutEvaluation, evalShard, type Measured } from "../../runs/eval-shard.ts";
 import { openDescribed } from "../../runs/model-data.ts";
 import { openModel, openPixelcnn } from "../../runs/open-model.ts";
@@ -19,8 +21,7 @@ import { fitArg, onBrokenArg, readFitting } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
-import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
-import { evalHistogram, evalReport, otherReport } from "../reports/eval-report.ts";
+import { readShardOptions, shardArgs } from "../options/shard.ts";
 import { defineCommand } from "../run-command.ts";
 import { labelledProgress } from "../terminal.ts";
 
@@ -139,7 +140,7 @@ export default defineCommand({
         const done = await evalShard(whole, about, work, wish);
         terminal.endProgress();
         if (queue) return await queueOutcome(queue, done.job, { histogram: args.histogram }, () => files().seconds);
-        return shardOutcome(done, wish, { images: done.images, seconds: files().seconds });
+        return shardReport(done, wish, { images: done.images, seconds: files().seconds });
       }
       const measured: Measured =
         measure === "classes"

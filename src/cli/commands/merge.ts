@@ -4,11 +4,11 @@
  */
 
 import { fail } from "../../errors.ts";
+import { JOIN, TAKES } from "../../reports/joined-report.ts";
 import { gatherParts } from "../../runs/gather-parts.ts";
 import { counted } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
-import { JOIN, TAKES } from "../reports/joined-report.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -54,6 +54,6 @@ export default defineCommand({
     if (gathered.repeated > 0) terminal.note(`${counted(gathered.repeated, "part")} twice: counted once`);
     const { out, csv, histogram } = args;
     const seconds = (): number => (performance.now() - started) / 1000;
-    return JOIN[command](gathered, { out, csv, histogram, scale, terminal, seconds });
+    return JOIN[command](gathered, { out, csv, histogram, scale, tell: terminal, seconds });
   },
 });

@@ -1,6 +1,8 @@
 /** `pixelcnn sample`: new images from a model, as a picture of a grid of them. */
 
 import { fail } from "../../errors.ts";
+import { samplePicture, sampleReport } from "../../reports/sample-report.ts";
+import { shardReport } from "../../reports/shard-report.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { drawSamples } from "../../runs/draw-samples.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
@@ -11,8 +13,7 @@ import { readDrawing, samplingArgs } from "../options/drawing.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
-import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
-import { samplePicture, sampleReport } from "../reports/sample-report.ts";
+import { readShardOptions, shardArgs } from "../options/shard.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -84,7 +85,7 @@ export default defineCommand({
       const done = await sampleShard(opened, about, { conditions, threads, signal, onProgress }, wish);
       terminal.endProgress();
       if (queue) return await queueOutcome(queue, done.job, { out, scale }, seconds);
-      return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
+      return shardReport(done, wish, { images: done.images, seconds: seconds() });
     }
     const how = { model: opened, count, seed, temperature, guidance, threads, signal, oracle: args.oracle };
     const pixels = await drawSamples({ ...how, conditions, onProgress });

@@ -4,6 +4,8 @@
 
 import { fail } from "../../errors.ts";
 import { heatmapOf } from "../../pictures/heatmap.ts";
+import { scoreHistogram, scoreReport, tellRounded } from "../../reports/score-report.ts";
+import { shardReport } from "../../reports/shard-report.ts";
 import { conditionArgs } from "../../runs/asked-conditions.ts";
 import { SourceSurvey } from "../../runs/fingerprint.ts";
 import { openPixelcnn } from "../../runs/open-model.ts";
@@ -16,8 +18,7 @@ import { onBrokenArg, readOnBroken } from "../options/fitting.ts";
 import { numberOption } from "../options/number-option.ts";
 import { checkOption, forceArg } from "../options/output.ts";
 import { queueArgs, queueOutcome, readQueueOptions } from "../options/queue.ts";
-import { readShardOptions, shardArgs, shardOutcome } from "../options/shard.ts";
-import { scoreHistogram, scoreReport, tellRounded } from "../reports/score-report.ts";
+import { readShardOptions, shardArgs } from "../options/shard.ts";
 import { defineCommand } from "../run-command.ts";
 
 /** Most images of a heat map. */
@@ -124,7 +125,7 @@ export default defineCommand({
       const done = await scoreShard(opened, sources, survey, options, wish).finally(sources.close);
       terminal.endProgress();
       if (queue) return await queueOutcome(queue, done.job, { csv: args.csv, histogram: args.histogram }, seconds);
-      return shardOutcome(done, wish, { images: done.images, seconds: seconds() });
+      return shardReport(done, wish, { images: done.images, seconds: seconds() });
     }
     const show = args.heatmap === undefined ? 0 : SHOWN;
     let table: Awaited<ReturnType<typeof openGrowing>> | null = null;

@@ -4,13 +4,14 @@ import { fail } from "../../errors.ts";
 import { leadQueue, type QueueProgress } from "../../queue/lead-queue.ts";
 import { LEADERS } from "../../queue/shard-order.ts";
 import { openStore, readQueueAddress, type Store } from "../../queue/store.ts";
+import { JOIN, type Wanted } from "../../reports/joined-report.ts";
+import type { Report } from "../../reports/report.ts";
 import { gatherParts } from "../../runs/gather-parts.ts";
+import type { ShardWish } from "../../runs/make-part.ts";
 import { checkPartsFolder } from "../../runs/output.ts";
 import type { Job } from "../../runs/part-file.ts";
-import type { ShardWish } from "../../runs/work-shard.ts";
 import { counted, duration, rounded } from "../../words.ts";
-import { JOIN, type Wanted } from "../reports/joined-report.ts";
-import type { CommandContext, Outcome } from "../run-command.ts";
+import type { CommandContext } from "../run-command.ts";
 import { ownVersion } from "../version.ts";
 import { numberOption } from "./number-option.ts";
 
@@ -77,9 +78,9 @@ export function readQueueName(name = QUEUE_NAME): string {
 export async function queueOutcome(
   { wish, name, context, store }: QueueWish,
   job: Job,
-  { out, csv, histogram, scale }: Partial<Omit<Wanted, "terminal" | "seconds">>,
+  { out, csv, histogram, scale }: Partial<Omit<Wanted, "tell" | "seconds">>,
   seconds: () => number,
-): Promise<Outcome> {
+): Promise<Report> {
   const { terminal, signal, words } = context;
   const options = Object.entries(words.options).filter(([option]) => !LEADERS.includes(option));
   const files = await leadQueue(store, {
@@ -94,7 +95,7 @@ export async function queueOutcome(
   });
   terminal.endProgress();
   const gathered = await gatherParts(files);
-  return JOIN[job.command](gathered, { out, csv, histogram, scale, terminal, seconds });
+  return JOIN[job.command](gathered, { out, csv, histogram, scale, tell: terminal, seconds });
 }
 
 /** `shards  3/16  0.5 shards/s  26 s left  4 workers`. */

@@ -1,11 +1,9 @@
-/** What the commands that work in shards have in common: --shard, --parts, and what they say when a part is done. */
+/** What the commands that work in shards have in common: --shard and --parts. */
 
 import { fail } from "../../errors.ts";
 import type { Shard } from "../../jobs.ts";
+import type { ShardWish } from "../../runs/make-part.ts";
 import { checkPartsFolder } from "../../runs/output.ts";
-import type { ShardDone, ShardWish } from "../../runs/work-shard.ts";
-import { counted } from "../../words.ts";
-import type { Outcome } from "../run-command.ts";
 
 export const shardArgs = {
   shard: {
@@ -60,16 +58,3 @@ export function readShard(text: string): Shard {
 
 const failWithoutParts = (): never =>
   fail("usage", "expected --parts FOLDER, where the part of --shard is written, but received none");
-
-/** `images`: how many the shard had to do. */
-export function shardOutcome(
-  { file, job, found }: ShardDone,
-  { shard }: ShardWish,
-  { images, seconds }: { readonly images: number; readonly seconds: number },
-): Outcome {
-  const what = `shard ${shard.index}/${shard.of} of \`pixelcnn ${job.command}\`, ${counted(images, "image")}`;
-  return {
-    json: { shard: shard.index, of: shard.of, part: file, images, found, seconds },
-    text: `${what}: ${file}${found ? " was there already" : ` in ${seconds.toFixed(1)} s`}`,
-  };
-}

@@ -29,7 +29,7 @@ export interface ShardDone {
   readonly found: boolean;
 }
 
-export async function workShard(
+export async function makePart(
   { shard, parts, force, onlyJob }: ShardWish,
   given: Omit<Job, "shards">,
   work: () => Promise<{ readonly result: object; readonly payload?: Uint8Array }>,

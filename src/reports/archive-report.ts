@@ -1,14 +1,13 @@
 /** `pixelcnn info <archive.pxc>`: what it holds, of which model, how large it is. Nothing is decoded. */
 
-import { describeConditions, describeValue } from "../../codec/archive-contents.ts";
-import { type AboutArchive, aboutArchive, type FoundModel } from "../../runs/about-archive.ts";
-import { counted } from "../../words.ts";
-import type { Outcome } from "../run-command.ts";
-import { alignedRows } from "../terminal.ts";
+import { describeConditions, describeValue } from "../codec/archive-contents.ts";
+import { type AboutArchive, aboutArchive, type FoundModel } from "../runs/about-archive.ts";
+import { alignedRows, counted } from "../words.ts";
+import type { Report } from "./report.ts";
 
 type Row = readonly [string, unknown];
 
-export async function archiveInfo(archive: string): Promise<Outcome> {
+export async function archiveReport(archive: string): Promise<Report> {
   const found = await aboutArchive(archive);
   return { json: found.about, text: alignedRows(found.kind === "archive" ? rowsOfMany(found) : rowsOfSingle(found)) };
 }

@@ -1,11 +1,11 @@
 /** What `compress` says, of one process or of all shards. */
 
-import type { Compressed } from "../../runs/compress-images.ts";
-import type { AboutArchive } from "../../runs/compress-shard.ts";
-import { describeLeftOut } from "../../runs/source-images.ts";
-import { counted } from "../../words.ts";
-import type { Outcome } from "../run-command.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Compressed } from "../runs/compress-images.ts";
+import type { AboutArchive } from "../runs/compress-shard.ts";
+import type { Teller } from "../runs/source-image.ts";
+import { describeLeftOut } from "../runs/source-images.ts";
+import { counted } from "../words.ts";
+import type { Report } from "./report.ts";
 
 interface ArchiveFile {
   readonly out: string;
@@ -14,22 +14,20 @@ interface ArchiveFile {
   readonly seconds: number;
 }
 
-/** Notes on the terminal, and the outcome. */
+/** Notes on the tell, and the outcome. */
 export function compressReport(
   { model, sources, conditions }: AboutArchive,
   { images, written, dims, raw, rounded, restored, told, replaced }: Compressed,
   { out, single, seconds }: ArchiveFile,
-  terminal: Pick<Terminal, "note" | "warn">,
-): Outcome {
+  tell: Teller,
+): Report {
   const { name, step, channels, levels } = model;
   const { bytes, payload } = written;
   const bitsPerDim = (8 * bytes) / dims;
   if (conditions !== undefined && written.conditions > payload)
-    terminal.note(
-      "the conditions take more bytes than the images: --unconditional, or one for all images, may cost less",
-    );
+    tell.note("the conditions take more bytes than the images: --unconditional, or one for all images, may cost less");
   if (replaced !== undefined && bytes > replaced)
-    terminal.warn(`the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`);
+    tell.warn(`the archive is larger than the files in it, ${bytes} bytes to ${replaced}: keep the files`);
   const { of, leftOut, broken } = sources;
   const left = describeLeftOut(sources);
   return {

@@ -1,9 +1,9 @@
 /** What `sample` draws and says, of one process or of all shards. */
 
-import { gridOf } from "../../pictures/grid.ts";
-import type { AboutSamples } from "../../runs/sample-shard.ts";
-import { counted } from "../../words.ts";
-import type { Outcome } from "../run-command.ts";
+import { gridOf } from "../pictures/grid.ts";
+import type { AboutSamples } from "../runs/sample-shard.ts";
+import { counted } from "../words.ts";
+import type { Report } from "./report.ts";
 
 /** A PNG of all images; a row a condition where there are several. */
 export function samplePicture(
@@ -18,7 +18,7 @@ export function samplePicture(
 export function sampleReport(
   { model, count, seed, temperature, guidance, conditions }: AboutSamples,
   { out, seconds }: { readonly out: string; readonly seconds: number },
-): Outcome {
+): Report {
   const { name, step, height, width } = model;
   return {
     json: { model: name, step, out, count, seed, temperature, guidance, conditions, seconds },

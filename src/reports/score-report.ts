@@ -1,13 +1,13 @@
 /** What `score` says, of one process or of all shards. */
 
-import { histogramSvg } from "../../pictures/chart.ts";
-import type { ScoredImage } from "../../runs/score-images.ts";
-import type { JoinedScores } from "../../runs/score-shard.ts";
-import { describeLeftOut } from "../../runs/source-images.ts";
-import type { UsualBits } from "../../runs/usual-bits.ts";
-import { counted, printable } from "../../words.ts";
-import type { Outcome } from "../run-command.ts";
-import type { Terminal } from "../terminal.ts";
+import { histogramSvg } from "../pictures/chart.ts";
+import type { ScoredImage } from "../runs/score-images.ts";
+import type { JoinedScores } from "../runs/score-shard.ts";
+import type { Teller } from "../runs/source-image.ts";
+import { describeLeftOut } from "../runs/source-images.ts";
+import type { UsualBits } from "../runs/usual-bits.ts";
+import { counted, printable } from "../words.ts";
+import type { Report } from "./report.ts";
 
 /** What was written, and how long it took. */
 interface ScoreFiles {
@@ -20,7 +20,7 @@ interface ScoreFiles {
 export function scoreReport(
   { about, each, bits, bitsPerDim }: JoinedScores,
   { seconds, csv, histogram, heatmap }: ScoreFiles,
-): Outcome {
+): Report {
   const { model, sources, conditions, usual } = about;
   const left = describeLeftOut(sources);
   const { of, leftOut, broken } = sources;
@@ -41,11 +41,11 @@ export function scoreReport(
 }
 
 /** Tells of images that had more values than the model has levels. */
-export function tellRounded({ about, rounded }: JoinedScores, terminal: Pick<Terminal, "note">): void {
+export function tellRounded({ about, rounded }: JoinedScores, tell: Pick<Teller, "note">): void {
   const { levels } = about.model;
   if (rounded === 0) return;
   const how = levels === 2 ? "two levels by a threshold at 127" : `the nearest of the model's ${levels} levels`;
-  terminal.note(`${counted(rounded, "image")} of more than ${levels} values: scored after taking them to ${how}`);
+  tell.note(`${counted(rounded, "image")} of more than ${levels} values: scored after taking them to ${how}`);
 }
 
 /** How many images need how many bits/dim, as SVG. */

@@ -1,12 +1,12 @@
 /** What `eval` says, of one process or of all shards. */
 
-import type { Classification } from "../../measure/bayes.ts";
-import type { ConditionComparison } from "../../measure/compare-conditions.ts";
-import { describeEvaluation, type Evaluation } from "../../measure/evaluate.ts";
-import type { Likelihood } from "../../measure/likelihood.ts";
-import { histogramSvg } from "../../pictures/chart.ts";
-import type { AboutEvaluation, Measured } from "../../runs/eval-shard.ts";
-import type { Outcome } from "../run-command.ts";
+import type { Classification } from "../measure/bayes.ts";
+import type { ConditionComparison } from "../measure/compare-conditions.ts";
+import { describeEvaluation, type Evaluation } from "../measure/evaluate.ts";
+import type { Likelihood } from "../measure/likelihood.ts";
+import { histogramSvg } from "../pictures/chart.ts";
+import type { AboutEvaluation, Measured } from "../runs/eval-shard.ts";
+import type { Report } from "./report.ts";
 
 interface EvalFiles {
   readonly histogram?: string | undefined;
@@ -18,7 +18,7 @@ interface Said {
   readonly text: string;
 }
 
-export function evalReport(about: AboutEvaluation, measured: Measured, files: EvalFiles): Outcome {
+export function evalReport(about: AboutEvaluation, measured: Measured, files: EvalFiles): Report {
   return report(about, saidOf(about, measured, files), files);
 }
 
@@ -28,7 +28,7 @@ interface Where {
 }
 
 /** Of a model without a likelihood. */
-export function otherReport(about: Where, evaluation: Evaluation, files: EvalFiles): Outcome {
+export function otherReport(about: Where, evaluation: Evaluation, files: EvalFiles): Report {
   const { kind, ...numbers } = evaluation;
   return report(about, { json: { measure: kind, ...numbers }, text: describeEvaluation(evaluation) }, files);
 }
@@ -40,7 +40,7 @@ export function evalHistogram({ model }: AboutEvaluation, { nats, bitsPerDim, ea
   return histogramSvg(`Bits of each image under ${model.name}`, "bits/dim", bits);
 }
 
-function report({ model, data }: Where, { json, text }: Said, { histogram, seconds }: EvalFiles): Outcome {
+function report({ model, data }: Where, { json, text }: Said, { histogram, seconds }: EvalFiles): Report {
   const { name, split, images, of, skipped } = data;
   const about = { model: model.name, step: model.step, data: name, split, of, skipped };
   const where = `${images} of ${of} images of ${name}, ${split} split`;

@@ -1,18 +1,18 @@
 /** What comes of all parts of a job: its files and what is said of it, whoever gathered them. */
 
-import { fail } from "../../errors.ts";
-import { joinArchive } from "../../runs/compress-shard.ts";
-import { joinEvaluation } from "../../runs/eval-shard.ts";
-import type { GatheredParts } from "../../runs/gather-parts.ts";
-import { writeOutput } from "../../runs/output.ts";
-import type { ShardCommand } from "../../runs/part-file.ts";
-import { joinSamples } from "../../runs/sample-shard.ts";
-import { SCORES_HEAD, scoreRows } from "../../runs/score-images.ts";
-import { joinScores } from "../../runs/score-shard.ts";
-import type { Outcome } from "../run-command.ts";
-import type { Terminal } from "../terminal.ts";
+import { fail } from "../errors.ts";
+import { joinArchive } from "../runs/compress-shard.ts";
+import { joinEvaluation } from "../runs/eval-shard.ts";
+import type { GatheredParts } from "../runs/gather-parts.ts";
+import { writeOutput } from "../runs/output.ts";
+import type { ShardCommand } from "../runs/part-file.ts";
+import { joinSamples } from "../runs/sample-shard.ts";
+import { SCORES_HEAD, scoreRows } from "../runs/score-images.ts";
+import { joinScores } from "../runs/score-shard.ts";
+import type { Teller } from "../runs/source-image.ts";
 import { compressReport } from "./compress-report.ts";
 import { evalHistogram, evalReport } from "./eval-report.ts";
+import type { Report } from "./report.ts";
 import { samplePicture, sampleReport } from "./sample-report.ts";
 import { scoreHistogram, scoreReport, tellRounded } from "./score-report.ts";
 
@@ -21,7 +21,7 @@ export interface Wanted {
   readonly csv: string | undefined;
   readonly histogram: string | undefined;
   readonly scale: number | undefined;
-  readonly terminal: Terminal;
+  readonly tell: Teller;
   /** Seconds so far. */
   seconds(): number;
 }
@@ -34,11 +34,11 @@ export const TAKES: Readonly<Record<ShardCommand, readonly string[]>> = {
   score: ["--csv", "--histogram"],
 };
 
-export const JOIN: Readonly<Record<ShardCommand, (gathered: GatheredParts, wanted: Wanted) => Promise<Outcome>>> = {
-  async compress(gathered, { out = failWithout("F.pxc, the archive"), terminal, seconds }) {
+export const JOIN: Readonly<Record<ShardCommand, (gathered: GatheredParts, wanted: Wanted) => Promise<Report>>> = {
+  async compress(gathered, { out = failWithout("F.pxc, the archive"), tell, seconds }) {
     const { about, bytes, compressed } = joinArchive(gathered);
     await writeOutput(out, bytes);
-    return compressReport(about, compressed, { out, seconds: seconds() }, terminal);
+    return compressReport(about, compressed, { out, seconds: seconds() }, tell);
   },
   async eval(gathered, { histogram, seconds }) {
     const { about, measured } = joinEvaluation(gathered);
@@ -57,9 +57,9 @@ export const JOIN: Readonly<Record<ShardCommand, (gathered: GatheredParts, wante
     await writeOutput(out, samplePicture(about, pixels, scale));
     return sampleReport(about, { out, seconds: seconds() });
   },
-  async score(gathered, { csv, histogram, terminal, seconds }) {
+  async score(gathered, { csv, histogram, tell, seconds }) {
     const scores = joinScores(gathered);
-    tellRounded(scores, terminal);
+    tellRounded(scores, tell);
     if (csv !== undefined) await writeOutput(csv, SCORES_HEAD + scoreRows(scores.each));
     if (histogram !== undefined) await writeOutput(histogram, scoreHistogram(scores));
     return scoreReport(scores, { csv, histogram, seconds: seconds() });
