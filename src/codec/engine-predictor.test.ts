@@ -46,6 +46,13 @@ const sizesOf = ({ channels = 1, levels = 2, height = 5, condition }: Shape) => 
 const modelOf = (shape: Shape = {}) =>
   withWeights(resolvePixelcnn({ ...sizesOf(shape), skip: 4 * (shape.channels ?? 1) }));
 
+/** One with a mixture of logistics. */
+const mixtureModelOf = (shape: Shape = {}) => {
+  const { head, ...sizes } = sizesOf(shape);
+  const mixture = { kind: "mixture", components: 3, ...head } as const;
+  return withWeights(resolvePixelcnn({ ...sizes, head: mixture, skip: 4 * (shape.channels ?? 1) }));
+};
+
 /** A plain PixelCNN of the same sizes. */
 const plainModelOf = (shape: Shape = {}) =>
   withWeights(resolvePixelcnn({ family: "pixelcnn" as const, ...sizesOf(shape) }));
@@ -109,6 +116,8 @@ describe.each<[string, ExactModel<PixelcnnConfig>]>([
   ["Row LSTM, grey", rowModelOf({ levels: 256 })],
   ["Row LSTM, colour, conditioned", rowModelOf({ channels: 3, levels: 8, condition: vector })],
   ["Diagonal BiLSTM, binary", diagonalModelOf()],
+  ["mixture, grey", mixtureModelOf({ levels: 256 })],
+  ["mixture, colour, conditioned", mixtureModelOf({ channels: 3, levels: 64, condition: vector })],
   ["Diagonal BiLSTM, colour, conditioned", diagonalModelOf({ channels: 3, levels: 8, condition: vector })],
 ])("a %s model", (_name, model) => {
   test("gives back images of any size, in groups of 1, 3 and 64, and alone", async () => {

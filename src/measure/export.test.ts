@@ -18,19 +18,23 @@ const hasChecker = spawnSync(PYTHON, ["-c", "import onnx"]).status === 0;
 const folder = mkdtempSync(join(tmpdir(), "pixelcnn-export-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const mixture = { kind: "mixture", features: 6, components: 2 } as const;
+
 describe.each([
   { name: "grey, with skips", height: 5, width: 7, channels: 1, levels: 5, skip: 6 },
   { name: "colour, with skips", height: 5, width: 7, channels: 3, levels: 4, skip: 6 },
   { name: "colour, without skips", height: 4, width: 3, channels: 3, levels: 2, skip: 0 },
   { name: "one pixel", height: 1, width: 1, channels: 3, levels: 3, skip: 6 },
-])("an exported model ($name)", ({ name, ...size }) => {
+  { name: "grey, a mixture", height: 5, width: 7, channels: 1, levels: 5, skip: 6, head: mixture },
+  { name: "colour, a mixture", height: 4, width: 3, channels: 3, levels: 4, skip: 6, head: mixture },
+])("an exported model ($name)", ({ name, head = { features: 6 }, ...size }) => {
   const model = resolvePixelcnn({
     ...size,
     features: 6,
     depth: 3,
     firstKernel: 5,
     dilations: [1, 2],
-    head: { features: 6 },
+    head,
   });
   const random = randomFrom(11);
   const parameters: ParameterMap = new Map(

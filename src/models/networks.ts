@@ -111,14 +111,15 @@ export const networkTitle = (config: PixelcnnConfig): string => rowOf(config).ti
 
 /** The layers, in words. */
 export function describeLayers(config: PixelcnnConfig): string {
-  const { depth, features, firstKernel } = config;
+  const { depth, features, firstKernel, head } = config;
   const then =
     "kernels" in config
       ? `, then ${config.kernels}, dilations ${config.dilations}`
       : "kernel" in config
         ? `, then ${config.kernel}`
         : "";
-  return `${depth} layers of ${features} features, first kernel ${firstKernel}${then}`;
+  const levels = head.kind === "mixture" ? `, a mixture of ${head.components} logistics` : "";
+  return `${depth} layers of ${features} features, first kernel ${firstKernel}${then}${levels}`;
 }
 
 /** The network that a config stands for. */

@@ -105,7 +105,7 @@ type OrderQueue = InstanceType<Store["bull"]["Queue"]>;
 
 async function lead(
   queue: OrderQueue,
-  open: Map<string, Shard>,
+  open: Map<string, OpenShard>,
   total: number,
   found: number,
   rules: LeaderRules,
@@ -161,7 +161,7 @@ const inWords = (reason: string): string =>
   /stalled more than/.test(reason) ? "its worker died or was not heard of while it worked on it, each time" : reason;
 
 /** Throws where the store says for some time that a shard is done whose part is not to be seen here. */
-async function refuseUnseen(queue: OrderQueue, open: ReadonlyMap<string, Shard>, total: number): Promise<void> {
+async function refuseUnseen(queue: OrderQueue, open: ReadonlyMap<string, OpenShard>, total: number): Promise<void> {
   for (const id of await idsOf(queue, "completed")) {
     const shard = open.get(id);
     if (!shard) continue;
@@ -179,7 +179,7 @@ async function refuseUnseen(queue: OrderQueue, open: ReadonlyMap<string, Shard>,
 const idsOf = (queue: OrderQueue, state: "completed" | "failed"): Promise<string[]> => queue.getRanges([state], 0, -1);
 
 /** What an earlier leader left: shards that failed, and those that are done but whose part is gone. */
-async function clearOld(queue: OrderQueue, open: ReadonlyMap<string, Shard>): Promise<void> {
+async function clearOld(queue: OrderQueue, open: ReadonlyMap<string, OpenShard>): Promise<void> {
   for (const state of ["failed", "completed"] as const)
     for (const id of await idsOf(queue, state)) if (open.has(id)) await queue.remove(id);
 }
@@ -211,7 +211,7 @@ function orderOf({ index, id, file }: OpenShard, { job, version, words, parts }:
 }
 
 /** Takes the shards whose parts are there, and whole, off the list. */
-async function closeDone(open: Map<string, Shard>, job: Job): Promise<void> {
+async function closeDone(open: Map<string, OpenShard>, job: Job): Promise<void> {
   for (const shard of [...open.values()]) {
     if (!existsSync(shard.file)) continue;
     const { mtimeMs } = statOf(shard.file);

@@ -8,7 +8,7 @@ import type { Graph, Value } from "../../onnx/graph.ts";
 import { reduceSum } from "../../onnx/ops.ts";
 import { randomFrom } from "../../random.ts";
 import { type DTypes, type Tensor, tensor } from "../../tensor.ts";
-import { identityOf, pixelcnnParameters } from "../networks.ts";
+import { describeLayers, identityOf, pixelcnnParameters } from "../networks.ts";
 import { resolvePixelcnn } from "../schema.ts";
 import { mixture } from "./mixture.ts";
 import { mixtureLogProbabilities } from "./naive-mixture.test-support.ts";
@@ -207,6 +207,7 @@ test("each channel's outputs have a matrix of their own width, and one bias begi
   ]);
   const begin = [0, 0, -0.5, 0.5, -Math.LN2, -Math.LN2];
   expect(specs[0]!.start).toEqual([...begin, ...begin, 0, 0, ...begin, 0, 0, 0, 0]);
+  expect(describeLayers(config)).toMatch(/, a mixture of 2 logistics$/);
   // A digest of its own, and a version; the categorical head's has neither.
   expect(identityOf(config)).toMatchObject({ head: { kind: "mixture", features: 24, components: 2, bins: 1 } });
   expect(identityOf({ ...config, head: { kind: "categorical", features: 24 } })).toMatchObject({
