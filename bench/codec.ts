@@ -1,7 +1,7 @@
 /**
  * How small and how fast is the codec? A model's archive of a data set beside PNG, lossless WebP, JPEG XL and others
  * (peer-codecs.ts), each as one file an image and as one file of all images; speed on one and two threads, in groups of
- * 64 and alone; the payload against the float64 score of the other engine.
+ * their usual size, of 64 and alone; the payload against the float64 score of the other engine.
  *   node bench/codec.ts <model> <data> [--limit N] [--files N] [--lossy-levels] [--peers-only | --no-peers]
  *     [--peer NAME]
  * <data> as for `pixelcnn compress` (mnist, mnist:test:0-999, a folder of one size). Everything is decoded and
@@ -103,8 +103,8 @@ async function ours(): Promise<void> {
     line(what, rate(encoding), rate(decoding), `${(encoding + decoding).toFixed(1)} s`);
     return { bytes, seconds: [encoding, decoding] };
   };
-  const one = await speed(`all ${bare.length}, groups of 64, one thread`, bare, { groupSize: 64 });
-  const two = await speed(`all ${bare.length}, groups of 64, two threads`, bare, { groupSize: 64, threads: pool });
+  const one = await speed(`all ${bare.length}, usual groups, one thread`, bare, {});
+  const two = await speed(`all ${bare.length}, usual groups, two threads`, bare, { threads: pool });
   if (Buffer.compare(one.bytes, two.bytes) !== 0) throw new Error("expected the same bytes on two threads");
   const together = await speed(`the first ${few.length}, groups of 64, one thread`, few, { groupSize: 64 });
   const apart = await speed(`the first ${few.length}, one at a time, one thread`, few, { groupSize: 1 });

@@ -90,10 +90,11 @@ async function decodesTo(file: Buffer, { pixels, width, height, channels }: Shee
 }
 
 async function smallestPng(sheet: Sheet): Promise<Buffer> {
-  const best = { compressionLevel: 9, effort: 10 };
+  // No effort: sharp would make a palette of 256 colours for it.
+  const best = { compressionLevel: 9 };
   const variants: PngOptions[] = [false, true].map((adaptiveFiltering) => ({ ...best, adaptiveFiltering }));
   if (sheet.count <= 16 && sheet.channels === 1)
-    variants.push({ ...best, palette: true, colours: sheet.count, dither: 0 });
+    variants.push({ ...best, effort: 10, palette: true, colours: sheet.count, dither: 0 });
   const files: Buffer[] = [];
   for (const options of variants) {
     const file = await picture(sheet).png(options).toBuffer();

@@ -31,6 +31,7 @@ describe("an archive with its model inside", () => {
     expect(stdout).toMatch(/^inside {4}the model, \d+ bytes, weights in int8$/m);
     const listed = await pixelcnn(["decompress", "three.pxc", "--list"], { cwd });
     expect(listed.stdout).toContain("three.pxc: 3 images in 1 group");
+    expect(listed.stdout).toMatch(/^model [0-9a-f]{64} \("colour"\); inside: \d+ bytes, weights in int8$/m);
   });
 
   test("keeps classes, labels and conditions, whatever the precision", async () => {

@@ -92,6 +92,25 @@ describe("an archive", () => {
     expect(pixelsOf(await decodeArchive(model, bytes))).toEqual(pixelsOf(images));
   });
 
+  test("runs the model once a group, also where images of it are stored", async () => {
+    const model = await contextPredictor({ levels: 16 });
+    let runs = 0;
+    const counting: Predictor = {
+      ...model,
+      forced(...given) {
+        runs++;
+        return model.forced(...given);
+      },
+    };
+    const kinds: PixelKind[] = ["constant", "unlikely", "constant"];
+    const images = await Promise.all(kinds.map((kind, i) => image(model, 12, 12, kind, i)));
+    const group = readGroup(openPxc(await encodeImages(counting, images)) as Archive, 0);
+    expect([runs, group.stored]).toEqual([1, [false, true, false]]);
+    const others = Uint8Array.of(...images[0]!.pixels, ...images[2]!.pixels);
+    const alone = await encodeStream(model, others, { count: 2, height: 12, width: 12 });
+    expect([...group.payload.subarray(0, group.streamLength)]).toEqual([...alone]);
+  });
+
   test("is the same whatever the images' neighbours in the group decode to", async () => {
     const images = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((seed) => image(colour, 3, 4, "sampled", seed)));
     for (const groupSize of [1, 2, 3, 7, 64]) {

@@ -69,7 +69,28 @@ export async function decodeStream(
   return pixels;
 }
 
-/** The stream, and each image's share of it in whole bits (rounded down). */
+/** Starts and frequencies of a group, [H, W, C, count]. */
+interface KeptFrequencies {
+  readonly starts: Uint32Array;
+  readonly frequencies: Uint32Array;
+}
+
+/** Most sub-pixels of a group whose frequencies are kept, 8 bytes each, so that some of its images can be left out. */
+const MOST_KEPT = 2 ** 21;
+
+/** The stream of the images that are not left out. */
+function encodeAgain({ starts, frequencies }: KeptFrequencies, leftOut: readonly boolean[]): Uint8Array {
+  const encoder = new RangeEncoder();
+  for (let k = 0, i = 0; k < starts.length; k++) {
+    if (!leftOut[i]) encoder.encode(starts[k]!, frequencies[k]!);
+    if (++i === leftOut.length) i = 0;
+  }
+  return encoder.finish();
+}
+
+/**
+ * The stream, each image's share of it in whole bits (rounded down), and the frequencies, where they are not too many.
+ */
 async function encodeStreamWithCosts(
   predictor: Predictor,
   pixels: Uint8Array,
@@ -81,6 +102,8 @@ async function encodeStreamWithCosts(
   const { count } = size;
   const perRow = size.width * predictor.channels * count;
   const encoder = new RangeEncoder();
+  const all = size.height * perRow;
+  const kept = all <= MOST_KEPT ? { starts: new Uint32Array(all), frequencies: new Uint32Array(all) } : undefined;
   // Image i has cost -log2(shares[i]) + costs[i] bits so far: exact products, so every machine takes the same
   // decisions.
   const shares = new Float64Array(count).fill(1);
@@ -98,6 +121,8 @@ async function encodeStreamWithCosts(
         );
       }
       checkSignal(options.signal, row, size.height);
+      kept?.starts.set(starts.subarray(0, perRow), row * perRow);
+      kept?.frequencies.set(frequencies.subarray(0, perRow), row * perRow);
       for (let k = 0, i = 0; k < perRow; k++) {
         const frequency = frequencies[k]!;
         encoder.encode(starts[k]!, frequency);
@@ -116,7 +141,7 @@ async function encodeStreamWithCosts(
   );
   if (rows !== size.height) fail("internal", `expected ${size.height} rows from the predictor but received ${rows}`);
   for (let i = 0; i < count; i++) for (let share = shares[i]!; share <= 0.5; share *= 2) costs[i]!++;
-  return { stream: encoder.finish(), costs };
+  return { stream: encoder.finish(), costs, kept };
 }
 
 /**
@@ -130,9 +155,12 @@ export async function encodeGroup(
 ): Promise<GroupPayload> {
   const { count } = size;
   const perImage = size.height * size.width * predictor.channels;
-  let { stream, costs } = await encodeStreamWithCosts(predictor, pixels, size, options);
+  let { stream, costs, kept: frequencies } = await encodeStreamWithCosts(predictor, pixels, size, options);
   let stored = Array.from(costs, (cost) => cost > perImage * bitsPerLevel(predictor.levels));
-  if (stored.includes(true) && stored.includes(false)) {
+  if (stored.includes(true) && stored.includes(false) && frequencies) {
+    // An image's frequencies do not depend on its neighbours.
+    stream = encodeAgain(frequencies, stored);
+  } else if (stored.includes(true) && stored.includes(false)) {
     const coded = pick(pixels, stored, false);
     const conditions = options.conditions?.filter((_, i) => !stored[i]);
     stream = await encodeStream(

@@ -74,13 +74,14 @@ export function contentsReport(archive: string, bytes: Uint8Array, pixelBudget: 
     const about = { archive, kind: file.kind, bytes: bytes.length, digest, images: 1 };
     return { json: { ...about, condition: conditionJson(condition) }, text };
   }
-  const { file, notes, conditions, groups } = contents;
+  const { file, notes, inside, conditions, groups } = contents;
   const images = imagesIn(contents);
   const { channels, levels } = file.header;
   const about =
     `${archive}: ${counted(file.images, "image")} in ${counted(groups.length, "group")}, ` +
     `${counted(channels, "channel")}, ${levels} levels, ${bytes.length} bytes\n` +
     `model ${digest}${notes?.model === undefined ? "" : ` (${JSON.stringify(notes.model)})`}` +
+    (inside ? `; inside: ${inside.bytes} bytes, weights in ${inside.precision}` : "") +
     (notes?.lossy ? "; NOT lossless: some images were taken to the nearest levels" : "") +
     (conditions.bytes > 0 ? `\nconditions: ${describeConditions(conditions, notes)}` : "");
   const { stored } = contents;
@@ -101,6 +102,7 @@ export function contentsReport(archive: string, bytes: Uint8Array, pixelBudget: 
       levels,
       groups: groups.length,
       notes,
+      inside: inside ?? null,
       conditions,
       images: images.map((image, i) => ({
         ...image,
