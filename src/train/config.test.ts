@@ -127,7 +127,7 @@ test.each([
   [
     "an unknown decay",
     { ...smallest, train: { decay: "linear" } },
-    'train.decay: expected "cosine" or "constant" but received "linear"',
+    'train.decay: expected "cosine", "constant" or "cooldown" but received "linear"',
   ],
   [
     "a budget with two keys",

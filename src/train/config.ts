@@ -18,8 +18,14 @@ export const trainSchema = z.strictObject({
   rate: positive.max(1).default(2e-3),
   /** Steps over which the rate rises from 0. */
   warmup: z.int().min(0).default(100),
-  /** "cosine" falls to `finalRate` times the peak at the end of the budget; "constant" stays. */
-  decay: z.enum(["cosine", "constant"]).default("cosine"),
+  /**
+   * "cosine" falls to `finalRate` times the peak at the end of the budget; "constant" stays; "cooldown" stays and falls
+   * in the last part of the budget, `cooldown`. A run that was cooled down and goes on for longer stays at the peak
+   * again until its new end is near, where a cosine would begin in its middle.
+   */
+  decay: z.enum(["cosine", "constant", "cooldown"]).default("cosine"),
+  /** Part of the budget over which "cooldown" falls, in a straight line. */
+  cooldown: positive.max(1).default(0.3),
   finalRate: z.number().min(0).max(1).default(0.02),
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.99),

@@ -129,6 +129,10 @@ describe("schedules", () => {
     [{ decay: "cosine", finalRate: 0.2 }, 7, 0.5, 0.006],
     [{ decay: "cosine", finalRate: 0.2 }, 7, 1, 0.002],
     [{ decay: "cosine", finalRate: 0.2, warmup: 10 }, 5, 0.5, 0.003],
+    [{ decay: "cooldown", finalRate: 0, cooldown: 0.4, warmup: 0 }, 1, 0.6, 0.01],
+    [{ decay: "cooldown", finalRate: 0, cooldown: 0.4, warmup: 0 }, 1, 0.8, 0.005],
+    [{ decay: "cooldown", finalRate: 0.2, cooldown: 1, warmup: 0 }, 1, 0.5, 0.006],
+    [{ decay: "cooldown", finalRate: 0.2, cooldown: 0.4, warmup: 0 }, 1, 1, 0.002],
   ] as const)("with %o the rate of step %i at progress %d is %d", (part, t, progress, rate) => {
     expect(rateAt(settings(part), t, progress)).toBeCloseTo(rate, 12);
   });

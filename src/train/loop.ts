@@ -79,14 +79,17 @@ export function progressOf(
 }
 
 /**
- * Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then cosine to finalRate,
- * or constant.
+ * Learning rate of step t (from 1) when `progress` of the budget is used up: linear warm-up, then to finalRate by a
+ * cosine or by a line near the end, or constant.
  */
 export function rateAt(train: TrainConfig, t: number, progress: number): number {
   const rise = train.warmup === 0 ? 1 : Math.min(1, t / train.warmup);
-  const fall =
-    train.decay === "constant" ? 1 : train.finalRate + (1 - train.finalRate) * 0.5 * (1 + Math.cos(Math.PI * progress));
-  return train.rate * rise * fall;
+  const left = {
+    constant: 1,
+    cosine: 0.5 * (1 + Math.cos(Math.PI * progress)),
+    cooldown: Math.min(1, (1 - progress) / train.cooldown),
+  }[train.decay];
+  return train.rate * rise * (train.finalRate + (1 - train.finalRate) * left);
 }
 
 /** Decay of the moving average at step t: young averages forget faster, so that the first weights do not linger. */
