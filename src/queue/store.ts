@@ -92,6 +92,13 @@ export function failStore(error: unknown, { shown }: QueueAddress): never {
     );
   if (/\bOOM\b/.test(reason))
     return fail("io", `the queue at ${shown} is full (${reason}): raise its maxmemory, or remove what it holds`, error);
+  if (/CERT|self-signed/i.test(`${code} ${reason}`))
+    return fail(
+      "io",
+      `the certificate of the queue at ${shown} was not accepted (${reason}): name the file of the authority that ` +
+        "signed it in NODE_EXTRA_CA_CERTS",
+      error,
+    );
   if (code !== undefined || /timed? ?out|closed|ECONN|ENOTFOUND/i.test(reason))
     return fail(
       "io",

@@ -290,7 +290,7 @@ describe.skipIf(!hasRedis)("a queue (skipped without redis-server: apt-get insta
     });
     expect((await at("127.0.0.1:6379")).code).toBe(2);
     mkdirSync(join(scratch, "locked"));
-    const locked = await startRedis(join(scratch, "locked"), "secret");
+    const locked = await startRedis(join(scratch, "locked"), { password: "secret" });
     try {
       expect((await at(locked.url)).said).toMatch(/refused the password \(NOAUTH/);
       const wrong = `redis://:wrong@127.0.0.1:${locked.port}`;

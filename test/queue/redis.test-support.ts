@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
@@ -28,13 +29,28 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startRedis(folder: string, password?: string): Promise<TestRedis> {
+/** `tls`: names of PEM files; the port then speaks TLS alone. */
+export interface RedisRules {
+  readonly password?: string;
+  readonly tls?: { readonly certificate: string; readonly key: string };
+}
+
+export async function startRedis(folder: string, { password, tls }: RedisRules = {}): Promise<TestRedis> {
   const port = await freePort();
-  const rules = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--save", ""];
+  const at = tls
+    ? [
+        ...["--port", "0", "--tls-port", String(port), "--tls-cert-file", tls.certificate],
+        ...["--tls-key-file", tls.key, "--tls-ca-cert-file", tls.certificate, "--tls-auth-clients", "no"],
+      ]
+    : ["--port", String(port)];
+  const rules = [...at, "--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--save", ""];
   if (password !== undefined) rules.push("--requirepass", password);
   let server: ChildProcess | null = null;
   const ask = async (...[command, ...words]: [string, ...string[]]): Promise<unknown> => {
-    const client = new Redis({ port, password, lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+    const client = new Redis({
+      ...{ host: "127.0.0.1", port, password, lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null },
+      ...(tls ? { tls: { ca: readFileSync(tls.certificate) } } : {}),
+    });
     client.on("error", () => undefined);
     try {
       await client.connect();
@@ -45,7 +61,7 @@ export async function startRedis(folder: string, password?: string): Promise<Tes
   };
   const redis: TestRedis = {
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? "rediss" : "redis"}://127.0.0.1:${port}`,
     ask,
     async kill() {
       if (!server) return;
