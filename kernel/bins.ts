@@ -4,7 +4,7 @@
 // numbers, each known to a few units in the last place. The sum over components is one of probabilities, not of their
 // logarithms: the K of them sum to 1, so the largest is above 1 / K, and what underflows is far below one part of 2^24.
 
-import { exp4, hold, log4, tanh4 } from "./functions";
+import { exp4, expWithin4, hold, log4, tanh4 } from "./functions";
 
 const OUT: usize = 0; // address of row 0; K numbers a row, and up to 3 behind them are overwritten
 const OUT_STRIDE: usize = 4;
@@ -23,6 +23,13 @@ const EDGES: usize = 36; // address of the edges of the bins: -infinity, K - 1 n
 function offset(edges: usize, mean: v128, inverse: v128): v128 {
   const z = f32x4.mul(f32x4.sub(v128.load(edges), mean), inverse);
   return hold(z, f32x4.splat(50), f32x4.splat(-50));
+}
+
+/** Of the first and the last level the whole weight, of others its inner part. */
+@inline
+function atEnds(weight: v128, inner: v128, level: v128, levels: i32): v128 {
+  const end = v128.or(i32x4.eq(level, i32x4.splat(0)), i32x4.eq(level, i32x4.splat(levels - 1)));
+  return v128.bitselect(weight, inner, end);
 }
 
 export function bins(d: usize, first: usize, rows: usize): void {
@@ -55,18 +62,18 @@ export function bins(d: usize, first: usize, rows: usize): void {
       const t = tanh4(f32x4.mul(f32x4.splat(0.5), f32x4.mul(width, inverse)));
       const inner = f32x4.mul(weight, f32x4.div(f32x4.add(t, t), f32x4.add(one, t)));
 
-      let e = exp4(offset(edges, mean, inverse));
+      let e = expWithin4(offset(edges, mean, inverse));
       let above = f32x4.div(one, f32x4.add(one, e)); // of the logistic, what is above a bin's lower edge
       let below = f32x4.mul(e, above); // and what is below it
       let level = i32x4(0, 1, 2, 3);
       for (let i: usize = 0; i < bytes; i += 16) {
-        e = exp4(offset(edges + i + 16, mean, inverse));
+        e = expWithin4(offset(edges + i + 16, mean, inverse));
         const nextAbove = f32x4.div(one, f32x4.add(one, e));
         const nextBelow = f32x4.mul(e, nextAbove);
         const upper = v128.shuffle<i32>(below, nextBelow, 1, 2, 3, 4);
         // The first bin goes on to -infinity and the last to infinity: nothing is cut off there.
-        const end = v128.or(i32x4.eq(level, i32x4.splat(0)), i32x4.eq(level, i32x4.splat(levels - 1)));
-        const share = f32x4.mul(v128.bitselect(weight, inner, end), f32x4.mul(upper, above));
+        const factor = i == 0 || i + 16 >= bytes ? atEnds(weight, inner, level, levels) : inner;
+        const share = f32x4.mul(factor, f32x4.mul(upper, above));
         v128.store(out + i, m == from ? share : f32x4.add(v128.load(out + i), share));
         above = nextAbove;
         below = nextBelow;

@@ -44,7 +44,12 @@ export function hold(x: v128, high: v128, low: v128): v128 {
  */
 @inline
 export function exp4(x: v128): v128 {
-  x = hold(x, constant(0), constant(1));
+  return expWithin4(hold(x, constant(0), constant(1)));
+}
+
+/** exp of x that lies within -87 .. 87 already. */
+@inline
+export function expWithin4(x: v128): v128 {
   const t = madd(constant(3), x, constant(2));
   const n = f32x4.sub(t, constant(3));
   let r = f32x4.sub(x, f32x4.mul(n, constant(4)));
