@@ -66,6 +66,7 @@ describe("an archive with its model inside", () => {
   });
 
   test("that is damaged in its model says so, and how another copy helps", async () => {
+    await json("compress", "colour", "three", "-o", "plain.pxc");
     const bytes = readFileSync(at("three.pxc"));
     bytes[readHeader(bytes).model!.offset + 100]! ^= 1;
     writeFileSync(at("hurt.pxc"), bytes);
@@ -78,8 +79,14 @@ describe("an archive with its model inside", () => {
       expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
     }
     const saved = await pixelcnn(["decompress", "hurt.pxc", "-o", "hurt", "--salvage"], { cwd: scratch });
-    expect(saved.stderr).toMatch(/without its model no image can be read; --salvage --model M takes another copy/);
+    expect(saved.stderr).toMatch(/without its model no image can be read; --salvage --model OTHER\.pxc takes the copy/);
     expect(saved.code).toBe(1);
+    const copy = ["decompress", "hurt.pxc", "-o", "hurt", "--salvage", "--model"];
+    const whole = await pixelcnn([...copy, "few.pxc"], { cwd: scratch });
+    expect([whole.code, whole.stdout]).toEqual([0, expect.stringContaining("3 images saved")]);
+    expect(await pixelsOf(at("hurt/b.png"))).toEqual(await pixelsOf(at("three/b.png")));
+    const none = await pixelcnn([...copy, "plain.pxc"], { cwd: scratch });
+    expect(none.stderr).toContain("expected a model, or an archive with its model inside, but plain.pxc holds none");
   });
 
   test("that is damaged in its header is salvaged with the model inside", async () => {

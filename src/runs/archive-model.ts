@@ -14,6 +14,7 @@ import type { WeightPrecision } from "../codec/rounded-weights.ts";
 import { type RoundedModel, roundModel, type StoredModel } from "../codec/stored-model.ts";
 import { fail } from "../errors.ts";
 import type { ExactModel } from "../exact/plan.ts";
+import { isArchive, readArchive } from "./archive-file.ts";
 import { type OpenedPixelcnn, openPixelcnn } from "./open-model.ts";
 import { shippedModels } from "./shipped-models.ts";
 
@@ -88,6 +89,13 @@ export function modelHint(name: string): string {
   return below === "" || below.startsWith("..") || isAbsolute(below) ? basename(name) : below.split(sep).join("/");
 }
 
+/** A model's folder or name, or an archive that holds it: another copy, where one is damaged. */
+async function openGiven(given: string, threads: number): Promise<DecodingModel> {
+  if (!(await isArchive(given))) return openCodingModel(given, threads);
+  const model = await openInnerModel(await readArchive(given), { threads });
+  return model ?? fail("model", `expected a model, or an archive with its model inside, but ${given} holds none`);
+}
+
 /** The model of an archive that is not inside it; `hint` is what its notes say. */
 export async function findCodingModel(
   wanted: string,
@@ -97,10 +105,10 @@ export async function findCodingModel(
     archive,
     threads,
   }: { given?: string | undefined; hint?: string | undefined; archive: string; threads: number },
-): Promise<CodingModel> {
+): Promise<DecodingModel> {
   const from = hint === undefined ? "" : `, named ${JSON.stringify(hint)} when ${basename(archive)} was made`;
   if (given !== undefined) {
-    const model = await openCodingModel(given, threads);
+    const model = await openGiven(given, threads);
     const digest = hex(model.predictor.digest);
     if (digest.startsWith(wanted)) return model;
     await model.close();

@@ -16,6 +16,8 @@ import type { Teller } from "./source-image.ts";
 
 /** Images that are tried. */
 const TRIED = 32;
+/** Their sub-pixels, about. */
+const TRIED_LEVELS = 2 ** 18;
 
 /** Images before they are coded. */
 interface Uncoded {
@@ -41,21 +43,28 @@ async function modelPays(
   { bytes }: RoundedModel,
   { about, images, notes }: Uncoded,
 ): Promise<ModelPays> {
+  const { channels, levels } = predictor;
   const count = Math.min(TRIED, images.length);
   const tried = Array.from({ length: count }, (_, i) => Math.floor((i * images.length) / count));
-  const sample = tried.map((i) => ({ ...images[i]!, name: undefined, label: undefined }));
+  // Of large images the first rows; a model whose condition fixes their size has small ones.
+  const sample = tried.map((i) => {
+    const image = images[i]!;
+    const perRow = image.width * channels;
+    const rows = predictor.mapSize ? image.height : Math.max(1, Math.floor(TRIED_LEVELS / count / perRow));
+    const height = Math.min(image.height, rows);
+    return { ...image, name: undefined, label: undefined, height, pixels: image.pixels.subarray(0, height * perRow) };
+  });
   const file = openPxc(await encodeImages(predictor, sample));
   let payload = 0;
   if (file.kind === "archive") for (const i of file.groups.keys()) payload += readGroup(file, i).payload.length;
-  const { channels, levels } = predictor;
   const sizeOf = ({ height, width }: CodecImage): number => height * width * channels;
   const scale = about.dims / sample.reduce((sum, image) => sum + sizeOf(image), 0);
   const tableOf = tablesOf(readNotes(notes), levels);
-  const png = tried.reduce((sum, i) => {
-    const { height, width, pixels, name = "" } = images[i]!;
+  const png = sample.reduce((sum, { height, width, pixels }, k) => {
+    const i = tried[k]!;
     // PNG has no other channels.
     if (channels !== 1 && channels !== 3 && channels !== 4) return sum + pixels.length;
-    const picture = { height, width, channels, pixels: valuesOf(pixels, tableOf(i), name) } as const;
+    const picture = { height, width, channels, pixels: valuesOf(pixels, tableOf(i), `image ${i}`) } as const;
     return sum + encodePng(toChannels(picture, channelsUsed(picture))).length;
   }, 0);
   const coded = Math.round(payload * scale);

@@ -126,8 +126,8 @@ async function innerOf(
   } catch (error) {
     if (!(error instanceof PixelcnnError && error.kind === "corrupt")) throw error;
     const text =
-      `${archive}: ${error.message}\nwithout its model no image can be read; --salvage --model M takes another copy ` +
-      "of it, such as that of another archive of the same model";
+      `${archive}: ${error.message}\nwithout its model no image can be read; --salvage --model OTHER.pxc takes the ` +
+      "copy in another archive that was made with the same model and weights";
     throw new PixelcnnError("corrupt", text, { cause: error });
   }
 }

@@ -23,7 +23,8 @@ export default defineCommand({
       type: "string",
       valueHint: "M",
       description:
-        "The model that coded it; default: looked for among the shipped ones, and in the folder that the archive names",
+        "The model that coded it, or an archive with that inside; default: the one inside, a shipped one, or that " +
+        "in the folder which the archive names",
     },
     list: { type: "boolean", description: "Only say what is in it; needs no model" },
     salvage: {
