@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-const names = ["mnist-binary", "mnist-pixelcnn", "mnist-row-lstm", "mnist-diagonal-bilstm"] as const;
+const names = ["mnist-gated-pixelcnn", "mnist-pixelcnn", "mnist-row-lstm", "mnist-diagonal-bilstm"] as const;
 
 /** Milliseconds of the processor that a call takes. */
 async function cpu(call: () => Promise<unknown>): Promise<number> {

@@ -27,7 +27,7 @@ export const FAMILIES: readonly Family[] = [
   {
     name: "gated",
     title: "Gated PixelCNN",
-    preset: "mnist-binary",
+    preset: "mnist-gated-pixelcnn",
     settings: ["model.features=32", "model.skip=32", "model.head.features=64"],
   },
   {

@@ -14,14 +14,14 @@ export const VARIANTS: readonly Variant[] = [
   { name: "muon 4", settings: ["train.muon=4"] },
   { name: "muon 8", settings: ["train.muon=8"] },
   { name: "position", settings: ["model.position=2"] },
-  { name: "columns", settings: ["model.columns=[3,5,7]"] },
-  { name: "column", settings: ["model.columns=[2]"] },
+  { name: "columns", settings: ["model.columnEvery=2"] },
+  { name: "columns in every layer", settings: ["model.columnEvery=1"] },
   { name: "bits", settings: ["model.bits=8"] },
   { name: "perceptron", settings: ["model.perceptron=64"] },
-  { name: "position, columns", settings: ["model.position=2", "model.columns=[3,5,7]"] },
+  { name: "position, columns", settings: ["model.position=2", "model.columnEvery=2"] },
   { name: "muon 4, position", settings: ["train.muon=4", "model.position=2"] },
-  { name: "muon 4, columns", settings: ["train.muon=4", "model.columns=[3,5,7]"] },
-  { name: "muon 4, position, columns", settings: ["train.muon=4", "model.position=2", "model.columns=[3,5,7]"] },
+  { name: "muon 4, columns", settings: ["train.muon=4", "model.columnEvery=2"] },
+  { name: "muon 4, position, columns", settings: ["train.muon=4", "model.position=2", "model.columnEvery=2"] },
 ];
 
 /** The variants that a list names, `;` between them; all where there is none. */

@@ -15,7 +15,7 @@ import {
 
 const recurrent = { features: 16, firstKernel: 7, head: { kind: "categorical", features: 24 } };
 /** Options of the Gated PixelCNN; a map of positions has the size of the images below. */
-const OPTIONS = { height: 7, width: 9, columns: [2, 3], position: 2, bits: 8, perceptron: 12 };
+const OPTIONS = { height: 7, width: 9, columnEvery: 1, position: 2, bits: 8, perceptron: 12 };
 
 const mixtureOf = (components: number) => ({ kind: "mixture", features: 12, components });
 

@@ -102,10 +102,10 @@ export const gatedLayers = {
   /** Feature maps of the skip connections into the head, S; 0 for none. */
   skip: withDefault(integer(0, 4096), 32),
   /**
-   * Layers, from 2, whose vertical stack also reads an LSTM's state that runs down the columns, so that it knows of
-   * rows beyond the kernels' reach. Default none.
+   * n: in layer 1 + n and every n-th after it the vertical stack also reads an LSTM's state that runs down the columns,
+   * so that it knows of rows beyond the kernels' reach. Default none.
    */
-  columns: optional(integers(integer(2, 200))),
+  columnEvery: optional(integer(1, 200)),
   /** A layer, from 2, that learns a map of the image's positions: one number a feature and pixel. Default none. */
   position: optional(integer(2, 200)),
   /**
@@ -182,6 +182,10 @@ export type PixelcnnInput =
 
 /** What a head needs to know of a model. */
 export type HeadConfig = Pick<PixelcnnConfig, "channels" | "levels" | "head">;
+
+/** Whether states run down the columns in layer i, from 0. */
+export const hasColumn = ({ columnEvery: n }: Pick<GatedConfig, "columnEvery">, i: number): boolean =>
+  n !== undefined && i > 0 && i % n === 0;
 
 export interface LayerShape {
   readonly kernel: number;

@@ -64,10 +64,10 @@ checkFamily(gated, [
     covers: false,
   },
   { title: "grey, a map", config: gatedConfig({ condition: map }), covers: false },
-  { title: "grey, states down the columns", config: gatedConfig({ columns: [2] }), covers: false },
+  { title: "grey, states down the columns", config: gatedConfig({ columnEvery: 1 }), covers: false },
   {
     title: "colour, states down the columns and a map of positions, a class",
-    config: gatedConfig({ ...gatedColour, columns: [2], position: 2, condition: classes }),
+    config: gatedConfig({ ...gatedColour, columnEvery: 1, position: 2, condition: classes }),
     covers: false,
   },
   { title: "grey, bits", config: gatedConfig({ bits: 2 }), covers: false },

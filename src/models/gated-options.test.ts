@@ -6,6 +6,7 @@
 import { describe, expect, test } from "vitest";
 import { createEngine } from "../exact/engine.ts";
 import { grayBits } from "../network/pixels.ts";
+import { hasColumn } from "./config.ts";
 import { checkPixelcnn, identityOf } from "./networks.ts";
 import { randomModel } from "./random-model.test-support.ts";
 import { blindSpotOf, reachOf } from "./receptive-field.ts";
@@ -15,9 +16,9 @@ const base = { height: 4, width: 6, channels: 1, levels: 4, features: 4, depth: 
 const resolved = (changes: object) => resolvePixelcnn({ ...base, ...changes });
 
 test.each([
-  [{ columns: [4] }, "columns: expected layers from 2 to 3, each once, for columns but received 4"],
-  [{ columns: [2, 2] }, "columns: expected layers from 2 to 3, each once, for columns but received 2"],
-  [{ position: 4 }, "position: expected layers from 2 to 3, each once, for position but received 4"],
+  [{ position: 4 }, "position: expected a layer from 2 to 3 for position but received 4"],
+  [{ position: 1 }, "position: expected at least 2 but received 1"],
+  [{ columnEvery: 0 }, "columnEvery: expected at least 1 but received 0"],
   [
     { position: 2, condition: { kind: "map", height: 2, width: 3, channels: 1 } },
     "position: expected none beside a condition that differs by place, which tells positions apart, but received 2",
@@ -29,10 +30,10 @@ test.each([
 describe("a model's identity", () => {
   const identity = (changes: object): string => JSON.stringify(identityOf(resolved(changes)));
   test("does not name options that are off", () => {
-    for (const option of ["columns", "position", "bits", "perceptron", "height"])
+    for (const option of ["columnEvery", "position", "bits", "perceptron", "height"])
       expect(identity({})).not.toContain(`"${option}"`);
   });
-  test.each([{ columns: [2] }, { position: 2 }, { bits: 2 }, { perceptron: 8 }])("names %j", (changes) => {
+  test.each([{ columnEvery: 2 }, { position: 2 }, { bits: 2 }, { perceptron: 8 }])("names %j", (changes) => {
     expect(identity(changes)).toContain(JSON.stringify(changes).slice(1, -1));
   });
   test("names the image's size where a map of positions fixes it", () => {
@@ -52,12 +53,12 @@ test("a model with a map of positions refuses images of another size, others do 
   const images = { height: 5, width: 6, pixels: new Uint8Array(30) };
   await expect(engine.score({ images })).rejects.toThrow(message);
   await expect(engine.complete({ images, rows: 1, seed: 1 })).rejects.toThrow(message);
-  const free = createEngine(randomModel(resolved({ columns: [2], bits: 2, perceptron: 8 })));
+  const free = createEngine(randomModel(resolved({ columnEvery: 1, bits: 2, perceptron: 8 })));
   expect((await free.sample({ count: 1, height: 9, width: 2, seed: 1 })).pixels).toHaveLength(18);
 });
 
 test("guidance of 0 draws what no guidance draws, with positions beside a class", async () => {
-  const config = resolved({ position: 2, columns: [3], condition: { kind: "class", classes: ["a", "b"] } });
+  const config = resolved({ position: 2, columnEvery: 2, condition: { kind: "class", classes: ["a", "b"] } });
   const engine = createEngine(randomModel(config, 4));
   const ask = { count: 5, seed: 2, conditions: [0, 1, 0, 1, 1] };
   const plain = await engine.sample(ask);
@@ -67,15 +68,24 @@ test("guidance of 0 draws what no guidance draws, with positions beside a class"
   expect(await engine.sample({ ...ask, guidance: 1e-30 })).toEqual(plain);
 });
 
+test("every n-th layer from 1 + n on has states down the columns", () => {
+  const layersWith = (columnEvery: number): number[] =>
+    Array.from({ length: 9 }, (_, i) => i).flatMap((i) => (hasColumn({ columnEvery }, i) ? [i + 1] : []));
+  expect(layersWith(1)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(layersWith(2)).toEqual([3, 5, 7, 9]);
+  expect(layersWith(4)).toEqual([5, 9]);
+  expect(hasColumn({}, 4)).toBe(false);
+});
+
 test("states down the columns let a shallow network see every row above", () => {
   const shallow = { ...base, height: 20, depth: 2, firstKernel: 3 };
   expect(reachOf(resolvePixelcnn(shallow) as never).up).toEqual([1, 2, 3]);
-  const up = reachOf(resolvePixelcnn({ ...shallow, columns: [2] }) as never).up;
+  const up = reachOf(resolvePixelcnn({ ...shallow, columnEvery: 1 }) as never).up;
   expect(up.slice(0, 19)).toEqual(Array.from({ length: 19 }, (_, i) => i + 1));
   // A dilation that leaps over rows leaves none out any more.
   const leaping = { ...shallow, depth: 3, dilations: [4] };
   expect(blindSpotOf(resolvePixelcnn(leaping))).toContain("row");
-  expect(blindSpotOf(resolvePixelcnn({ ...leaping, columns: [2] })) ?? "").not.toContain("row 2");
+  expect(blindSpotOf(resolvePixelcnn({ ...leaping, columnEvery: 1 })) ?? "").not.toContain("row 2");
 });
 
 test("bits are those of a Gray code, the highest first", () => {

@@ -19,7 +19,7 @@ import {
   taps,
 } from "../network/steps.ts";
 import { networkCondition } from "./condition.ts";
-import { type GatedConfig, layersOf } from "./config.ts";
+import { type GatedConfig, hasColumn, layersOf } from "./config.ts";
 import { headOrder, withHead } from "./heads/output-layers.ts";
 
 export function gatedPixelcnn(config: GatedConfig): Network {
@@ -43,7 +43,7 @@ export function gatedPixelcnn(config: GatedConfig): Network {
       condition(`${l}.vertical.V`),
       ...(config.position === i + 1 ? [position(`${l}.vertical.P`, config)] : []),
       taps(v, above(up, n, d, first ? 1 : 0), `${l}.vertical.W`, { axes: [up, n] }),
-      ...(config.columns?.includes(i + 1) ? [here(downColumns(net, l, v), "all", `${l}.column.W`)] : []),
+      ...(hasColumn(config, i) ? [here(downColumns(net, l, v), "all", `${l}.column.W`)] : []),
     ]);
     // Horizontal stack: what the vertical stack knows of the rows above, the pixels to the left, and at the pixel
     // itself the earlier channels.

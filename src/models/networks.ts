@@ -55,14 +55,25 @@ const ROWS: { readonly [N in FamilyName]: Row<ConfigOf<N>> } = {
     }),
     network: gatedPixelcnn,
     widest: ({ features }) => features,
-    identity: ({ features, depth, firstKernel, kernels, dilations, skip, columns, position, bits, perceptron }) => ({
+    identity: ({
       features,
       depth,
       firstKernel,
       kernels,
       dilations,
       skip,
-      ...(columns ? { columns } : {}),
+      columnEvery,
+      position,
+      bits,
+      perceptron,
+    }) => ({
+      features,
+      depth,
+      firstKernel,
+      kernels,
+      dilations,
+      skip,
+      ...(columnEvery ? { columnEvery } : {}),
       ...(position ? { position } : {}),
       ...(bits ? { bits } : {}),
       ...(perceptron ? { perceptron } : {}),
@@ -158,7 +169,7 @@ export function configProblems(config: PixelcnnConfig): { path: string; message:
 
 /** What is wrong with the options of a Gated PixelCNN. */
 function optionProblem(config: GatedConfig): { path: string; message: string } | null {
-  const { position, columns = [], bits, depth, channels, head, condition } = config;
+  const { position, bits, depth, channels, head, condition } = config;
   const received = (path: string, expected: string, value: number): { path: string; message: string } => ({
     path,
     message: `${expected} but received ${value}`,
@@ -171,10 +182,8 @@ function optionProblem(config: GatedConfig): { path: string; message: string } |
       "expected none beside a condition that differs by place, which tells positions apart,",
       position,
     );
-  for (const [path, layers] of Object.entries({ position: position === undefined ? [] : [position], columns })) {
-    const wrong = layers.find((layer, i) => layer > depth || layers.indexOf(layer) !== i);
-    if (wrong !== undefined) return received(path, `expected layers from 2 to ${depth}, each once, for ${path}`, wrong);
-  }
+  if (position !== undefined && position > depth)
+    return received("position", `expected a layer from 2 to ${depth} for position`, position);
   return null;
 }
 

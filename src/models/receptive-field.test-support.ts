@@ -32,7 +32,8 @@ export function receptiveField(config: GatedConfig): Reach[] {
         }
       }
       // A state that runs down the column has seen all of it down to the pixel's own row of features.
-      if (config.columns?.includes(l)) for (let row = 0; row <= i; row++) seen.push(v[row * W + j]!);
+      if (config.columnEvery && l > 1 && (l - 1) % config.columnEvery === 0)
+        for (let row = 0; row <= i; row++) seen.push(v[row * W + j]!);
       return union(...seen);
     });
     const y = positions.map((at) => {

@@ -4,7 +4,7 @@
  * holes at any depth: a blind spot of the config, not of the network.
  */
 
-import { type ConvolutionalConfig, layersOf, type PixelcnnConfig } from "./config.ts";
+import { type ConvolutionalConfig, hasColumn, layersOf, type PixelcnnConfig } from "./config.ts";
 
 /**
  * Offsets of the last layer: `up` rows above, `across` columns to either side, `left` pixels of the own row; each
@@ -27,7 +27,7 @@ export function reachOf(config: ConvolutionalConfig): Reach {
     const reach = (kernel - 1) / 2;
     const rows = upTo(reach, dilation);
     // A state down the columns remembers any row.
-    const remembered = "columns" in config && config.columns?.includes(i + 1) ? upTo(config.height, 1) : [];
+    const remembered = config.family === "gated-pixelcnn" && hasColumn(config, i) ? upTo(config.height, 1) : [];
     up = i === 0 ? new Set(upTo(reach, 1).map((n) => n + 1)) : sums(up, [...rows, ...remembered]);
     across = sums(across, [...upTo(reach, dilation), ...upTo(reach, -dilation)]);
     left = i === 0 ? new Set(upTo(reach, 1).slice(1)) : new Set([...sums(left, upTo(reach, dilation)), ...left]);
