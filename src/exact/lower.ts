@@ -94,6 +94,7 @@ export function lower(network: Network, get: (name: string) => Float32Array): Lo
         return [{ from: matrix, columns: each, first: 0, count: each, input, output: base + p * part }];
       }
       const matrix = { from: get(`${by.name}${suffix}`), columns: out.features, count: each, input };
+      if (out.shares && c === null) fail("internal", `expected ${out.name} group by group: its groups differ in size`);
       if (c !== null) return [{ ...matrix, first: featuresBefore(out, c), output: base + p * part }];
       return Array.from({ length: out.groups }, (_, g) => ({
         ...matrix,

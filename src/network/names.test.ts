@@ -30,21 +30,25 @@ const ALLOWED = new Map([
 
 const families = networkFields.map((fields) => kindOf(fields, "family") as string);
 
-/** One network of each family with all that it can have: several groups, a condition through m(h). */
-const networks: Network[] = families.map((family) =>
-  networkOf(
-    resolvePixelcnn({
-      family: family as "pixelcnn",
-      height: 8,
-      width: 8,
-      channels: 3,
-      levels: 4,
-      features: 6,
-      depth: 3,
-      head: { features: 6 },
-      condition: { kind: "map", height: 4, width: 4, channels: 1, features: 2 },
-      ...(family === "gated-pixelcnn" ? { skip: 6 } : {}),
-    }),
+const heads = [{ features: 6 }, { kind: "mixture", features: 6, components: 2 }] as const;
+
+/** Networks of each family and head with all that they can have: several groups, a condition through m(h). */
+const networks: Network[] = families.flatMap((family) =>
+  heads.map((head) =>
+    networkOf(
+      resolvePixelcnn({
+        family: family as "pixelcnn",
+        height: 8,
+        width: 8,
+        channels: 3,
+        levels: 4,
+        features: 6,
+        depth: 3,
+        head,
+        condition: { kind: "map", height: 4, width: 4, channels: 1, features: 2 },
+        ...(family === "gated-pixelcnn" ? { skip: 6 } : {}),
+      }),
+    ),
   ),
 );
 
@@ -109,6 +113,7 @@ test("the forbidden names are those of every family, and the sources are read", 
     "centre.W",
     "skip.b",
     "head.logits.b",
+    "head.mixture.W",
     "above.W",
     "state.W",
     "right.pixel.W",
