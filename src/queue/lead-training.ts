@@ -53,7 +53,7 @@ const LOST = 3000;
 const PATIENCE = 60_000;
 const SLACK = 10;
 /** Milliseconds without a worker until the user is told, or those that were refused are. */
-const ALONE = 5000;
+const ALONE = 3000;
 
 /** A shard that is not back yet. Milliseconds. */
 interface Out {
@@ -97,6 +97,7 @@ class TrainingLeader {
   readonly #answers: () => void;
   readonly #timer: NodeJS.Timeout;
   readonly #lanes = new Map<string, number>();
+  readonly #opening = new Set<string>();
   readonly #refused = new Map<string, string>();
   #slowest = 0;
   #isAlone = false;
@@ -133,12 +134,18 @@ class TrainingLeader {
         await this.#listen();
         if (this.#lanes.size === 0 && performance.now() - began > ALONE) this.#tellAlone();
       }
-      return [...this.#lanes.values()].reduce((a, b) => a + b);
+      return this.#lanesThere();
     });
+  }
+
+  #lanesThere(): number {
+    return [...this.#lanes.values()].reduce((a, b) => a + b, 0);
   }
 
   #tellAlone(): void {
     const { name, note } = this.#rules;
+    // One that opens large data takes its time.
+    if (this.#opening.size > 0) return;
     if (this.#refused.size > 0)
       fail(
         "io",
@@ -174,10 +181,12 @@ class TrainingLeader {
   /** Puts tasks into their list, and the weights that they want where these are new. */
   async #give(step: number, weights: Float32Array | null, open: Map<number, Out>, shards: number[]): Promise<void> {
     const { weights: key, tasks } = this.#keys;
+    const count = this.#rules.config.train.batch / this.#order.shard;
+    const ahead = count >= 2 * this.#lanesThere();
     const all = this.#ask.multi();
     if (weights) all.set(key, pack({ step }, weights), "EX", NUMBERS_KEPT);
     if (shards.length > 0)
-      all.rpush(tasks, ...shards.map((shard) => JSON.stringify({ step, shard }))).expire(tasks, NUMBERS_KEPT);
+      all.rpush(tasks, ...shards.map((shard) => JSON.stringify({ step, shard, ahead }))).expire(tasks, NUMBERS_KEPT);
     await checked(all);
     for (const shard of shards) Object.assign(open.get(shard)!, { given: performance.now(), taken: undefined });
   }
@@ -193,6 +202,8 @@ class TrainingLeader {
     const head = heard.head as unknown as FromWorker;
     const { worker } = head;
     if (!/^[\w.-]{1,200}$/.test(worker)) return null;
+    if (head.type === "opens") this.#opening.add(worker);
+    else this.#opening.delete(worker);
     if (head.type === "joined") {
       if (!this.#lanes.has(worker)) note(`worker ${worker} joined, ${counted(head.lanes, "shard")} at a time`);
       this.#lanes.set(worker, head.lanes);
@@ -203,7 +214,7 @@ class TrainingLeader {
     } else if (head.type === "left") {
       this.#lanes.delete(worker);
       note(`worker ${worker} left`);
-    } else if (!this.#lanes.has(worker)) {
+    } else if (head.type !== "opens" && !this.#lanes.has(worker)) {
       // The store had lost it, or it was too busy to be heard of.
       this.#lanes.set(worker, 1);
       this.#isAlone = false;

@@ -82,6 +82,8 @@ class TrainingWorker {
   readonly #inHand = new Set<Promise<void>>();
   #busy = 0;
   #lanes = 1;
+  /** Tasks taken beyond those that are worked on. */
+  #ahead = 0;
   readonly #served: Served = { done: 0, failed: 0, handedBack: 0 };
 
   constructor(store: Store, rules: TrainingWorkerRules) {
@@ -113,13 +115,16 @@ class TrainingWorker {
           looked = performance.now();
         }
         const runs = [...this.#known.values()].filter(({ opened }) => opened);
-        // A task that waits for a free lane here would be missing to a worker that has one.
-        if (this.#busy >= this.#lanes) await Promise.race(this.#inHand);
+        // A task that waits for a free lane here may be missing to a worker that has one.
+        if (this.#busy >= this.#lanes + this.#ahead) await Promise.race(this.#inHand);
         else if (runs.length === 0) await pause(LOOK / 2);
         else {
           const got = await this.#hear.blpop(runs.map(({ keys }) => keys.tasks) as [string, ...string[]], WAIT);
           const task = got && readTask(got[1]);
-          if (task) this.#begin(runs.find(({ keys }) => keys.tasks === got[0])!, task);
+          if (!task) continue;
+          const { step, shard, ahead } = task;
+          this.#ahead = ahead ? 1 : 0;
+          this.#begin(runs.find(({ keys }) => keys.tasks === got[0])!, { step, shard });
         }
       }
       const late = pause(CLOSING, undefined, { ref: false });
@@ -157,6 +162,7 @@ class TrainingWorker {
   async #join(id: string, run: Known, text: string): Promise<void> {
     const { note, version } = this.#rules;
     const worker = this.#id;
+    await this.#say(run.keys, { type: "opens", worker });
     try {
       const order = readTrainingOrder(text, version);
       await checkTrainingPlaces(order, this.#folders);

@@ -25,7 +25,14 @@ export interface Task {
   readonly shard: number;
 }
 
+export interface GivenTask extends Task {
+  /** There are enough for all: a worker may take one more than it works on, so that the way of the next is no wait. */
+  readonly ahead: boolean;
+}
+
 export type FromWorker =
+  /** It opens the data and the model, and then joins or refuses. */
+  | { readonly type: "opens"; readonly worker: string }
   | { readonly type: "joined"; readonly worker: string; readonly lanes: number }
   | { readonly type: "refused"; readonly worker: string; readonly reason: string }
   | { readonly type: "left"; readonly worker: string }
@@ -79,9 +86,10 @@ export function unpack(
 }
 
 /** A task as such; null of something else. */
-export function readTask(text: string): Task | null {
-  const { step, shard } = Object(parseJson(text, () => null)) as Task;
-  return Number.isSafeInteger(step) && Number.isSafeInteger(shard) && step >= 0 && shard >= 0 ? { step, shard } : null;
+export function readTask(text: string): GivenTask | null {
+  const { step, shard, ahead } = Object(parseJson(text, () => null)) as GivenTask;
+  const isOne = Number.isSafeInteger(step) && Number.isSafeInteger(shard) && step >= 0 && shard >= 0;
+  return isOne ? { step, shard, ahead: ahead === true } : null;
 }
 
 /** The order as such, or an error that says what is wrong. `version`: of this package. */
