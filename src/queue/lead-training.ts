@@ -100,6 +100,8 @@ class TrainingLeader {
   readonly #opening = new Set<string>();
   readonly #refused = new Map<string, string>();
   #slowest = 0;
+  /** The connection was made anew: what was said meanwhile may be lost. */
+  #wasAway = false;
   #isAlone = false;
 
   constructor(store: Store, order: TrainingOrder, rules: TrainingRules) {
@@ -113,6 +115,9 @@ class TrainingLeader {
     this.#answers = watchStore(this.#ask, store.address, rules.note).answers;
     // Whoever waits says it for both.
     this.#hear.on("error", () => undefined);
+    this.#hear.on("ready", () => {
+      this.#wasAway = true;
+    });
     const announce = (): void => void this.#announce().catch(() => undefined);
     this.#timer = setInterval(announce, (ORDER_KEPT * 1000) / 4);
   }
@@ -164,6 +169,7 @@ class TrainingLeader {
       const done = new Array<ShardSums>(count);
       const open = new Map(Array.from({ length: count }, (_, i): [number, Out] => [i, { given: 0, failed: 0 }]));
       await this.#give(step, weights, open, [...open.keys()]);
+      this.#wasAway = false;
       let looked = performance.now();
       while (open.size > 0) {
         const heard = await this.#listen();
@@ -185,8 +191,7 @@ class TrainingLeader {
     const ahead = count >= 2 * this.#lanesThere();
     const all = this.#ask.multi();
     if (weights) all.set(key, pack({ step }, weights), "EX", NUMBERS_KEPT);
-    if (shards.length > 0)
-      all.rpush(tasks, ...shards.map((shard) => JSON.stringify({ step, shard, ahead }))).expire(tasks, NUMBERS_KEPT);
+    all.rpush(tasks, ...shards.map((shard) => JSON.stringify({ step, shard, ahead }))).expire(tasks, NUMBERS_KEPT);
     await checked(all);
     for (const shard of shards) Object.assign(open.get(shard)!, { given: performance.now(), taken: undefined });
   }
@@ -267,18 +272,15 @@ class TrainingLeader {
     const gone = new Set(known.filter((_, i) => alive[i] === 0));
     for (const worker of gone) if (this.#lanes.delete(worker)) note(`worker ${worker} is not heard of any more`);
     const longest = Math.max(PATIENCE, SLACK * this.#slowest);
+    const isNew = hasWeights === 0 || this.#wasAway;
+    this.#wasAway = false;
     const lost = [...open].filter(([, { given, taken }]) =>
-      taken ? gone.has(taken.by) || now - taken.at > longest : waiting === 0 && now - given > LOST,
+      isNew ? true : taken ? gone.has(taken.by) || now - taken.at > longest : waiting === 0 && now - given > LOST,
     );
     if (lost.length > 0) note(`step ${step + 1}: ${counted(lost.length, "shard")} of ${open.size} given out again`);
-    if (hasWeights === 0) await this.#announce();
-    if (lost.length > 0 || hasWeights === 0)
-      await this.#give(
-        step,
-        hasWeights === 0 ? weights : null,
-        open,
-        lost.map(([shard]) => shard),
-      );
+    if (isNew) await this.#announce();
+    const again = lost.map(([shard]) => shard);
+    if (again.length > 0) await this.#give(step, isNew ? weights : null, open, again);
     if (this.#lanes.size === 0 && !this.#isAlone) {
       note("every worker is gone: waiting for others");
       this.#isAlone = true;

@@ -82,7 +82,7 @@ async function expectSame(folder: string, steps: number): Promise<void> {
   expect(modelOf(folder).equals(modelOf(one))).toBe(true);
 }
 /** Steps of some seconds. */
-const LONG = 250;
+const LONG = 150;
 /** Waits until the run in this folder has a checkpoint. */
 async function hasCheckpoint(folder: string): Promise<void> {
   for (let tries = 0; tries < 400 && !existsSync(join(folder, "state.safetensors")); tries++) await pause(10);
