@@ -11,12 +11,24 @@ import { readSelection } from "../data/selection.ts";
 import { fail, parseJson } from "../errors.ts";
 import { shippedModels } from "../runs/shipped-models.ts";
 import { READING, type ShardOrder } from "./shard-order.ts";
+import type { TrainingOrder } from "./training-order.ts";
 
 /** Numbers as --latent takes them. */
 const NUMBERS = /^[\s\d.,eE+-]+$/;
 
-/** Throws unless all that an order reads and writes lies in `folders`, which are paths without links. */
-export async function checkPlaces(order: ShardOrder, folders: readonly string[]): Promise<void> {
+/** What is asked of places that an order names, relative to its `cwd`. */
+interface Gate {
+  readonly cwd: string;
+  /** Whether a place, without links, is below a folder of the worker. */
+  readonly within: (place: string) => boolean;
+  readonly refuse: (word: string) => never;
+  /** Throws unless a word names something that may be read, or one of `names`. */
+  readonly checkWord: (word: string, names: readonly string[]) => Promise<void>;
+  /** Throws where a text is a path that may not be read. */
+  readonly checkText: (text: string) => Promise<void>;
+}
+
+async function openGate(base: string, folders: readonly string[]): Promise<Gate> {
   const seen = new Set<string>();
   const within = (place: string): boolean =>
     folders.some((folder) => place === folder || place.startsWith(folder.endsWith(sep) ? folder : folder + sep));
@@ -34,8 +46,8 @@ export async function checkPlaces(order: ShardOrder, folders: readonly string[])
       if (entry.isDirectory() || entry.isSymbolicLink()) await check(join(real, entry.name), join(word, entry.name));
   };
 
-  const cwd = await realpath(order.cwd).catch(() => refuse(order.cwd));
-  if (!within(cwd)) refuse(order.cwd);
+  const cwd = await realpath(base).catch(() => refuse(base));
+  if (!within(cwd)) refuse(base);
 
   /** What of this disk a word names: itself, or the data that it selects from. */
   const placesOf = (word: string): string[] => {
@@ -52,12 +64,18 @@ export async function checkPlaces(order: ShardOrder, folders: readonly string[])
     for (const place of places) await check(place, word);
     if (places.length === 0 && !names.includes(word.split(":")[0]!)) refuse(word);
   };
+  const checkText = async (text: string): Promise<void> => {
+    for (const place of placesOf(text)) await check(place, text);
+  };
+  return { cwd, within, refuse, checkWord, checkText };
+}
 
+/** Throws unless all that an order reads and writes lies in `folders`, which are paths without links. */
+export async function checkPlaces(order: ShardOrder, folders: readonly string[]): Promise<void> {
+  const { cwd, within, refuse, checkWord, checkText } = await openGate(order.cwd, folders);
   const [model, ...data] = order.positionals;
   await checkWord(model!, shippedModels());
-  await checkConfig(resolve(cwd, model!), async (text) => {
-    for (const place of placesOf(text)) await check(place, text);
-  });
+  await checkConfig(resolve(cwd, model!), checkText);
   for (const word of data) await checkWord(word, namedSets);
   for (const name of READING) {
     const values = order.options[name] ?? [];
@@ -70,14 +88,35 @@ export async function checkPlaces(order: ShardOrder, folders: readonly string[])
   if (!within(await realpath(parts))) refuse(order.parts);
 }
 
+/** Throws unless all that a run reads to train lies in `folders`, or is a named set. */
+export async function checkTrainingPlaces(
+  { config, folder }: Pick<TrainingOrder, "config" | "folder">,
+  folders: readonly string[],
+): Promise<void> {
+  // Of the run's own folder nothing is read but the encoder that it may keep.
+  const needsFolder = config.condition?.from === "encoder";
+  const { checkWord, checkText, cwd } = await openGate(needsFolder ? folder : folders[0]!, folders);
+  await checkWord(config.data.source, namedSets);
+  await checkTexts(config, checkText);
+  if (config.condition?.from === "encoder") {
+    await checkWord(config.condition.model, shippedModels());
+    await checkConfig(resolve(cwd, config.condition.model), checkText);
+  }
+}
+
 /** Every text of a model's config that could be a path: where its data lie is said there. */
 async function checkConfig(folder: string, check: (text: string) => Promise<void>): Promise<void> {
   const text = await readFile(join(folder, "config.json"), "utf8").catch(() => null);
   if (text === null) return;
-  const visit = async (value: unknown): Promise<void> => {
-    if (typeof value === "string") await check(value);
-    else if (typeof value === "object" && value !== null) for (const each of Object.values(value)) await visit(each);
-  };
   // A config that is no JSON is refused by whoever opens it.
-  await visit(parseJson(text, () => null));
+  await checkTexts(
+    parseJson(text, () => null),
+    check,
+  );
+}
+
+async function checkTexts(value: unknown, check: (text: string) => Promise<void>): Promise<void> {
+  if (typeof value === "string") await check(value);
+  else if (typeof value === "object" && value !== null)
+    for (const each of Object.values(value)) await checkTexts(each, check);
 }

@@ -8,6 +8,8 @@ import { reasonOf } from "../words.ts";
 
 export type BullMq = typeof import("bullmq");
 type Redis = typeof import("ioredis").Redis;
+/** A connection for commands of the store itself. */
+export type StoreClient = InstanceType<Redis>;
 
 export interface QueueAddress {
   readonly host: string;
@@ -28,6 +30,8 @@ export interface Store {
     readonly prefix: string;
     readonly connection: object;
   };
+  /** A connection of one's own: one that waits for a list is deaf to all else. */
+  connect(): StoreClient;
 }
 
 /** The variable that holds a password which should not stand in a command line. */
@@ -76,7 +80,7 @@ export async function openStore(address: QueueAddress): Promise<Store> {
   // A store that goes away in mid-run is waited for: jobs and parts outlive it.
   const retryStrategy = (times: number): number => Math.min(200 * times, 2000);
   const connection = { ...where, maxRetriesPerRequest: null, retryStrategy };
-  return { bull, address, options: { prefix: "pixelcnn", connection } };
+  return { bull, address, options: { prefix: "pixelcnn", connection }, connect: () => new Redis(connection) };
 }
 
 /** The error of a store, in words that say what to do. */

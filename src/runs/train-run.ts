@@ -15,6 +15,7 @@ import type { Device } from "../onnx/session.ts";
 import type { RunConfig } from "../train/config.ts";
 import { type StepEvent, type TrainEvent, train } from "../train/loop.ts";
 import type { RunState } from "../train/state.ts";
+import type { OpenShards } from "../train/stepper.ts";
 import { shellWord } from "../words.ts";
 import { drawSamples } from "./draw-samples.ts";
 import { writeCurve } from "./run-curve.ts";
@@ -29,6 +30,8 @@ export interface TrainRunOptions {
   readonly from?: RunState | undefined;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
+  /** As {@link train} takes it. */
+  readonly openShards?: OpenShards | undefined;
   /** Test images at a checkpoint; 0 for no tests. */
   readonly evalLimit: number;
   /** Whether the end is tested on every image. */
@@ -73,7 +76,7 @@ export interface TrainRunResult {
 export const resumeCommand = (folder: string): string => `pixelcnn train --resume --out ${shellWord(folder)}`;
 
 export async function* trainRun(options: TrainRunOptions): AsyncGenerator<RunEvent, TrainRunResult> {
-  const { folder, config, data, from, device, threads, signal } = options;
+  const { folder, config, data, from, device, threads, openShards, signal } = options;
   const log = (entry: object): Promise<void> => appendLog(folder, entry);
   let lastLogged = performance.now() / 1000;
   let unlogged: StepEvent | null = null;
@@ -84,7 +87,7 @@ export async function* trainRun(options: TrainRunOptions): AsyncGenerator<RunEve
   };
   let evaluation: TrainRunResult["evaluation"] = null;
   let saved: RunState | null = null;
-  for await (const event of train({ config, data, from, device, threads, signal })) {
+  for await (const event of train({ config, data, from, device, threads, openShards, signal })) {
     if (event.type === "start") {
       // Only now: a device that is missing leaves no half-made run behind.
       if (!from) await createRun(folder, config);

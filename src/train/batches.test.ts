@@ -46,6 +46,19 @@ async function steps(config: RunConfig, data: Dataset, count: number): Promise<T
 const rowsOf = (numbers: ArrayLike<number>, D: number): number[][] =>
   Array.from({ length: numbers.length / D }, (_, i) => Array.from({ length: D }, (_, k) => numbers[i * D + k]!));
 
+test("a share of a batch is that part of the whole one, with its draws", async () => {
+  const settings = { conditionDropout: 0.5, blind: 0.5 };
+  const read = await openBatches(runOf(classes, settings), labelled);
+  const cut = <N extends Uint8Array | Float32Array>(all: N | undefined, each: number): number[] =>
+    [...all!].slice(each, 3 * each);
+  for (const step of [0, 2, 5]) {
+    const [whole, share] = [await read(step), await read(step, { from: 1, to: 3 })];
+    expect([...share.pixels]).toEqual(cut(whole.pixels, 1));
+    expect([...share.condition!]).toEqual(cut(whole.condition, CLASSES.length));
+    expect([...share.sees!]).toEqual(cut(whole.sees, 1));
+  }
+});
+
 describe("each image comes with its own condition, over the end of an epoch too", () => {
   test("a class, or none where it has no label", async () => {
     const batches = await steps(runOf(classes), labelled, 12);

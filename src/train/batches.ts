@@ -7,6 +7,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { placesOf } from "../data/places.ts";
 import { labelsOf } from "../data/split-by-class.ts";
 import { fail } from "../errors.ts";
+import type { Share } from "../jobs.ts";
 import { type ConditionValue, checkDescribes, conditionMatrix, conditionsOf } from "../models/condition.ts";
 import type { ConditionConfig } from "../models/config.ts";
 import { modelCondition, modelInputs } from "../models/families.ts";
@@ -33,24 +34,27 @@ const IDENTITIES = 3;
 const BALANCE = 4;
 const BLIND = 5;
 
-/** Gives the batch of the step after `step`. */
-export async function openBatches(config: RunConfig, data: Dataset): Promise<(step: number) => Promise<TrainBatch>> {
+/** Gives the batch of the step after `step`, or a share of its images: only these are read. */
+export async function openBatches(
+  config: RunConfig,
+  data: Dataset,
+): Promise<(step: number, share?: Share) => Promise<TrainBatch>> {
   const { model, train } = config;
   const { seed, batch } = train;
   const condition = modelCondition(model);
   if (condition) checkDescribes(condition, data);
   const { labels: wantsLabels, keep: dropsCodes, sees } = modelInputs(model);
   const order = await orderOf(config, data);
-  return async (step) => {
+  return async (step, { from, to } = { from: 0, to: batch }) => {
     const { indices, epochs } = order(step);
-    const images = await readBatch(data, indices, epochs, condition);
-    const keep = kept(batch, train.conditionDropout, randomFrom(seed, DROPOUT, step));
+    const images = await readBatch(data, indices.subarray(from, to), epochs.subarray(from, to), condition);
+    const keep = kept(batch, train.conditionDropout, randomFrom(seed, DROPOUT, step)).subarray(from, to);
     const values = images.values.map((value, i) => (keep[i] === 0 ? null : value));
     return {
       pixels: images.pixels,
       ...(condition ? { condition: conditionMatrix(condition, values) } : {}),
       ...(dropsCodes ? { keep } : {}),
-      ...(sees ? { sees: kept(batch, train.blind, randomFrom(seed, BLIND, step)) } : {}),
+      ...(sees ? { sees: kept(batch, train.blind, randomFrom(seed, BLIND, step)).subarray(from, to) } : {}),
       ...(wantsLabels ? { labels: images.labels } : {}),
     };
   };

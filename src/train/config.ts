@@ -14,6 +14,11 @@ const positive = z.number().gt(0);
 export const trainSchema = z.strictObject({
   /** Images per step. */
   batch: z.int().min(1).max(4096).default(16),
+  /**
+   * Images a shard of a step on the CPU; it divides the batch. Another size rounds otherwise. Default: by the model
+   * (shardSize in step.ts). Larger ones make less traffic where shards go to other machines.
+   */
+  shard: z.int().min(1).max(4096).optional(),
   /** Peak learning rate of Adam. */
   rate: positive.max(1).default(2e-3),
   /** Steps over which the rate rises from 0. */

@@ -160,7 +160,7 @@ async function whole(
 
 test.each(RUNS)("shards, some images at a time, are the whole step: %s", async (_, config, data) => {
   const read = await openBatches(config, data());
-  const batches = await Promise.all([0, 1, 2].map(read));
+  const batches = await Promise.all([0, 1, 2].map((step) => read(step)));
   const expected = await whole(config, batches);
   const { model, train } = config;
   const stepper = await openStepper({

@@ -6,7 +6,7 @@
  */
 
 import type { Dataset } from "../data/dataset.ts";
-import { fail } from "../errors.ts";
+import { fail, PixelcnnError } from "../errors.ts";
 import { lossUnit, modelParameters, uniformLoss } from "../models/families.ts";
 import type { Model } from "../models/model.ts";
 import { countOf, unflatten } from "../network/parameters.ts";
@@ -16,7 +16,7 @@ import { openBatches, type TrainBatch } from "./batches.ts";
 import type { RunConfig, TrainConfig } from "./config.ts";
 import { firstState } from "./principal-start.ts";
 import type { RunState } from "./state.ts";
-import { openStepper } from "./stepper.ts";
+import { type OpenShards, openStepper } from "./stepper.ts";
 
 export type TrainEvent =
   | {
@@ -62,6 +62,8 @@ export interface TrainOptions {
   readonly from?: RunState | undefined;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
+  /** Who works out the shards of the steps, drawing the images itself; default threads of this process. */
+  readonly openShards?: OpenShards | undefined;
   /** Stops after the step in progress, with a last checkpoint. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -118,6 +120,7 @@ export async function* train({
   from,
   device,
   threads,
+  openShards,
   signal,
 }: TrainOptions): AsyncGenerator<TrainEvent, void> {
   const { model, train: settings } = config;
@@ -135,14 +138,17 @@ export async function* train({
   const unit = lossUnit(model);
   const dims = model.height * model.width * model.channels;
   const uniform = uniformLoss(model);
-  const read = await openBatches(config, data);
+  // Shards that draw their images themselves need none from here.
+  const read = openShards ? async () => ({ pixels: new Uint8Array(0) }) : await openBatches(config, data);
   const stepper = await openStepper({
     model,
     batch: settings.batch,
+    shard: settings.shard,
     adam: settings,
     start: state,
     device,
     threads,
+    openShards,
   });
   try {
     yield {
@@ -185,10 +191,14 @@ export async function* train({
       pending.catch(() => undefined);
       const t = step + 1;
       const rate = rateAt(settings, t, progress);
-      const { loss, norm } = await stepper.step({
-        ...images,
-        schedule: scheduleVector(t, rate, settings, averageDecayAt(settings, t)),
+      const schedule = scheduleVector(t, rate, settings, averageDecayAt(settings, t));
+      const taken = await stepper.step({ ...images, schedule, step }).catch((error) => {
+        // Nobody may be there to finish the step: then what was reached before it is the last checkpoint.
+        if (signal?.aborted && error instanceof PixelcnnError && error.kind === "interrupted") return null;
+        throw error;
       });
+      if (!taken) continue;
+      const { loss, norm } = taken;
       checkLoss(loss, norm, t, 4 * uniform, unit);
       step = t;
       const now = performance.now();

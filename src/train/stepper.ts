@@ -4,13 +4,13 @@
  */
 
 import { fail } from "../errors.ts";
-import { type ModelConfig, modelInputs, separable } from "../models/families.ts";
-import { openPool } from "../onnx/pool.ts";
-import { compile, type Device, openSession, type Session } from "../onnx/session.ts";
+import { familyName, type ModelConfig, separable } from "../models/families.ts";
+import { compile, type Device, openSession } from "../onnx/session.ts";
 import { inNode } from "../platform.ts";
 import { type DTypes, type Tensor, tensor } from "../tensor.ts";
 import { type AdamSettings, SCHEDULE_SIZE } from "./adam.ts";
-import { gradientGraph, shardSize, stepGraph, updateGraph } from "./step.ts";
+import { imageFeeds, openShardWork, type ShardSums, type StepImages } from "./shard-work.ts";
+import { shardSize, stepGraph, updateGraph } from "./step.ts";
 
 export interface Vectors {
   readonly weights: Float32Array;
@@ -19,19 +19,11 @@ export interface Vectors {
   readonly average: Float32Array;
 }
 
-export interface StepInput {
-  /** [B, H, W, C], levels. */
-  readonly pixels: Uint8Array;
-  /** [B, D] for a model with a condition (models/condition.ts). */
-  readonly condition?: Float32Array | undefined;
-  /** [B], for a model that learns from who is who. */
-  readonly labels?: Int32Array | undefined;
-  /** [B], 1 or 0, for an auto-encoder with a PixelCNN: 0 leaves an image's latents out; default all 1. */
-  readonly keep?: Float32Array | undefined;
-  /** [B], 1 or 0, for a PixelCNN with a condition: 0 does not show it an image's pixels; default all 1. */
-  readonly sees?: Float32Array | undefined;
+export interface StepInput extends StepImages {
   /** adam.ts, scheduleVector. */
   readonly schedule: Float32Array;
+  /** Of the batch, from 0; for shards that draw their images themselves. */
+  readonly step?: number | undefined;
 }
 
 export interface StepResult {
@@ -59,57 +51,38 @@ export interface StepperOptions {
   /** CPU threads; default one per core. */
   readonly threads?: number | undefined;
   /** Images a shard on the CPU; default shardSize (step.ts). It divides the batch. Changing it changes rounding. */
-  readonly shard?: number;
+  readonly shard?: number | undefined;
+  /** Who works out the shards; default threads of this process. */
+  readonly openShards?: OpenShards | undefined;
 }
+
+/** Works out the shards of steps, wherever that is. */
+export interface Shards {
+  /** Shards that are worked on side by side. */
+  readonly lanes: number;
+  /** Of all shards of a step, in their order. */
+  sums(input: StepInput, weights: Float32Array): Promise<readonly ShardSums[]>;
+  close(): Promise<void>;
+}
+
+/** `shard`: images a shard. */
+export type OpenShards = (shard: number) => Promise<Shards>;
 
 export async function openStepper(options: StepperOptions): Promise<Stepper> {
   const { device = "cpu" } = options;
-  return device === "cpu" && inNode && separable(options.model) ? openSharded(options) : openWhole(options, device);
+  if (device === "cpu" && inNode && separable(options.model)) return openSharded(options);
+  if (options.openShards)
+    fail(
+      "usage",
+      device === "cpu"
+        ? `expected a model whose batches can be cut into shards but received ${familyName(options.model)}, which ` +
+            "compares the images of a batch with each other"
+        : `expected the device cpu for steps in shards but received ${device}`,
+    );
+  return openWhole(options, device);
 }
 
 const flat = (data: Float32Array): Tensor => tensor("float32", [data.length], data);
-
-function inputs(
-  { model, batch }: StepperOptions,
-  input: StepInput,
-  from: number,
-  count: number,
-): Record<string, Tensor> {
-  const { height, width, channels } = model;
-  const { condition: D, labels, ...wants } = modelInputs(model);
-  const each = height * width * channels;
-  if (input.pixels.length !== batch * each)
-    fail(
-      "internal",
-      `expected ${batch} images of ${each} sub-pixels for a step but received ${input.pixels.length} numbers`,
-    );
-  const feeds: Record<string, Tensor> = {
-    pixels: tensor("uint8", [count, height, width, channels], input.pixels.slice(from * each, (from + count) * each)),
-  };
-  if (D > 0) {
-    const h = input.condition ?? fail("usage", `expected a condition of ${D} numbers an image but received none`);
-    if (h.length !== batch * D)
-      fail(
-        "usage",
-        `expected a condition of ${D} numbers for each of ${batch} images but received ${h.length} numbers`,
-      );
-    feeds.condition = tensor("float32", [count, D], h.slice(from * D, (from + count) * D));
-  }
-  if (labels) {
-    const given = input.labels ?? fail("usage", "expected a label an image but received none");
-    if (given.length !== batch)
-      fail("usage", `expected a label for each of ${batch} images but received ${given.length}`);
-    feeds.labels = tensor("int32", [count], given.slice(from, from + count));
-  }
-  for (const name of ["keep", "sees"] as const) {
-    if (!wants[name]) continue;
-    const given = input[name] ?? new Float32Array(batch).fill(1);
-    if (given.length !== batch)
-      fail("usage", `expected a number of ${name} for each of ${batch} images but received ${given.length}`);
-    feeds[name] = tensor("float32", [count], given.slice(from, from + count));
-  }
-  return feeds;
-}
 
 const next = (outputs: Record<string, Tensor>): Vectors => {
   const vector = (name: string): Float32Array => outputs[`next_${name}`]!.data as DTypes["float32"];
@@ -133,7 +106,11 @@ async function openWhole(options: StepperOptions, device: Device): Promise<Stepp
     threads: options.threads ?? 1,
     async step(input) {
       const schedule = tensor("float32", [SCHEDULE_SIZE], input.schedule);
-      const outputs = await session.run({ ...inputs(options, input, 0, batch), ...vectorsIn(state), schedule });
+      const outputs = await session.run({
+        ...imageFeeds(model, input, batch, 0, batch),
+        ...vectorsIn(state),
+        schedule,
+      });
       state = next(outputs);
       return { loss: scalar(outputs.loss!) / batch, norm: scalar(outputs.norm!) };
     },
@@ -147,39 +124,46 @@ async function openSharded(options: StepperOptions): Promise<Stepper> {
   const shard = options.shard ?? shardSize(batch, model);
   if (batch % shard !== 0)
     fail("usage", `expected a shard that divides the batch of ${batch} images but received ${shard}`);
-  const shards = batch / shard;
-  const pool: Session = await openPool(
-    compile(gradientGraph(model, shard)),
-    options.threads ? { threads: options.threads } : {},
-  );
+  const shards = await (options.openShards ?? nearShards(options))(shard);
   // On one thread: threads of its own would spin between steps and take the workers' cores (a sixth of the speed at F =
   // 32).
-  const updater = await openSession(compile(updateGraph(model, shards, batch, adam)), { threads: 1 });
+  const updater = await openSession(compile(updateGraph(model, batch / shard, batch, adam)), { threads: 1 });
   let state = options.start;
-  // Weights that the workers share: copied once per step, not once per shard.
-  const shared = new Float32Array(new SharedArrayBuffer(state.weights.byteLength));
   return {
     device: "cpu",
-    threads: pool.lanes,
+    threads: shards.lanes,
     async step(input) {
-      shared.set(state.weights);
-      const results = await Promise.all(
-        Array.from({ length: shards }, (_, i) =>
-          pool.run({ ...inputs(options, input, i * shard, shard), weights: flat(shared) }),
-        ),
-      );
-      const gradients = Object.fromEntries(results.map((r, i) => [`gradient${i}`, r.gradient!]));
+      const sums = await shards.sums(input, state.weights);
+      const gradients = Object.fromEntries(sums.map(({ gradient }, i) => [`gradient${i}`, flat(gradient)]));
       const outputs = await updater.run({
         ...gradients,
         ...vectorsIn(state),
         schedule: tensor("float32", [SCHEDULE_SIZE], input.schedule),
       });
       state = next(outputs);
-      return { loss: results.reduce((sum, r) => sum + scalar(r.loss!), 0) / batch, norm: scalar(outputs.norm!) };
+      return { loss: sums.reduce((sum, { loss }) => sum + loss, 0) / batch, norm: scalar(outputs.norm!) };
     },
     state: () => state,
     async close() {
-      await Promise.all([pool.close(), updater.close()]);
+      await Promise.all([shards.close(), updater.close()]);
     },
+  };
+}
+
+/** Shards on threads of this process. */
+function nearShards({ model, batch, threads, start }: StepperOptions): OpenShards {
+  return async (shard) => {
+    const work = await openShardWork(model, shard, threads);
+    // Weights that the threads share: copied once per step, not once per shard.
+    const shared = new Float32Array(new SharedArrayBuffer(start.weights.byteLength));
+    return {
+      lanes: work.lanes,
+      sums(input, weights) {
+        shared.set(weights);
+        const all = Array.from({ length: batch / shard }, (_, i) => work.sums(input, batch, i * shard, shared));
+        return Promise.all(all);
+      },
+      close: () => work.close(),
+    };
   };
 }

@@ -6,6 +6,8 @@ import type { ParsedArgs } from "citty";
 import { fail, PixelcnnError } from "../../errors.ts";
 import { describeEvaluation } from "../../measure/evaluate.ts";
 import { checkDevice } from "../../onnx/session.ts";
+import { leadTraining } from "../../queue/lead-training.ts";
+import { openStore, readQueueAddress } from "../../queue/store.ts";
 import { CONDITION_WORDS } from "../../runs/condition-source.ts";
 import { presetNames } from "../../runs/presets.ts";
 import { makeFolder } from "../../runs/run-folder.ts";
@@ -16,8 +18,10 @@ import type { TrainConfig } from "../../train/config.ts";
 import type { StepEvent } from "../../train/loop.ts";
 import { counted, duration, rounded } from "../../words.ts";
 import { numberOption } from "../options/number-option.ts";
+import { queueArgs, readQueueName } from "../options/queue.ts";
 import { defineCommand } from "../run-command.ts";
 import { labelledProgress, type Terminal } from "../terminal.ts";
+import { ownVersion } from "../version.ts";
 
 const args = {
   data: {
@@ -48,6 +52,13 @@ const args = {
   epochs: { type: "string", valueHint: "E", description: "Train for so many passes over the data" },
   device: { type: "string", valueHint: "D", description: "cpu, webgpu or cuda; default cpu" },
   threads: { type: "string", valueHint: "T", description: "CPU threads; default one a core" },
+  queue: {
+    ...queueArgs.queue,
+    description:
+      "Have the shards of each step worked out by `pixelcnn worker --train` processes, by the Redis or Valkey at " +
+      "redis://host:port; the same weights as one process trains",
+  },
+  name: queueArgs.name,
   resume: {
     type: "boolean",
     description: "Go on from the run's last checkpoint; a budget given anew replaces the old one",
@@ -85,6 +96,10 @@ export default defineCommand({
     const evalLimit = numberOption("eval-limit", args["eval-limit"]) ?? 1000;
     const { data, preset, config: file, condition } = args;
     const settings = { preset, file, settings: valuesOf("set"), budget: budgetOf(args), condition, seed };
+    const name = readQueueName(args.name);
+    if (args.name !== undefined && args.queue === undefined)
+      fail("usage", "expected --queue redis://host:port with --name");
+    const store = args.queue === undefined ? null : await openStore(readQueueAddress(args.queue));
     const wish = { folder, data, ...settings, threads, signal, tell: terminal };
     const ready = await (args.resume ? resumeRun(wish) : startRun(wish)).catch(withAdvice(null));
     const { config, splits, from } = ready;
@@ -95,7 +110,9 @@ export default defineCommand({
       const how = { device, threads, evalLimit, finalEval: args["final-eval"], signal };
       const onProgress = ({ what, step, ...of }: RunProgress): void =>
         progress({ what: `step ${step}  ${what}`, ...of });
-      const run = trainRun({ folder, config, data: train, test, from, ...how, onProgress });
+      const led = { name, version: ownVersion(), config, folder, data: train, signal, note: terminal.note };
+      const openShards = store ? (shard: number) => leadTraining(store, shard, led) : undefined;
+      const run = trainRun({ folder, config, data: train, test, from, ...how, openShards, onProgress });
       const result = await shown(run, ready, terminal).catch(withAdvice(folder));
       const { evaluation, seconds, step, images } = result;
       const tested = evaluation
