@@ -11,6 +11,7 @@ import { runCommand } from "../../src/cli/command-in-process.test-support.ts";
 import { type Started, scratchFolder, start, TINY, tinyData } from "../../src/cli/command-line.test-support.ts";
 import train from "../../src/cli/commands/train.ts";
 import worker from "../../src/cli/commands/worker.ts";
+import { patternFolder } from "../../src/cli/small-models.test-support.ts";
 import { ownVersion } from "../../src/cli/version.ts";
 import { leadTraining } from "../../src/queue/lead-training.ts";
 import { serveTraining } from "../../src/queue/serve-training.ts";
@@ -100,6 +101,17 @@ describe.skipIf(!hasRedis)("training over a queue (skipped without redis-server:
     const said = await Promise.all(helpers.map(async ({ finished }) => (await finished).stdout));
     const done = said.map((text) => Number(/^(\d+) shards? done, 0 failed/.exec(text)?.[1]));
     expect(done.reduce((a, b) => a + b)).toBe(4 * 40);
+  });
+
+  test.each(["class", "thumbnail:2x2"])("draws conditions as one process does: %s", async (condition) => {
+    const name = condition.replace(/\W/g, "-");
+    if (!existsSync("patterns")) patternFolder("patterns");
+    await Promise.all([helper(name), helper(name)]);
+    const settings = ["conditionDropout=0.3", "blind=0.3", "balance=true"].flatMap((s) => ["--set", `train.${s}`]);
+    const words = [...wordsOf(name, 12).with(0, "patterns"), "--condition", condition, ...settings];
+    expect(await runCommand(train, ...words, ...byQueue(name))).toMatchObject({ code: 0 });
+    expect(await runCommand(train, ...words.with(2, `one-${name}`))).toMatchObject({ code: 0 });
+    expect(await stateOf(name)).toEqual(await stateOf(`one-${name}`));
   });
 
   test("goes on when a worker is killed, to the same bits", async () => {
