@@ -59,7 +59,7 @@ test("every command of docs/scale.md is one, with options that it has and a shar
     .replaceAll("$SLURM_ARRAY_TASK_ID", "2")
     .replaceAll("$((JOB_COMPLETION_INDEX + 1))", "2");
   const lines = [...filled.matchAll(/(?:^|exec |")pixelcnn (\w+) ([^#\n]*)/gm)];
-  expect(lines.length).toBe(11);
+  expect(lines.length).toBe(13);
   for (const [line, name, rest] of lines) {
     const { default: command } = (await import(`../src/cli/commands/${name}.ts`)) as { default: Command };
     const { args } = readWords(command, rest!.replaceAll('"', "").trim().split(/\s+/));

@@ -15,7 +15,7 @@ import { dataFingerprint } from "../runs/fingerprint.ts";
 import type { RunConfig } from "../train/config.ts";
 import type { ShardSums } from "../train/shard-work.ts";
 import type { Shards } from "../train/stepper.ts";
-import { counted, printable } from "../words.ts";
+import { counted, printable, reasonOf } from "../words.ts";
 import { failStore, type Store, type StoreClient, watchStore } from "./store.ts";
 import {
   type FromWorker,
@@ -54,6 +54,8 @@ const PATIENCE = 60_000;
 const SLACK = 10;
 /** Milliseconds without a worker until the user is told, or those that were refused are. */
 const ALONE = 3000;
+
+type Commands = ReturnType<StoreClient["multi"]>;
 
 /** A shard that is not back yet. Milliseconds. */
 interface Out {
@@ -125,8 +127,8 @@ class TrainingLeader {
   /** Written again and again: what the store loses comes back. */
   async #announce(): Promise<void> {
     const order = JSON.stringify(this.#order);
-    await checked(
-      this.#ask.multi().set(this.#keys.order, order, "EX", ORDER_KEPT).sadd(runsKey(this.#rules.name), this.#run),
+    await this.#asked((all) =>
+      all.set(this.#keys.order, order, "EX", ORDER_KEPT).sadd(runsKey(this.#rules.name), this.#run),
     );
   }
 
@@ -139,6 +141,7 @@ class TrainingLeader {
         await this.#listen();
         if (this.#lanes.size === 0 && performance.now() - began > ALONE) this.#tellAlone();
       }
+      this.#wasAway = false;
       return this.#lanesThere();
     });
   }
@@ -169,7 +172,6 @@ class TrainingLeader {
       const done = new Array<ShardSums>(count);
       const open = new Map(Array.from({ length: count }, (_, i): [number, Out] => [i, { given: 0, failed: 0 }]));
       await this.#give(step, weights, open, [...open.keys()]);
-      this.#wasAway = false;
       let looked = performance.now();
       while (open.size > 0) {
         const heard = await this.#listen();
@@ -189,10 +191,11 @@ class TrainingLeader {
     const { weights: key, tasks } = this.#keys;
     const count = this.#rules.config.train.batch / this.#order.shard;
     const ahead = count >= 2 * this.#lanesThere();
-    const all = this.#ask.multi();
-    if (weights) all.set(key, pack({ step }, weights), "EX", NUMBERS_KEPT);
-    all.rpush(tasks, ...shards.map((shard) => JSON.stringify({ step, shard, ahead }))).expire(tasks, NUMBERS_KEPT);
-    await checked(all);
+    const given = shards.map((shard) => JSON.stringify({ step, shard, ahead }));
+    await this.#asked((all) => {
+      if (weights) all.set(key, pack({ step }, weights), "EX", NUMBERS_KEPT);
+      return all.rpush(tasks, ...given).expire(tasks, NUMBERS_KEPT);
+    });
     for (const shard of shards) Object.assign(open.get(shard)!, { given: performance.now(), taken: undefined });
   }
 
@@ -262,17 +265,17 @@ class TrainingLeader {
   async #look(step: number, weights: Float32Array, open: Map<number, Out>): Promise<void> {
     const { name, note } = this.#rules;
     const known = [...new Set([...this.#lanes.keys(), ...[...open.values()].flatMap(({ taken }) => taken?.by ?? [])])];
-    const [hasWeights, waiting, ...alive] = await checked(
+    const [hasOrder, hasWeights, waiting, ...alive] = await this.#asked((all) =>
       known.reduce(
-        (all, worker) => all.exists(workerKey(name, worker)),
-        this.#ask.multi().exists(this.#keys.weights).llen(this.#keys.tasks),
+        (more, worker) => more.exists(workerKey(name, worker)),
+        all.exists(this.#keys.order).exists(this.#keys.weights).llen(this.#keys.tasks),
       ),
     );
     const now = performance.now();
     const gone = new Set(known.filter((_, i) => alive[i] === 0));
     for (const worker of gone) if (this.#lanes.delete(worker)) note(`worker ${worker} is not heard of any more`);
     const longest = Math.max(PATIENCE, SLACK * this.#slowest);
-    const isNew = hasWeights === 0 || this.#wasAway;
+    const isNew = hasOrder === 0 || hasWeights === 0 || this.#wasAway;
     this.#wasAway = false;
     const lost = [...open].filter(([, { given, taken }]) =>
       isNew ? true : taken ? gone.has(taken.by) || now - taken.at > longest : waiting === 0 && now - given > LOST,
@@ -284,6 +287,24 @@ class TrainingLeader {
     if (this.#lanes.size === 0 && !this.#isAlone) {
       note("every worker is gone: waiting for others");
       this.#isAlone = true;
+    }
+  }
+
+  /** The answers of several commands, which may be given twice; the first error is thrown. */
+  async #asked(commands: (all: Commands) => Commands): Promise<unknown[]> {
+    for (;;) {
+      const answers = await commands(this.#ask.multi())
+        .exec()
+        .catch((error) => {
+          // Half of the answers had come when the store went away.
+          if (/connection close/i.test(reasonOf(error))) return null;
+          throw error;
+        });
+      if (answers)
+        return answers.map(([error, answer]) => {
+          if (error) throw error;
+          return answer;
+        });
     }
   }
 
@@ -305,13 +326,4 @@ class TrainingLeader {
     this.#ask.disconnect();
     this.#hear.disconnect();
   }
-}
-
-/** The answers of several commands; the first error is thrown. */
-async function checked(commands: ReturnType<StoreClient["multi"]>): Promise<unknown[]> {
-  const answers = (await commands.exec()) ?? [];
-  return answers.map(([error, answer]) => {
-    if (error) throw error;
-    return answer;
-  });
 }

@@ -1,7 +1,7 @@
 /**
- * What goes through the store while a run trains over a queue. Once a run: its order, which says all that a worker needs
+ * What goes through the store while a run trains over a queue. Once a run: its order, which says what a worker needs
  * to draw the same batches. Once a step: the weights. A task is two numbers, the step and the shard: whose images these
- * are follows from the run's seed, so no pixel goes through the store. Back come a loss and a gradient.
+ * are follows from the seed of the run, so no pixel goes through the store. Back come a loss and a gradient.
  */
 
 import { fail, parseJson } from "../errors.ts";
