@@ -1,6 +1,6 @@
 /**
- * What does training over the queue give, and what does the network take? Images a second of one thread of this
- * process, of one worker of one thread and of two, in turn, in one run; directly, and through a link of a given rate
+ * What does training over the queue give, and what does the network take? Images a second of threads of this process,
+ * of one worker of one thread and of two, in turn, in one run; directly, and through a link of a given rate
  * and delay between the workers and the store (all workers share it, as they share the network card of the machine that
  * the store and the leader are on). Every way must end in the same weights.
  *   node bench/queue-train.ts [--set mnist] [--preset mnist-binary] [--batch 16] [--shard N] [--steps 20] [--rounds 3]
@@ -99,6 +99,7 @@ interface Way {
   readonly name: string;
   /** 0: threads of this process. */
   readonly workers: number;
+  readonly threads?: number;
   readonly rate?: number;
   readonly delay?: number;
 }
@@ -108,6 +109,8 @@ const WAYS: readonly Way[] = [
   { name: "one thread of this process", workers: 0 },
   { name: "1 worker", workers: 1 },
   { name: "2 workers", workers: 2 },
+  // What two threads gain shows how much of two cores the machine has to give.
+  { name: "two threads of this process", workers: 0, threads: 2 },
   { name: "1 worker, 1 Gbit/s and 1 ms", workers: 1, ...GIGABIT },
   { name: "2 workers, 1 Gbit/s and 1 ms", workers: 2, ...GIGABIT },
   { name: "1 worker, 100 Mbit/s and 1 ms", workers: 1, ...SLOW },
@@ -154,7 +157,7 @@ async function processorOfStore(): Promise<number> {
 }
 
 let queues = 0;
-async function measure({ workers, rate = Number.POSITIVE_INFINITY, delay = 0 }: Way): Promise<Figures> {
+async function measure({ workers, threads = 1, rate = Number.POSITIVE_INFINITY, delay = 0 }: Way): Promise<Figures> {
   const name = `bench-${++queues}`;
   const link = Number.isFinite(rate) ? await openLink(redis.port, rate, delay) : null;
   const url = `redis://127.0.0.1:${link?.port ?? redis.port}`;
@@ -187,7 +190,7 @@ async function measure({ workers, rate = Number.POSITIVE_INFINITY, delay = 0 }: 
   let before = { down: 0, up: 0 };
   let ended = 0;
   let weights = "";
-  for await (const event of train({ config, data, threads: 1, openShards: workers > 0 ? lead : undefined })) {
+  for await (const event of train({ config, data, threads, openShards: workers > 0 ? lead : undefined })) {
     if (event.type === "step" && event.step === WARM) {
       first = await spent();
       before = { ...(link?.bytes ?? before) };

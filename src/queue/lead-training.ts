@@ -308,12 +308,22 @@ class TrainingLeader {
     }
   }
 
+  /** A store that is away is waited for, but not by a run that is told to stop. */
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#rules;
+    let stop = (): void => undefined;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(interrupted(signal));
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop);
+    });
     try {
-      return await work();
+      return await Promise.race([work(), stopped]);
     } catch (error) {
       if (error instanceof PixelcnnError) throw error;
       return failStore(error, this.#store.address);
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
   }
 

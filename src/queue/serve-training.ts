@@ -17,7 +17,7 @@ import { openShardWork, type ShardSums } from "../train/shard-work.ts";
 import { counted, printable, reasonOf } from "../words.ts";
 import { checkTrainingPlaces } from "./allowed-places.ts";
 import type { Served, WorkerRules } from "./serve-queue.ts";
-import { type Store, type StoreClient, watchStore } from "./store.ts";
+import { failStore, type Store, type StoreClient, watchStore } from "./store.ts";
 import {
   type FromWorker,
   NUMBERS_KEPT,
@@ -71,6 +71,7 @@ export async function serveTraining(store: Store, rules: TrainingWorkerRules): P
 
 class TrainingWorker {
   readonly #id = `${hostname().replace(/[^\w-]/g, "-")}-${process.pid}-${randomUUID().slice(0, 4)}`;
+  readonly #store: Store;
   readonly #rules: TrainingWorkerRules;
   readonly #folders: readonly string[];
   readonly #ask: StoreClient;
@@ -87,6 +88,7 @@ class TrainingWorker {
   readonly #served: Served = { done: 0, failed: 0, handedBack: 0 };
 
   constructor(store: Store, rules: TrainingWorkerRules) {
+    this.#store = store;
     this.#rules = rules;
     this.#folders = rules.folders.map((folder) => {
       try {
@@ -107,34 +109,47 @@ class TrainingWorker {
       void this.#ask.set(workerKey(name, this.#id), "1", "PX", lease * 1000).catch(() => undefined);
     live();
     const beat = setInterval(live, (lease * 1000) / 3);
-    let looked = Number.NEGATIVE_INFINITY;
+    // A store that is away is waited for, but not by a worker that is told to stop.
+    const gaveUp = new Promise<"gave up">((resolve) => {
+      const stop = (): void => void setTimeout(resolve, 2 * WAIT * 1000, "gave up");
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop, { once: true });
+    });
     try {
-      while (!signal.aborted) {
-        if (performance.now() - looked > LOOK) {
-          await this.#lookForRuns();
-          looked = performance.now();
-        }
-        const runs = [...this.#known.values()].filter(({ opened }) => opened);
-        // A task that waits for a free lane here may be missing to a worker that has one.
-        if (this.#busy >= this.#lanes + this.#ahead) await Promise.race(this.#inHand);
-        else if (runs.length === 0) await pause(LOOK / 2);
-        else {
-          const got = await this.#hear.blpop(runs.map(({ keys }) => keys.tasks) as [string, ...string[]], WAIT);
-          const task = got && readTask(got[1]);
-          if (!task) continue;
-          const { step, shard, ahead } = task;
-          this.#ahead = ahead ? 1 : 0;
-          this.#begin(runs.find(({ keys }) => keys.tasks === got[0])!, { step, shard });
-        }
-      }
+      if ((await Promise.race([this.#takeTasks(), gaveUp])) === "gave up") return this.#served;
       const late = pause(CLOSING, undefined, { ref: false });
       await Promise.race([Promise.all(this.#inHand), late]);
       for (const { keys, opened } of this.#known.values())
         if (opened) await Promise.race([this.#say(keys, { type: "left", worker: this.#id }), late]);
       return this.#served;
+    } catch (error) {
+      return failStore(error, this.#store.address);
     } finally {
       clearInterval(beat);
       this.#ask.del(workerKey(name, this.#id)).catch(() => undefined);
+    }
+  }
+
+  /** Until the worker is told to stop. */
+  async #takeTasks(): Promise<void> {
+    let looked = Number.NEGATIVE_INFINITY;
+    while (!this.#rules.signal.aborted) {
+      if (performance.now() - looked > LOOK) {
+        await this.#lookForRuns();
+        looked = performance.now();
+      }
+      const runs = [...this.#known.values()].filter(({ opened }) => opened);
+      // A task that waits for a free lane here may be missing to a worker that has one.
+      if (this.#busy >= this.#lanes + this.#ahead) await Promise.race(this.#inHand);
+      else if (runs.length === 0) await pause(LOOK / 2);
+      else {
+        const got = await this.#hear.blpop(runs.map(({ keys }) => keys.tasks) as [string, ...string[]], WAIT);
+        const task = got && readTask(got[1]);
+        if (!task) continue;
+        const { step, shard, ahead } = task;
+        this.#ahead = ahead ? 1 : 0;
+        this.#begin(runs.find(({ keys }) => keys.tasks === got[0])!, { step, shard });
+      }
     }
   }
 
@@ -275,7 +290,7 @@ class TrainingWorker {
 
   async close(): Promise<void> {
     const all = Promise.all([...[...this.#opened.values()].map(closed), this.#ask.quit().catch(() => undefined)]);
-    await Promise.race([all, pause(CLOSING, undefined, { ref: false })]);
+    await Promise.race([all, pause(2 * WAIT * 1000, undefined, { ref: false })]);
     this.#ask.disconnect();
     this.#hear.disconnect();
   }

@@ -214,6 +214,18 @@ describe.skipIf(!hasRedis)("training over a queue (skipped without redis-server:
     await expectSame(name, LONG);
   });
 
+  test("leader and worker can be stopped while the store is away", async () => {
+    const at = await helper("away");
+    const leader = begin(["train", ...wordsOf("away", 10_000), ...byQueue("away")]);
+    await hasCheckpoint(join(shared, "away"));
+    await redis.kill();
+    await Promise.all([leader, at].map(({ stderrHas }) => stderrHas("does not answer")));
+    for (const { child } of [leader, at]) child.kill("SIGTERM");
+    expect(await leader.finished).toMatchObject({ stderr: expect.stringContaining("everything is saved in away") });
+    expect(await at.finished).toMatchObject({ code: 0, stdout: expect.stringContaining("0 failed") });
+    await redis.start();
+  });
+
   test("refuses a worker whose data are others, and writes nothing of the run", async () => {
     const leader = begin(["train", ...wordsOf("other-data", 5), ...byQueue("other-data")]);
     await leader.stderrHas("no worker is at the queue other-data: start `pixelcnn worker --train");
