@@ -4,7 +4,10 @@
  * and delay between the workers and the store (all workers share it, as they share the network card of the machine that
  * the store and the leader are on). Every way must end in the same weights.
  *   node bench/queue-train.ts [--set mnist] [--preset mnist-binary] [--batch 16] [--shard N] [--steps 20] [--rounds 3]
- * Wants redis-server.
+ *     [--share 1]
+ * `--share` below 1 holds each worker to so much of a core, by stopping it for the rest of every tenth of a second, and
+ * compares 1, 2 and 4 workers: for a machine whose cores are not free, where more of anything cannot be faster. Wants
+ * redis-server.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -37,9 +40,13 @@ const { values } = parseArgs({
     shard: { type: "string" },
     steps: { type: "string", default: "20" },
     rounds: { type: "string", default: "3" },
+    share: { type: "string", default: "1" },
   },
 });
 const [batch, steps, rounds] = [values.batch, values.steps, values.rounds].map(Number) as [number, number, number];
+const coreShare = Number(values.share);
+/** Milliseconds in which a worker has its share of a core. */
+const PERIOD = 100;
 /** Steps before the clock starts. */
 const WARM = 3;
 const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -105,7 +112,7 @@ interface Way {
 }
 const GIGABIT = { rate: 1e9, delay: 0.5 };
 const SLOW = { rate: 1e8, delay: 0.5 };
-const WAYS: readonly Way[] = [
+const FREE: readonly Way[] = [
   { name: "one thread of this process", workers: 0 },
   { name: "1 worker", workers: 1 },
   { name: "2 workers", workers: 2 },
@@ -116,6 +123,8 @@ const WAYS: readonly Way[] = [
   { name: "1 worker, 100 Mbit/s and 1 ms", workers: 1, ...SLOW },
   { name: "2 workers, 100 Mbit/s and 1 ms", workers: 2, ...SLOW },
 ];
+const WAYS: readonly Way[] =
+  coreShare === 1 ? FREE : [1, 2, 4].map((workers) => ({ name: `${workers} of ${coreShare} core`, workers }));
 
 const scratch = mkdtempSync(join(tmpdir(), "pixelcnn-queue-train-"));
 const redis = await startRedis(scratch);
@@ -156,6 +165,26 @@ async function processorOfStore(): Promise<number> {
   return ["sys", "user"].reduce((sum, kind) => sum + Number(new RegExp(`used_cpu_${kind}:(.*)`).exec(said)![1]), 0);
 }
 
+/** Holds processes to their share of a core, until it is told to stop. */
+function heldBack(children: readonly ChildProcess[]): () => void {
+  if (coreShare === 1) return () => undefined;
+  // In turn, so that they do not meet at the same moments.
+  const timers = children.map((child, i) =>
+    setTimeout(
+      () => {
+        timers[i] = setInterval(() => {
+          child.kill("SIGCONT");
+          setTimeout(() => child.kill("SIGSTOP"), coreShare * PERIOD);
+        }, PERIOD);
+      },
+      (i * PERIOD) / children.length,
+    ),
+  );
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+  };
+}
+
 let queues = 0;
 async function measure({ workers, threads = 1, rate = Number.POSITIVE_INFINITY, delay = 0 }: Way): Promise<Figures> {
   const name = `bench-${++queues}`;
@@ -175,9 +204,11 @@ async function measure({ workers, threads = 1, rate = Number.POSITIVE_INFINITY, 
   const store = await openStore(readQueueAddress(redis.url));
   const { signal } = new AbortController();
   const led = { name, version: ownVersion(), config, folder: scratch, data, signal, note: () => undefined };
+  let release = (): void => undefined;
   const lead: OpenShards = async (size) => {
     const shards = await leadTraining(store, size, led);
     await joined;
+    release = heldBack(children);
     return shards;
   };
   const spent = async () => ({
@@ -200,6 +231,7 @@ async function measure({ workers, threads = 1, rate = Number.POSITIVE_INFINITY, 
     if (event.type === "checkpoint") weights = createHash("sha256").update(event.state.weights).digest("hex");
   }
   const last = await spent();
+  release();
   const an = (who: keyof typeof last): number => ((last[who] - first[who]) * 1000) / (steps * batch);
   const gone = children.map((child) => once(child, "exit"));
   for (const child of children) child.kill("SIGKILL");
@@ -231,9 +263,9 @@ try {
   );
   // Ratios are of neighbours in time: a round's, not those of the medians.
   const first = all.get(WAYS[0]!)!;
-  const single = all.get(WAYS[1]!)!;
+  const single = all.get(WAYS.find(({ workers }) => workers === 1)!)!;
   console.log(
-    "| | images/s | of one thread | of 1 worker | processor, ms an image: shards, leader, store | MB a step down, up |",
+    "| | images/s | of the first | of 1 worker | processor, ms an image: shards, leader, store | MB a step down, up |",
   );
   console.log("| --- | --- | --- | --- | --- | --- |");
   for (const [{ name }, figures] of all) {
