@@ -42,6 +42,18 @@ export const shippedGolden: Readonly<
   },
   "fashion-mnist": {
     samples: {
+      1: "ffd719a42469521954fb30a49f94a3d873470104169a6397bdfdcb2228a37701",
+      17: "a858c1c8a497e61c4e498ad28cbdc2cd6750484fea322bf4af199b0ecd96d57b",
+      64: "564d7d333ec73ac75719fd7a6a6e02059bb8bf5378618760a2e5e8df5ede37af",
+    },
+    tables: {
+      1: "cd18c336e7efbbf84dfc35a6fb9d378f576c4735c50e742aa75bb676222c5edd",
+      17: "b6b630ff7901e8fd7fecef4bfdae130f2d22bb25da91494aeb2a51f7bd62cd2d",
+      100: "b05b777018d0bfc1aa8af7ef7aa691d6ec3e80c52771a286e78c8116d40cb52a",
+    },
+  },
+  "fashion-mnist-1": {
+    samples: {
       1: "b5dd6bd64cc4a7049c4cf1dd3c61f46c10441ed5206ccb776c5cefcbaade3d21",
       17: "7885a6700cb44a3b38e6f2ab9d3de03b6df56f5e2ae5abb2fb54d1975792d868",
       64: "87dfa9b9551dc83018224d4590163fc34412af91e204efb3e8f0d1d6a76a9050",

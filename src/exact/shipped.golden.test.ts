@@ -64,7 +64,7 @@ describe.skipIf(fashion === null)(
       "%o: the golden bits",
       async (options) => {
         const pixels = gunzipSync(readFileSync(`${fashion}/t10k-images-idx3-ubyte.gz`)).subarray(16);
-        const found = await shippedHashes("fashion-mnist", { ...options, pixels, ...FIRST, images: 100 });
+        const found = await shippedHashes("fashion-mnist-1", { ...options, pixels, ...FIRST, images: 100 });
         expect(found.tables).toBe("ffeb53e129ef398fb8d3fb0b826195f62e917f66ddf0ecedfd95cb915596c614");
       },
       15 * MINUTES,

@@ -75,7 +75,7 @@ const classes = { kind: "class", classes: ["a", "b", "c"] };
 export const CONFIGS: Readonly<Record<string, object>> = {
   "mnist-binary": shipped("mnist-binary"),
   mnist: shipped("mnist"),
-  "fashion-mnist": shipped("fashion-mnist"),
+  "fashion-mnist": shipped("fashion-mnist-1"),
   emoji: shipped("emoji"),
   "no skip": { ...grey, skip: 0, kernels: [5, 3] },
   "one layer": { ...grey, depth: 1 },

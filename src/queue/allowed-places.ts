@@ -9,10 +9,12 @@ import { dirname, join, resolve, sep } from "node:path";
 import { namedSets } from "../data/named.ts";
 import { readSelection } from "../data/selection.ts";
 import { fail, parseJson } from "../errors.ts";
-import { shippedModels } from "../runs/shipped-models.ts";
+import { earlierModels, shippedModels } from "../runs/shipped-models.ts";
 import { READING, type ShardOrder } from "./shard-order.ts";
 import type { TrainingOrder } from "./training-order.ts";
 
+/** Names of models that every worker has. */
+const SHIPPED = [...shippedModels(), ...earlierModels()];
 /** Numbers as --latent takes them. */
 const NUMBERS = /^[\s\d.,eE+-]+$/;
 
@@ -74,7 +76,7 @@ async function openGate(base: string, folders: readonly string[]): Promise<Gate>
 export async function checkPlaces(order: ShardOrder, folders: readonly string[]): Promise<void> {
   const { cwd, within, refuse, checkWord, checkText } = await openGate(order.cwd, folders);
   const [model, ...data] = order.positionals;
-  await checkWord(model!, shippedModels());
+  await checkWord(model!, SHIPPED);
   await checkConfig(resolve(cwd, model!), checkText);
   for (const word of data) await checkWord(word, namedSets);
   for (const name of READING) {
@@ -99,7 +101,7 @@ export async function checkTrainingPlaces(
   await checkWord(config.data.source, namedSets);
   await checkTexts(config, checkText);
   if (config.condition?.from === "encoder") {
-    await checkWord(config.condition.model, shippedModels());
+    await checkWord(config.condition.model, SHIPPED);
     await checkConfig(resolve(cwd, config.condition.model), checkText);
   }
 }

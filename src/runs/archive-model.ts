@@ -16,7 +16,7 @@ import { fail } from "../errors.ts";
 import type { ExactModel } from "../exact/plan.ts";
 import { isArchive, readArchive } from "./archive-file.ts";
 import { type OpenedPixelcnn, openPixelcnn } from "./open-model.ts";
-import { shippedModels } from "./shipped-models.ts";
+import { earlierModels, shippedModels } from "./shipped-models.ts";
 
 /** What codes and decodes with a model. */
 interface Coder {
@@ -119,7 +119,7 @@ export async function findCodingModel(
     );
   }
   // The likeliest first: each place is a model to load and to hash.
-  const shipped = shippedModels();
+  const shipped = [...shippedModels(), ...earlierModels()];
   const hinted = hint === undefined ? [] : [...shipped.filter((name) => name === hint), ...placesOf(hint, archive)];
   const places = [...new Set([...hinted, ...shipped])];
   for (const place of places) {

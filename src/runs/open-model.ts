@@ -41,7 +41,7 @@ export async function openModel(source: string | URL | ModelFiles): Promise<Open
   if (typeof source !== "string") return { ...(await readModelFiles(source)), name: "the model's files", folder: null };
   const folder = inNode ? findFolder(source) : null;
   if (folder !== null) return openFolder(folder, source);
-  if (shippedModels().includes(source)) return openShipped(source);
+  if (shippedFiles(source)) return openShipped(source);
   if (/^(https?|blob|data|file):/.test(source) || (!inNode && /[/.]/.test(source)))
     return openUrl(new URL(source, globalThis.location?.href), source);
   return unknown(source);

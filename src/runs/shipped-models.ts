@@ -1,7 +1,8 @@
 /**
  * The models that ship with the package, by name. Each file is named by a URL of its own, written out, so that a
  * bundler sees it and takes it along; in Node the same URLs are paths. A test holds the list against the folder
- * models/.
+ * models/. Where a name has got better weights, the earlier ones stay under a name of their own, which lists leave out:
+ * archives that were coded with them open as before.
  */
 
 interface ShippedFiles {
@@ -28,9 +29,22 @@ const FILES: Readonly<Record<string, () => ShippedFiles>> = {
   }),
 };
 
+/** Weights that a name had before. */
+const EARLIER: Readonly<Record<string, () => ShippedFiles>> = {
+  "fashion-mnist-1": () => ({
+    config: new URL("../../models/fashion-mnist-1/config.json", import.meta.url),
+    weights: new URL("../../models/fashion-mnist-1/model.safetensors", import.meta.url),
+  }),
+};
+
 /** Names of the models in the package, in order. */
 export const shippedModels = (): string[] => Object.keys(FILES);
 
-/** Where a shipped model's files are; undefined for another name. */
-export const shippedFiles = (name: string): ShippedFiles | undefined =>
-  Object.hasOwn(FILES, name) ? FILES[name]!() : undefined;
+/** Names of the weights that some of these had before. */
+export const earlierModels = (): string[] => Object.keys(EARLIER);
+
+/** Where the files of a shipped model are, of an earlier one too; undefined for another name. */
+export function shippedFiles(name: string): ShippedFiles | undefined {
+  const all = { ...FILES, ...EARLIER };
+  return Object.hasOwn(all, name) ? all[name]!() : undefined;
+}

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { archiveReport } from "../../reports/archive-report.ts";
 import { dataReport, modelReport } from "../../reports/model-report.ts";
 import { isArchive } from "../../runs/archive-file.ts";
-import { shippedModels } from "../../runs/shipped-models.ts";
+import { shippedFiles } from "../../runs/shipped-models.ts";
 import { defineCommand } from "../run-command.ts";
 
 export default defineCommand({
@@ -21,7 +21,7 @@ export default defineCommand({
   },
   examples: ["info runs/digits", "info cifar10 --json", "info digits.pxc"],
   async run({ what }, { terminal }) {
-    const isModel = existsSync(join(what, "config.json")) || (!existsSync(what) && shippedModels().includes(what));
+    const isModel = existsSync(join(what, "config.json")) || (!existsSync(what) && shippedFiles(what) !== undefined);
     if (!isModel && (await isArchive(what))) return archiveReport(what);
     return isModel ? modelReport(what) : dataReport(what, terminal.warn);
   },
