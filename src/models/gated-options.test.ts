@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import { createEngine } from "../exact/engine.ts";
-import { grayBits } from "../network/pixels.ts";
+import { grayBits } from "../network/level-inputs.ts";
 import { hasColumn } from "./config.ts";
 import { checkPixelcnn, identityOf } from "./networks.ts";
 import { randomModel } from "./random-model.test-support.ts";

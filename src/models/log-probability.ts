@@ -11,7 +11,7 @@ import { reduceSum, reshape } from "../onnx/ops.ts";
 import { conditionNumbersOf, mapOf } from "./condition.ts";
 import { conditionMap } from "./condition-map.ts";
 import type { PixelcnnConfig } from "./config.ts";
-import { headOf } from "./heads/heads.ts";
+import { graphsOf } from "./heads/graphs.ts";
 import { networkOf } from "./networks.ts";
 
 export interface PixelcnnInputs {
@@ -56,7 +56,7 @@ function pixelcnnOutputs(
  * Unnormalised log-probabilities of all levels of each sub-pixel, [B H W C, K], given all that came before it.
  */
 export function pixelcnnLogits(config: PixelcnnConfig, lookup: Lookup, inputs: PixelcnnInputs): Value {
-  return headOf(config).logits(pixelcnnOutputs(config, lookup, inputs), inputs, config);
+  return graphsOf(config).logits(pixelcnnOutputs(config, lookup, inputs), inputs, config);
 }
 
 /** log p of each sub-pixel's level given all that came before it, [B, H W C], in nats. */
@@ -64,7 +64,7 @@ export function pixelcnnLogProbabilities(config: PixelcnnConfig, lookup: Lookup,
   const [B, H, W, C] = inputs.pixels.shape as [number, number, number, number];
   const outputs = pixelcnnOutputs(config, lookup, inputs);
   return inputs.pixels.graph.scope("loss", () => {
-    return reshape(headOf(config).logProbability(outputs, inputs, config), [B, H * W * C]);
+    return reshape(graphsOf(config).logProbability(outputs, inputs, config), [B, H * W * C]);
   });
 }
 

@@ -5,6 +5,7 @@ import { evaluate, numbers } from "../../onnx/evaluate.test-support.ts";
 import { tensor } from "../../tensor.ts";
 import type { HeadConfig } from "../config.ts";
 import { categorical } from "./categorical.ts";
+import { categoricalGraphs } from "./categorical-graphs.ts";
 
 const configOf = (levels: number): HeadConfig => ({
   channels: 1,
@@ -23,7 +24,7 @@ async function logProbability(
     (g) => {
       const outputs = g.input("outputs", dtype, [rows, levels]);
       const pixels = g.input("pixels", "uint8", [rows, 1, 1, 1]);
-      return { y: categorical.logProbability(outputs, { pixels }, configOf(levels)) };
+      return { y: categoricalGraphs.logProbability(outputs, { pixels }, configOf(levels)) };
     },
     {
       outputs: tensor(dtype, [rows, levels], Numbers.from(logits.flat()) as Float32Array),

@@ -1,11 +1,6 @@
-/**
- * The categorical head: one logit per level. log p(x) = logit[x] - log sum exp(logits).
- * The pick is by comparison, which every device has, not by gather.
- */
+/** The categorical head: one logit per level. */
 
 import { bias, here } from "../../network/steps.ts";
-import { cast, equal, logSoftmax, reduceSum, reshape, where } from "../../onnx/ops.ts";
-import { sizeOf } from "../../tensor.ts";
 import type { Head } from "./head.ts";
 
 export const categorical: Head = {
@@ -15,16 +10,5 @@ export const categorical: Head = {
     bias("head.logits.b", [channels]),
     here(hidden, "B", "head.logits{c}.W", { gain: 0 }),
   ],
-  logProbability(outputs, { pixels }, { levels }) {
-    const all = outputs.graph.constant(
-      "int32",
-      [1, levels],
-      Int32Array.from({ length: levels }, (_, i) => i),
-    );
-    const count = sizeOf(pixels.shape);
-    const asked = reshape(cast(pixels, "int32"), [count, 1]);
-    return reduceSum(where(equal(asked, all), logSoftmax(reshape(outputs, [count, levels])), 0), { axes: [1] });
-  },
-  logits: (outputs, { pixels }, { levels }) => reshape(outputs, [sizeOf(pixels.shape), levels]),
   logWeights: "outputs",
 };

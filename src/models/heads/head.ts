@@ -1,6 +1,6 @@
 /**
  * What the network's outputs mean. A head turns the outputs of a pixel's channels into distributions over the levels;
- * heads.ts lists them.
+ * heads.ts and graphs.ts list them.
  */
 
 import type { FeatureMap, LogWeights, Term } from "../../network/steps.ts";
@@ -15,15 +15,20 @@ export interface HeadPixels {
   readonly sees?: Value | null | undefined;
 }
 
+/** A head as a part of the network: all that the exact engine needs of it. */
 export interface Head<C extends HeadConfig = HeadConfig> {
   /** Outputs of all channels together, or of each channel, where they differ. */
   outputsOf(config: C): number | readonly number[];
   /** The terms of the outputs' sum, of the head's hidden features: a bias and a product a channel. */
   terms(config: C, hidden: FeatureMap): readonly Term[];
+  /** The exact engine's step from the outputs to the log-probabilities of {@link HeadGraphs}. */
+  readonly logWeights: LogWeights;
+}
+
+/** What its outputs mean, as graphs. Apart from the head, so that pages which only sample load no operators. */
+export interface HeadGraphs<C extends HeadConfig = HeadConfig> {
   /** outputs [B H W, M] -> log p of the pixels' levels, in nats: B H W C numbers in order. */
   logProbability(outputs: Value, given: HeadPixels, config: C): Value;
   /** outputs [B H W, M] -> unnormalised log-probabilities of all levels of each sub-pixel, [B H W C, K]. */
   logits(outputs: Value, given: HeadPixels, config: C): Value;
-  /** The exact engine's step from the outputs to the same log-probabilities. */
-  readonly logWeights: LogWeights;
 }

@@ -11,6 +11,7 @@ import { type DTypes, type Tensor, tensor } from "../../tensor.ts";
 import { describeLayers, identityOf, pixelcnnParameters } from "../networks.ts";
 import { resolvePixelcnn } from "../schema.ts";
 import { mixture } from "./mixture.ts";
+import { mixtureGraphs } from "./mixture-graphs.ts";
 import { mixtureLogProbabilities } from "./naive-mixture.test-support.ts";
 
 const configOf = (channels: number, levels: number, components: number) => ({
@@ -58,7 +59,7 @@ async function run(
   const { y } = await evaluate(
     (g) => {
       const outputs = g.input("outputs", dtype, table.shape);
-      return { y: mixture[what](outputs, { pixels: pixelsOf(g, pixels, config.channels) }, config) };
+      return { y: mixtureGraphs[what](outputs, { pixels: pixelsOf(g, pixels, config.channels) }, config) };
     },
     { outputs: table },
   );
@@ -116,7 +117,7 @@ describe.each([
     const rows = Array.from({ length: 12 }, (_, i) => randomOutputs(config, i, { narrow: -2.5 }));
     const pixels = levelsOf(rows.length);
     const build = ({ a }: Record<string, Value>, graph: Graph): Value =>
-      mixture.logProbability(a!, { pixels: pixelsOf(graph, pixels, C) }, config);
+      mixtureGraphs.logProbability(a!, { pixels: pixelsOf(graph, pixels, C) }, config);
     await checkDerivatives({ a: tableOf(rows, "float64") }, build, 1e-7);
   });
 });
@@ -159,7 +160,7 @@ test("derivatives are finite 200 bins off, at every scale, in float32", async ()
   const { y } = await evaluate(
     (g) => {
       const outputs = g.input("outputs", "float32", [rows.length, 3]);
-      const logP = mixture.logProbability(outputs, { pixels: pixelsOf(g, pixels, 1) }, config);
+      const logP = mixtureGraphs.logProbability(outputs, { pixels: pixelsOf(g, pixels, 1) }, config);
       return { y: grad(reduceSum(logP), [outputs])[0]! };
     },
     { outputs: tableOf(rows, "float32") },
@@ -180,7 +181,7 @@ test("the levels that training hides from the network do not move the means eith
       (g) => {
         const outputs = g.input("outputs", "float64", [1, row.length]);
         const given = { pixels: pixelsOf(g, pixels, 3), sees: g.constant("float64", [1], [sees]) };
-        return { y: mixture.logits(outputs, given, config) };
+        return { y: mixtureGraphs.logits(outputs, given, config) };
       },
       { outputs: tableOf([row], "float64") },
     );
