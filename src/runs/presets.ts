@@ -27,8 +27,8 @@ export interface Preset {
 /** A wide first look, then small kernels spread by dilation: each layer sees more of the image at no cost. */
 const LAYERS = { depth: 8, firstKernel: 7, kernels: [3], dilations: [1, 2, 4] };
 /**
- * States down the columns in layers 3, 5 and 7. At 1,500 steps of `mnist-binary` they are worth more than a nat (three
- * seeds, bench/RESULTS.md), for a quarter more time a step. Auto-encoders do without: a decoder that knows more of the
+ * States down the columns in layers 3, 5 and 7. At 1,500 steps of `mnist-binary` they were worth more than a nat, ten
+ * times the spread of seeds (bench/RESULTS.md), for a quarter more time a step. Auto-encoders do without: a decoder that knows more of the
  * rows above hears less of its latents.
  */
 const RECALL = { ...LAYERS, columnEvery: 2 };
