@@ -28,8 +28,8 @@ export interface Preset {
 const LAYERS = { depth: 8, firstKernel: 7, kernels: [3], dilations: [1, 2, 4] };
 /**
  * States down the columns in layers 3, 5 and 7. At 1,500 steps of `mnist-binary` they were worth more than a nat, ten
- * times the spread of seeds (bench/RESULTS.md), for a quarter more time a step. Auto-encoders do without: a decoder that knows more of the
- * rows above hears less of its latents.
+ * times the spread of seeds (bench/RESULTS.md), for a quarter more time a step. Auto-encoders do without: a decoder
+ * that knows more of the rows above hears less of its latents.
  */
 const RECALL = { ...LAYERS, columnEvery: 2 };
 /**
